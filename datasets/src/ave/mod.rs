@@ -1,0 +1,197 @@
+//! The official AVE layout (Tian et al., ECCV 2018), as the authors publish it:
+//!
+//! ```text
+//! AVE_Dataset/
+//!   Annotations.txt                      every annotation: Category&VideoID&Quality&StartTime&EndTime
+//!   trainSet.txt  valSet.txt  testSet.txt   the same lines again, divided
+//!   AVE/<VideoID>.mp4                    10 seconds each
+//! ```
+//!
+//! A segment t (0..10) bears the event's class if StartTime <= t < EndTime, else background. Classes are numbered by first
+//! appearance in Annotations.txt and background comes after the last, 28 in the full set. A video with two annotations
+//! is two clips, `<VideoID>#<row>`, and each row belongs to the split that lists it.
+
+mod annotations;
+mod splits;
+mod videos;
+
+use std::{
+    collections::HashMap,
+    fmt::Write as _,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    dataset::{Clip, Dataset, Split, Task},
+    problem::Problems,
+};
+use annotations::Annotation;
+use videos::VideoFolder;
+
+/// Segments a clip, of one second each.
+pub const SEGMENTS: usize = 10;
+/// The file of all annotations.
+pub const ANNOTATIONS: &str = "Annotations.txt";
+/// The folder of the videos, inside the dataset's.
+pub const VIDEOS: &str = "AVE";
+/// The folder the official archive unpacks to.
+const ARCHIVE_FOLDER: &str = "AVE_Dataset";
+
+/// The file that lists a split.
+pub fn split_file(split: Split) -> &'static str {
+    match split {
+        Split::Train => "trainSet.txt",
+        Split::Val => "valSet.txt",
+        Split::Test => "testSet.txt",
+    }
+}
+
+/// What becomes of a clip whose video is not there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MissingVideos {
+    /// It stays in the list; the decoder puts it in quarantine, with a row in the report.
+    #[default]
+    Keep,
+    /// The dataset is refused.
+    Refuse,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct ReadOptions {
+    pub missing: MissingVideos,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error(
+        "no {ANNOTATIONS} in {} nor in its {ARCHIVE_FOLDER} folder; the data root is the folder with {ANNOTATIONS}, \
+         trainSet.txt, valSet.txt, testSet.txt and the videos in {VIDEOS}/", root.display()
+    )]
+    NoAnnotations { root: PathBuf },
+    #[error("cannot read {}: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Problems(#[from] Problems),
+    #[error("{}", missing_text(folder, videos))]
+    Missing { folder: PathBuf, videos: Vec<String> },
+}
+
+/// Reads the dataset at `root`: the folder with Annotations.txt, or the folder above it.
+pub fn read(root: &Path, options: &ReadOptions) -> Result<Dataset, ReadError> {
+    let root = find_root(root)?;
+    let mut fingerprint = Sha256::new();
+    let annotations_path = root.join(ANNOTATIONS);
+    let bytes = read_file(&annotations_path, &mut fingerprint)?;
+    let mut problems = Problems::default();
+    let rows = annotations::parse(&annotations_path, &bytes, &mut problems);
+    annotations::refuse_repeated(&annotations_path, &rows, &mut problems);
+
+    let mut memberships = splits::Memberships::new(&rows);
+    for split in Split::ALL {
+        let path = root.join(split_file(split));
+        let bytes = read_file(&path, &mut fingerprint)?;
+        let lines = annotations::parse(&path, &bytes, &mut problems);
+        memberships.add(split, &path, &lines, &mut problems);
+    }
+    let (members, unassigned) = memberships.finish();
+
+    let (classes, categories) = number_classes(&rows);
+    let background = classes.len() as u32;
+    let folder = VideoFolder::open(&root, &annotations_path, &mut problems)?;
+    let mut clips = Vec::with_capacity(members.len());
+    let mut missing = Vec::new();
+    for (split, row) in members {
+        let annotation = &rows[row];
+        let found = folder.find(annotation, &annotations_path, &mut problems);
+        if !found.present {
+            missing.push(annotation.video_id.clone());
+        }
+        clips.push(Clip {
+            id: format!("{}#{row}", annotation.video_id),
+            video_id: annotation.video_id.clone(),
+            video: found.path,
+            split,
+            labels: labels(annotation, categories[row], background),
+            category: categories[row],
+            start_secs: annotation.start_secs,
+            end_secs: annotation.end_secs,
+            row,
+        });
+    }
+    if !problems.0.is_empty() {
+        return Err(problems.into());
+    }
+    if options.missing == MissingVideos::Refuse && !missing.is_empty() {
+        return Err(ReadError::Missing { folder: root.join(VIDEOS), videos: missing });
+    }
+    Ok(Dataset {
+        name: "ave".to_owned(),
+        task: Task::Ave,
+        root,
+        classes,
+        background,
+        segments: SEGMENTS,
+        clips,
+        fingerprint: hex(&fingerprint.finalize()),
+        unassigned,
+    })
+}
+
+/// The class during the event, background outside it; an event of no length is background throughout.
+fn labels(annotation: &Annotation, category: u32, background: u32) -> Vec<u32> {
+    let event = annotation.start_secs as usize..annotation.end_secs as usize;
+    (0..SEGMENTS).map(|t| if event.contains(&t) { category } else { background }).collect()
+}
+
+/// Class names by first appearance, and the class of each row.
+fn number_classes(rows: &[Annotation]) -> (Vec<String>, Vec<u32>) {
+    let mut names: Vec<String> = Vec::new();
+    let mut numbers: HashMap<&str, u32> = HashMap::new();
+    let by_row = rows
+        .iter()
+        .map(|row| {
+            *numbers.entry(&row.category).or_insert_with(|| {
+                names.push(row.category.clone());
+                names.len() as u32 - 1
+            })
+        })
+        .collect();
+    (names, by_row)
+}
+
+fn find_root(root: &Path) -> Result<PathBuf, ReadError> {
+    let found = [root.to_owned(), root.join(ARCHIVE_FOLDER)]
+        .into_iter()
+        .find(|folder| folder.join(ANNOTATIONS).is_file())
+        .ok_or_else(|| ReadError::NoAnnotations { root: root.to_owned() })?;
+    found.canonicalize().map_err(|source| ReadError::Io { path: found, source })
+}
+
+/// Reads a file and adds its name, length and content to the fingerprint.
+fn read_file(path: &Path, fingerprint: &mut Sha256) -> Result<Vec<u8>, ReadError> {
+    let bytes = fs::read(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+    if let Some(name) = path.file_name() {
+        fingerprint.update(name.as_encoded_bytes());
+    }
+    fingerprint.update((bytes.len() as u64).to_le_bytes());
+    fingerprint.update(&bytes);
+    Ok(bytes)
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn missing_text(folder: &Path, videos: &[String]) -> String {
+    let shown: Vec<&str> = videos.iter().take(10).map(String::as_str).collect();
+    let more = if videos.len() > shown.len() { ", ..." } else { "" };
+    format!("{} video files are missing in {}: {}{more}", videos.len(), folder.display(), shown.join(", "))
+}

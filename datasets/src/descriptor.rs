@@ -1,0 +1,160 @@
+//! A dataset's descriptor: a YAML file that names its reader and classes, tells a user where to get it and under which
+//! terms, and states the counts a complete copy has. Ours are in this crate's folder and built in; a user's own is a path.
+
+use std::{collections::BTreeMap, fs, io, path::Path, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ave::{self, ReadError, ReadOptions},
+    dataset::{Dataset, Split, Task},
+};
+
+/// Built-in descriptors by name.
+const BUILT_IN: [(&str, &str); 3] = [
+    ("ave", include_str!("../ave.yml")),
+    ("ave-mini", include_str!("../ave-mini.yml")),
+    ("ave-objects", include_str!("../ave-objects.yml")),
+];
+
+/// The layout on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reader {
+    Ave,
+}
+
+/// What makes a synthetic set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Generator {
+    Ave,
+    Objects,
+}
+
+/// A dataset as its YAML states it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Descriptor {
+    pub name: String,
+    pub title: String,
+    pub task: Task,
+    pub reader: Reader,
+    /// Set for sets that are made, not downloaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generator: Option<Generator>,
+    /// Where the data come from and how to get them.
+    pub obtain: String,
+    pub licence: String,
+    /// How the files lie.
+    pub layout: String,
+    #[serde(default)]
+    pub expect: Expect,
+    /// By label; background comes after the last.
+    pub classes: Vec<String>,
+}
+
+/// What a complete copy counts; what is left out is not checked.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    #[serde(default)]
+    pub clips: Option<usize>,
+    #[serde(default)]
+    pub videos: Option<usize>,
+    #[serde(default)]
+    pub videos_in_several_splits: Option<usize>,
+    #[serde(default)]
+    pub videos_with_several_annotations: Option<usize>,
+    #[serde(default)]
+    pub split_clips: BTreeMap<Split, usize>,
+    /// Segments labelled background.
+    #[serde(default)]
+    pub split_background_segments: BTreeMap<Split, usize>,
+    /// SHA-256 of the annotation and split files.
+    #[serde(default)]
+    pub fingerprint: Option<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DescriptorError {
+    #[error("no dataset '{name}': it is neither built in ({}) nor a file", Descriptor::builtin_names().join(", "))]
+    Unknown { name: String },
+    #[error("cannot read {}: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("{origin}: {source}")]
+    Yaml { origin: String, source: serde_yaml::Error },
+}
+
+impl Descriptor {
+    pub fn builtin_names() -> Vec<&'static str> {
+        BUILT_IN.iter().map(|(name, _)| *name).collect()
+    }
+
+    /// A built-in descriptor by its name, or the one in a file.
+    pub fn load(name_or_path: &str) -> Result<Self, DescriptorError> {
+        if let Some((name, yaml)) = BUILT_IN.iter().find(|(name, _)| *name == name_or_path) {
+            return Self::parse(&format!("{name}.yml (built in)"), yaml);
+        }
+        let path = Path::new(name_or_path);
+        if !path.is_file() {
+            return Err(DescriptorError::Unknown { name: name_or_path.to_owned() });
+        }
+        let yaml = fs::read_to_string(path).map_err(|source| DescriptorError::Io { path: path.to_owned(), source })?;
+        Self::parse(name_or_path, &yaml)
+    }
+
+    /// Parses YAML; `origin` names it in errors, which also bear line and column.
+    pub fn parse(origin: &str, yaml: &str) -> Result<Self, DescriptorError> {
+        serde_yaml::from_str(yaml).map_err(|source| DescriptorError::Yaml { origin: origin.to_owned(), source })
+    }
+
+    /// Reads the dataset at `root` with this descriptor's reader.
+    pub fn open(&self, root: &Path, options: &ReadOptions) -> Result<Dataset, ReadError> {
+        let mut dataset = match self.reader {
+            Reader::Ave => ave::read(root, options)?,
+        };
+        dataset.name.clone_from(&self.name);
+        dataset.task = self.task;
+        Ok(dataset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::synth::SynthOptions;
+
+    #[test]
+    fn built_in_descriptors_parse_and_bear_their_names() {
+        for name in Descriptor::builtin_names() {
+            let descriptor = Descriptor::load(name).unwrap();
+            assert_eq!(descriptor.name, name);
+            let counted: usize = descriptor.expect.split_clips.values().sum();
+            assert_eq!(descriptor.expect.clips, Some(counted), "{name}: the splits do not add up");
+        }
+    }
+
+    #[test]
+    fn made_sets_are_described_as_they_are_made_by_default() {
+        for (name, options) in [("ave-mini", SynthOptions::ave()), ("ave-objects", SynthOptions::objects())] {
+            let descriptor = Descriptor::load(name).unwrap();
+            let made = [(Split::Train, options.train), (Split::Val, options.val), (Split::Test, options.test)];
+            assert_eq!(descriptor.expect.split_clips, BTreeMap::from(made), "{name}");
+            assert!(descriptor.generator.is_some());
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_place() {
+        let yaml = include_str!("../ave-mini.yml").replace("licence:", "license:");
+        let error = Descriptor::parse("own.yml", &yaml).unwrap_err().to_string();
+        assert!(error.contains("own.yml") && error.contains("license") && error.contains("line"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_name_lists_the_known_ones() {
+        let error = Descriptor::load("avse").unwrap_err().to_string();
+        assert!(error.contains("'avse'") && error.contains("ave-mini"), "{error}");
+    }
+}

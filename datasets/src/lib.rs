@@ -1,0 +1,22 @@
+//! Datasets: what clips there are, what each second of them is labelled, and where their videos lie.
+//!
+//! - [`ave`] reads the official AVE layout; every reader yields a [`Dataset`] of [`Clip`]s.
+//! - [`Descriptor`] is the YAML that names a dataset, its classes and the counts it should have; [`check()`] compares the two.
+//! - [`sampler`] orders the clips of an epoch.
+//! - [`synth`] makes small sets of real video files in the official layout, for trials without a download.
+//!
+//! Decoding videos, resampling audio and batching do not belong here: those are nodes.
+
+pub mod ave;
+pub mod check;
+pub mod dataset;
+pub mod descriptor;
+pub mod problem;
+pub mod sampler;
+pub mod synth;
+
+pub use ave::{MissingVideos, ReadError, ReadOptions};
+pub use check::{CheckReport, check};
+pub use dataset::{Clip, Dataset, Split, Task};
+pub use descriptor::{Descriptor, DescriptorError};
+pub use problem::{Field, Problem, Problems};

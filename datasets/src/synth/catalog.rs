@@ -1,0 +1,147 @@
+//! The categories of the two generators: name, look, movement and voice. Nothing is shared between the two but the tools.
+
+use super::{
+    picture::{
+        backdrop::Scenery,
+        mini::{self as looks, Pose},
+        objects::{OUTLINES, Outline, PATTERNS, Pattern},
+        shape::Surface,
+    },
+    sound::{
+        mini as voices,
+        objects::VOICES,
+        voice::{Voice, VoiceFn},
+    },
+};
+
+/// How a category is drawn.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Look {
+    Drawn(fn(f32, f32, &Pose) -> Surface),
+    Composed { outline: Outline, pattern: Pattern },
+}
+
+impl Look {
+    pub fn at(self, x: f32, y: f32, pose: &Pose) -> Surface {
+        match self {
+            Self::Drawn(draw) => draw(x, y, pose),
+            Self::Composed { outline, pattern } => {
+                Surface { distance: outline(x, y, pose), tone: pattern(x, y, pose), accent: 0.0 }
+            }
+        }
+    }
+}
+
+/// How a category moves, besides wandering about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Motion {
+    Still,
+    Swing,
+    Shake,
+    Hop,
+    Pulse,
+    Slide,
+    Turn,
+}
+
+/// What makes an object and its sound a category.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Category {
+    pub name: &'static str,
+    /// In turns; see `SynthOptions::colour_jitter`.
+    pub hue: f32,
+    pub look: Look,
+    pub motion: Motion,
+    /// Turns a second.
+    pub movement: f32,
+    pub voice: Voice,
+}
+
+/// A generator's categories and places.
+#[derive(Debug, Clone)]
+pub(super) struct Catalog {
+    /// Recorded in synth.json and part of every random stream.
+    pub name: &'static str,
+    pub number: u32,
+    pub scenery: Scenery,
+    pub categories: Vec<Category>,
+}
+
+/// The mini set. Looks pair as (Bell, Drum), (Clock, Fan), (Frog, Bird), (Engine, Saw); sounds pair as (Bell, Clock),
+/// (Drum, Frog), (Fan, Engine), (Bird, Saw): a look-alike never sounds alike.
+pub(super) fn mini() -> Catalog {
+    let category = |name, hue, look, motion, movement, voice: VoiceFn| Category {
+        name,
+        hue,
+        look: Look::Drawn(look),
+        motion,
+        movement,
+        voice: Voice { sound: voice, register: 0.0 },
+    };
+    Catalog {
+        name: "ave",
+        number: 1,
+        scenery: Scenery { roughness: [0.5, 0.8], angular: false, light: [0.3, 0.75] },
+        categories: vec![
+            category("Bell", 0.12, looks::bell, Motion::Swing, 0.8, voices::bell),
+            category("Clock", 0.58, looks::clock, Motion::Still, 0.1, voices::clock),
+            category("Drum", 0.02, looks::drum, Motion::Shake, 3.0, voices::drum),
+            category("Frog (croaking)", 0.3, looks::frog, Motion::Pulse, 2.0, voices::frog),
+            category("Fan", 0.5, looks::fan, Motion::Still, 0.9, voices::fan),
+            category("Engine, idling", 0.95, looks::engine, Motion::Shake, 3.7, voices::engine),
+            category("Bird (small)", 0.15, looks::bird, Motion::Hop, 2.2, voices::bird),
+            category("Hand saw, sawing", 0.65, looks::saw, Motion::Slide, 0.95, voices::saw),
+        ],
+    }
+}
+
+/// Names of the pre-training set's categories: the outline's, then which of its two patterns.
+const OBJECT_NAMES: [&str; 24] = [
+    "Star, checked",
+    "Ring, dotted",
+    "Cross, striped",
+    "Crescent, ringed",
+    "Delta, veined",
+    "Heart, halved",
+    "Gear, bricked",
+    "Arrow, waved",
+    "Flower, hatched",
+    "Hexagon, rayed",
+    "Worm, coiled",
+    "Ladder, speckled",
+    "Star, bricked",
+    "Ring, waved",
+    "Cross, hatched",
+    "Crescent, rayed",
+    "Delta, coiled",
+    "Heart, speckled",
+    "Gear, checked",
+    "Arrow, dotted",
+    "Flower, striped",
+    "Hexagon, ringed",
+    "Worm, veined",
+    "Ladder, halved",
+];
+
+/// The pre-training set: outline n mod 12, with pattern n in the first dozen and n + 6 in the second; each of twelve kinds
+/// of sound in a low and a high register, given out so that equal outlines do not sound alike.
+pub(super) fn objects() -> Catalog {
+    let motions = [Motion::Still, Motion::Turn, Motion::Swing, Motion::Pulse, Motion::Slide, Motion::Hop];
+    let categories = OBJECT_NAMES.into_iter().enumerate().map(|(n, name)| {
+        let second = n / 12;
+        Category {
+            name,
+            hue: n as f32 / 24.0,
+            look: Look::Composed { outline: OUTLINES[n % 12], pattern: PATTERNS[(n + 6 * second) % 12] },
+            motion: motions[n % 6],
+            movement: 0.3 + 0.15 * (n % 5) as f32,
+            voice: Voice { sound: VOICES[(n * 5 + 3 * second) % 12], register: second as f32 },
+        }
+    });
+    Catalog {
+        name: "objects",
+        number: 2,
+        scenery: Scenery { roughness: [0.25, 0.5], angular: true, light: [0.45, 0.95] },
+        categories: categories.collect(),
+    }
+}

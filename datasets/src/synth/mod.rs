@@ -1,0 +1,263 @@
+//! Synthetic sets: small datasets of real H.264/AAC clips in AVE's layout, for trying everything without a download.
+//!
+//! - [`ave`] makes the mini set: eight categories that come in look-alikes and sound-alikes, with distractors, clutter and
+//!   noise, so that neither eye nor ear alone suffices and a score says something.
+//! - [`objects`] makes the pre-training set of 24 other categories, looks, sounds and places, from which a small encoder
+//!   learns to see and hear without having met the mini set.
+//!
+//! `scene` decides who is seen and heard when; `picture` and `sound` render that; `encode` writes the file; `store` keeps the
+//! folder whole. Equal seed, options and version give equal frames and samples on every machine.
+
+mod catalog;
+mod encode;
+mod math;
+mod options;
+mod picture;
+mod random;
+mod scene;
+mod sound;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc,
+    },
+};
+
+use rand::Rng;
+use sha2::{Digest, Sha256};
+
+use crate::{ave as layout, dataset::Split};
+use catalog::Catalog;
+use encode::Encoder;
+pub use options::SynthOptions;
+use picture::Film;
+use random::{ClipKey, Purpose};
+use scene::Scene;
+use store::{ClipRecord, Existing, Manifest};
+
+/// Goes up whenever the same options give other frames or samples.
+pub const VERSION: u32 = 1;
+
+/// What came of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SynthSummary {
+    pub out: PathBuf,
+    pub clips: usize,
+    /// Of all videos.
+    pub bytes: u64,
+    /// The set was there already, made by the same options and version.
+    pub reused: bool,
+    /// SHA-256 over the frames and samples of all clips.
+    pub raw_sha256: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SynthError {
+    #[error("option {0}")]
+    Option(String),
+    #[error("cannot start {}: {source}; ffmpeg with libx264 is needed to make videos", ffmpeg.display())]
+    Start { ffmpeg: PathBuf, source: io::Error },
+    #[error("ffmpeg ({status}) could not write {}: {said}", out.display())]
+    Encode { out: PathBuf, status: String, said: String },
+    #[error("{}: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("{}: {source}", path.display())]
+    Manifest { path: PathBuf, source: serde_json::Error },
+    #[error("{} holds files but no {}: it is no synthetic set, and is left alone; choose another folder", out.display(), store::MANIFEST)]
+    Foreign { out: PathBuf },
+    #[error("{} holds another synthetic set ({why}); choose another folder, or ask for a rebuild to replace it", out.display())]
+    Other { out: PathBuf, why: String },
+    #[error("a worker stopped before its clip was done")]
+    Worker,
+}
+
+/// Makes the mini set at `out`; `progress` hears (clips done, clips in all).
+pub fn ave(
+    out: &Path,
+    options: &SynthOptions,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<SynthSummary, SynthError> {
+    make(&catalog::mini(), out, options, progress)
+}
+
+/// Makes the pre-training set at `out`; `progress` hears (clips done, clips in all).
+pub fn objects(
+    out: &Path,
+    options: &SynthOptions,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<SynthSummary, SynthError> {
+    make(&catalog::objects(), out, options, progress)
+}
+
+/// A clip before it is rendered.
+struct Plan {
+    key: ClipKey,
+    video_id: String,
+    scene: Scene,
+}
+
+fn make(
+    catalog: &Catalog,
+    out: &Path,
+    options: &SynthOptions,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<SynthSummary, SynthError> {
+    if let Some(fault) = options.fault() {
+        return Err(SynthError::Option(fault));
+    }
+    let mut manifest = Manifest {
+        generator: catalog.name.to_owned(),
+        version: VERSION,
+        options: options.clone(),
+        ffmpeg: String::new(),
+        categories: catalog.categories.iter().map(|category| category.name.to_owned()).collect(),
+        clips: Vec::new(),
+    };
+    match store::inspect(out, &manifest)? {
+        Existing::Same(manifest) => return Ok(summary(out, &manifest, true)),
+        Existing::Other(why) if !options.rebuild => return Err(SynthError::Other { out: out.to_owned(), why }),
+        Existing::Other(_) | Existing::Nothing => {}
+    }
+    manifest.ffmpeg = encode::version(&options.ffmpeg)?;
+    let scratch = scratch_folder(out)?;
+    let set = scratch.path().join("set");
+    let videos = set.join(layout::VIDEOS);
+    fs::create_dir_all(&videos).map_err(|source| SynthError::Io { path: videos.clone(), source })?;
+    let plans = plan(catalog, options);
+    manifest.clips = render_all(&plans, catalog, &set, options, progress)?;
+    store::write_lists(&set, &manifest)?;
+    store::write_manifest(&set, &manifest)?;
+    store::move_into_place(&set, out)?;
+    Ok(summary(out, &manifest, false))
+}
+
+fn summary(out: &Path, manifest: &Manifest, reused: bool) -> SynthSummary {
+    let mut all = Sha256::new();
+    for clip in &manifest.clips {
+        all.update(&clip.raw_sha256);
+    }
+    SynthSummary {
+        out: out.to_owned(),
+        clips: manifest.clips.len(),
+        bytes: manifest.clips.iter().map(|clip| clip.bytes).sum(),
+        reused,
+        raw_sha256: layout::hex(&all.finalize()),
+    }
+}
+
+/// A folder beside `out`, on the same file system, that goes if anything fails.
+fn scratch_folder(out: &Path) -> Result<tempfile::TempDir, SynthError> {
+    let parent = match out.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(parent)
+        .and_then(|()| tempfile::Builder::new().prefix(".synth-partial-").tempdir_in(parent))
+        .map_err(|source| SynthError::Io { path: parent.to_owned(), source })
+}
+
+/// Every clip of the set: train, val, test, with categories taking turns.
+fn plan(catalog: &Catalog, options: &SynthOptions) -> Vec<Plan> {
+    let mut taken = BTreeSet::new();
+    let mut plans = Vec::with_capacity(options.train + options.val + options.test);
+    for (split, count) in Split::ALL.into_iter().zip([options.train, options.val, options.test]) {
+        for index in 0..count as u32 {
+            let key = ClipKey { seed: options.seed, generator: catalog.number, split, index };
+            let categories = catalog.categories.len();
+            let category = index as usize % categories;
+            let scene =
+                Scene::draw(&mut key.stream(Purpose::Scene, 0), scene::spread(index), category, categories, options);
+            let mut ids = key.stream(Purpose::Ids, 0);
+            let mut video_id = draw_id(&mut ids);
+            while !taken.insert(video_id.clone()) {
+                video_id = draw_id(&mut ids);
+            }
+            plans.push(Plan { key, video_id, scene });
+        }
+    }
+    plans
+}
+
+/// Eleven characters, as YouTube's ids have, also in that some start with a dash.
+fn draw_id(rng: &mut impl Rng) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    (0..11).map(|_| char::from(LETTERS[rng.random_range(0..64)])).collect()
+}
+
+/// Renders every plan, `options.jobs` at a time; records come in the order of the plans.
+fn render_all(
+    plans: &[Plan],
+    catalog: &Catalog,
+    set: &Path,
+    options: &SynthOptions,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Vec<ClipRecord>, SynthError> {
+    let next = AtomicUsize::new(0);
+    let stop = AtomicBool::new(false);
+    let (sender, results) = mpsc::channel();
+    let mut records: Vec<Option<ClipRecord>> = plans.iter().map(|_| None).collect();
+    let mut failure = None;
+    std::thread::scope(|scope| {
+        for _ in 0..options.jobs.min(plans.len()) {
+            let sender = sender.clone();
+            let (next, stop) = (&next, &stop);
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(plan) = plans.get(index) else { break };
+                    if sender.send((index, render(plan, catalog, set, options))).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        progress(0, plans.len());
+        for (done, (index, result)) in results.iter().enumerate() {
+            match result {
+                Ok(record) => records[index] = Some(record),
+                Err(error) => {
+                    stop.store(true, Ordering::Relaxed);
+                    failure.get_or_insert(error);
+                }
+            }
+            progress(done + 1, plans.len());
+        }
+    });
+    failure.map_or(Ok(()), Err)?;
+    records.into_iter().collect::<Option<Vec<_>>>().ok_or(SynthError::Worker)
+}
+
+/// Renders and encodes one clip.
+fn render(plan: &Plan, catalog: &Catalog, set: &Path, options: &SynthOptions) -> Result<ClipRecord, SynthError> {
+    let path = store::video_path(set, &plan.video_id);
+    let mut hash = Sha256::new();
+    let mut film = Film::new(plan.key, &plan.scene, catalog, options);
+    let pcm = sound::render(plan.key, &plan.scene, catalog, options);
+    let mut encoder = Encoder::start(&path, &pcm, options)?;
+    let mut rgb = Vec::new();
+    for index in 0..film.frames() {
+        film.render(index, &mut rgb);
+        hash.update(&rgb);
+        encoder.frame(&rgb)?;
+    }
+    encoder.finish()?;
+    for sample in pcm {
+        hash.update(sample.to_le_bytes());
+    }
+    let bytes = fs::metadata(&path).map_err(|source| SynthError::Io { path, source })?.len();
+    Ok(ClipRecord {
+        video_id: plan.video_id.clone(),
+        split: plan.key.split,
+        bytes,
+        raw_sha256: layout::hex(&hash.finalize()),
+        scene: plan.scene.clone(),
+    })
+}

@@ -1,0 +1,183 @@
+//! A set as a folder: synth.json says how it was made and what it holds. A set is made in a folder beside its final one and
+//! renamed, so what bears the final name is whole.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, File},
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{SynthError, options::SynthOptions, scene::Scene};
+use crate::{ave, dataset::Split};
+
+/// The file that says how a set was made.
+pub(super) const MANIFEST: &str = "synth.json";
+
+/// What synth.json holds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Manifest {
+    pub generator: String,
+    pub version: u32,
+    pub options: SynthOptions,
+    /// Another ffmpeg gives other bytes of the same frames and samples.
+    pub ffmpeg: String,
+    pub categories: Vec<String>,
+    pub clips: Vec<ClipRecord>,
+}
+
+/// A clip of a set.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct ClipRecord {
+    pub video_id: String,
+    pub split: Split,
+    /// Of the MP4 file.
+    pub bytes: u64,
+    /// SHA-256 of all frames and then all samples, before encoding.
+    pub raw_sha256: String,
+    pub scene: Scene,
+}
+
+impl Manifest {
+    /// The values as they come back from a file: a JSON value made directly would hold other digits of an f32.
+    fn read_back(&self) -> Result<Value, serde_json::Error> {
+        serde_json::from_str(&serde_json::to_string(self)?)
+    }
+}
+
+/// What is at a set's place.
+pub(super) enum Existing {
+    Nothing,
+    /// Whole and made by this recipe.
+    Same(Box<Manifest>),
+    /// Ours, but made otherwise or not whole any more: says why.
+    Other(String),
+}
+
+/// Looks at the place of a set that `wanted` (without clips) is to be made at.
+pub(super) fn inspect(out: &Path, wanted: &Manifest) -> Result<Existing, SynthError> {
+    let mut entries = match fs::read_dir(out) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Existing::Nothing),
+        Err(source) => return Err(SynthError::Io { path: out.to_owned(), source }),
+    };
+    if entries.next().is_none() {
+        return Ok(Existing::Nothing);
+    }
+    let path = out.join(MANIFEST);
+    if !path.is_file() {
+        return Err(SynthError::Foreign { out: out.to_owned() });
+    }
+    let text = fs::read_to_string(&path).map_err(|source| SynthError::Io { path: path.clone(), source })?;
+    let recorded: Value = match serde_json::from_str(&text) {
+        Ok(recorded) => recorded,
+        Err(error) => return Ok(Existing::Other(format!("{MANIFEST} cannot be read: {error}"))),
+    };
+    let wanted = wanted.read_back().map_err(|source| SynthError::Manifest { path: path.clone(), source })?;
+    if let Some(difference) = difference(&recorded, &wanted) {
+        return Ok(Existing::Other(format!("made otherwise: {difference}")));
+    }
+    let manifest: Manifest = match serde_json::from_value(recorded) {
+        Ok(manifest) => manifest,
+        Err(error) => return Ok(Existing::Other(format!("{MANIFEST} is not as this version writes it: {error}"))),
+    };
+    Ok(damage(out, &manifest).map_or_else(|| Existing::Same(Box::new(manifest)), Existing::Other))
+}
+
+/// The values that decide frames and samples and differ, as "seed 0, now 1".
+fn difference(recorded: &Value, wanted: &Value) -> Option<String> {
+    let flat = |value: &Value| -> BTreeMap<String, Value> {
+        let mut flat: BTreeMap<String, Value> = value["options"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        flat.extend(["generator", "version"].map(|key| (key.to_owned(), value[key].clone())));
+        flat
+    };
+    let (old, new) = (flat(recorded), flat(wanted));
+    let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let show = |value: Option<&Value>| value.map_or("nothing".to_owned(), Value::to_string);
+    let changed: Vec<String> = keys
+        .into_iter()
+        .filter(|key| old.get(*key) != new.get(*key))
+        .map(|key| format!("{key} {}, now {}", show(old.get(key)), show(new.get(key))))
+        .collect();
+    (!changed.is_empty()).then(|| changed.join("; "))
+}
+
+/// What is no longer as it was made, if anything.
+fn damage(out: &Path, manifest: &Manifest) -> Option<String> {
+    let lists = [ave::ANNOTATIONS].into_iter().chain(Split::ALL.map(ave::split_file));
+    let lost = lists.into_iter().find(|name| !out.join(name).is_file()).map(|name| format!("{name} is missing"));
+    lost.or_else(|| {
+        let broken = |clip: &&ClipRecord| {
+            fs::metadata(video_path(out, &clip.video_id)).map_or(true, |file| file.len() != clip.bytes)
+        };
+        let broken: Vec<&str> = manifest.clips.iter().filter(broken).map(|clip| clip.video_id.as_str()).collect();
+        broken.first().map(|first| format!("{} videos are missing or not of their size, first {first}", broken.len()))
+    })
+}
+
+/// Where a clip's video is in a set.
+pub(super) fn video_path(set: &Path, video_id: &str) -> PathBuf {
+    set.join(ave::VIDEOS).join(format!("{video_id}.mp4"))
+}
+
+/// Writes the annotation and split files: sorted by category, as the official ones are.
+pub(super) fn write_lists(set: &Path, manifest: &Manifest) -> Result<(), SynthError> {
+    let mut clips: Vec<&ClipRecord> = manifest.clips.iter().collect();
+    clips.sort_by_key(|clip| clip.scene.category);
+    let lines = |split: Option<Split>| -> String {
+        let kept = clips.iter().filter(|clip| split.is_none_or(|split| split == clip.split));
+        kept.map(|clip| {
+            let scene = &clip.scene;
+            let category = &manifest.categories[scene.category];
+            format!("{category}&{}&good&{}&{}\n", clip.video_id, scene.start_secs, scene.end_secs)
+        })
+        .collect()
+    };
+    write_whole(&set.join(ave::ANNOTATIONS), lines(None).as_bytes())?;
+    for split in Split::ALL {
+        write_whole(&set.join(ave::split_file(split)), lines(Some(split)).as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Writes synth.json, the last file of a set.
+pub(super) fn write_manifest(set: &Path, manifest: &Manifest) -> Result<(), SynthError> {
+    let path = set.join(MANIFEST);
+    let mut text =
+        serde_json::to_string_pretty(manifest).map_err(|source| SynthError::Manifest { path: path.clone(), source })?;
+    text.push('\n');
+    write_whole(&path, text.as_bytes())
+}
+
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), SynthError> {
+    let write = || -> std::io::Result<()> {
+        let mut file = File::create(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    write().map_err(|source| SynthError::Io { path: path.to_owned(), source })
+}
+
+/// Moves a finished set to its place; what was there before goes.
+pub(super) fn move_into_place(made: &Path, out: &Path) -> Result<(), SynthError> {
+    let at = |path: &Path| {
+        let path = path.to_owned();
+        move |source| SynthError::Io { path, source }
+    };
+    if out.is_dir() {
+        fs::remove_dir_all(out).map_err(at(out))?;
+    }
+    fs::rename(made, out).map_err(at(out))?;
+    if let Some(parent) = out.parent() {
+        File::open(parent).and_then(|folder| folder.sync_all()).map_err(at(parent))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,211 @@
+//! Node `clip-source`: reads a dataset and streams its clips, split by split and epoch by epoch.
+//!
+//! For every epoch: the training clips in a permutation that is a function of (seed, epoch), then the validation clips;
+//! after the last epoch the test clips once, with the model the validation split picked. At most `WINDOW` clips are under
+//! way ([`copl_contract::credits`]). A clip counts as read until its row is in the report: trained, evaluated or
+//! quarantined. More than `MAX_BAD_FRACTION` of the dataset quarantined stops the run.
+
+mod bad_clips;
+mod plan;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use copl_contract::credits::Credits;
+use copl_contract::events::{Event, ProgressMeter};
+use copl_contract::schema::{self, BatchBuilder, Schema};
+use copl_contract::{EdgeSpec, Edges, ExitCode, Header, Kind, Message, Node, NodeError, NodeSpec, Polled};
+use copl_datasets::descriptor::Generator;
+use copl_datasets::{Clip, Dataset, Descriptor, MissingVideos, ReadOptions, synth};
+
+use bad_clips::BadClips;
+use plan::{Plan, Step};
+
+copl_contract::choice! {
+    /// What to do when the annotations name a video that is not there.
+    pub enum Missing { Quarantine = "quarantine", Refuse = "refuse" }
+}
+
+copl_contract::settings! {
+    /// Settings of `clip-source`.
+    pub struct ClipSourceSettings {
+        "DATASET" dataset: String = required, "Name of a shipped dataset descriptor (ave, ave-mini, ave-objects) or the path of one's own.";
+        "ROOT" root: PathBuf = required, "Folder of the dataset; relative to the dataflow's folder.";
+        "EPOCHS" epochs: u32 = "10", "Passes over the training split.";
+        "SEED" seed: u64 = "0", "Seed of the training order.";
+        "LIMIT_CLIPS" limit_clips: Option<usize> = "", "At most this many clips of each split, picked by the seed; all if unset.";
+        "WINDOW" window: usize = "8", "Clips under way at once; every queue of the graph must hold as many.";
+        "MAX_BAD_FRACTION" max_bad_fraction: f64 = "0.02", "Share of the dataset's clips that may be quarantined before the run stops.";
+        "MISSING_VIDEOS" missing_videos: Missing = "quarantine", "A video that is not there: quarantine it, or refuse the dataset.";
+        "STALL_SECS" stall_secs: f64 = "900", "Seconds without any clip coming back after which the run is given up.";
+    }
+}
+
+/// The node.
+#[derive(Debug)]
+pub struct ClipSource;
+
+fn check(env: &copl_contract::settings::Env) -> Result<(), (String, String)> {
+    use copl_contract::settings::Settings;
+    let settings = ClipSourceSettings::from_env(env)?;
+    let bad = |key: &str, problem: String| Err((key.to_owned(), problem));
+    if settings.epochs == 0 {
+        return bad("EPOCHS", "at least one epoch is needed".to_owned());
+    }
+    if !(0.0..=1.0).contains(&settings.max_bad_fraction) {
+        return bad("MAX_BAD_FRACTION", format!("{} is no share between 0 and 1", settings.max_bad_fraction));
+    }
+    Descriptor::load(&settings.dataset).map(|_| ()).or_else(|e| bad("DATASET", e.to_string()))
+}
+
+impl Node for ClipSource {
+    type Settings = ClipSourceSettings;
+
+    fn spec() -> NodeSpec {
+        use copl_contract::settings::Settings;
+        NodeSpec {
+            name: "clip-source",
+            about: "reads a dataset and streams its clips, at most WINDOW under way",
+            settings: ClipSourceSettings::specs(),
+            inputs: vec![
+                EdgeSpec::required("credits", &[Schema::Credits], "one row for every clip whose row is in the report").feedback(),
+            ],
+            outputs: vec![
+                EdgeSpec::required("clips", &[Schema::Clips], "the clips, in order"),
+                EdgeSpec::optional("report", copl_contract::spec::REPORT_TABLES, "rows of the `nodes` table"),
+            ],
+            check,
+        }
+    }
+
+    fn run(settings: Self::Settings, edges: &mut Edges) -> Result<(), NodeError> {
+        let dataset = open(&settings)?;
+        let plan = Plan::new(&dataset, &settings);
+        if plan.clips.iter().sum::<u64>() == 0 {
+            return Err(NodeError::failed(ExitCode::Data, "the dataset holds no clips"));
+        }
+        Event::Plan { dataset: dataset.name.clone(), epochs: settings.epochs, clips: plan.clips }.emit();
+        let total = plan.clips.iter().sum::<u64>();
+        let mut source = Source {
+            credits: Credits::new(settings.window),
+            bad: BadClips::new(total, settings.max_bad_fraction),
+            stall: Duration::from_secs_f64(settings.stall_secs),
+            position: 0,
+            classes: &dataset.classes,
+            edges,
+        };
+        let mut progress = ProgressMeter::default();
+        for step in plan.steps() {
+            match step {
+                Step::Clip { epoch, split, index } => {
+                    source.send(&dataset.clips[index], epoch, split)?;
+                    progress.clip(epoch, split);
+                }
+                Step::Boundary { epoch, split } => {
+                    progress.flush();
+                    source.edges.send_boundary("clips", epoch, split)?;
+                    source.edges.report_pass(epoch, split)?;
+                }
+            }
+        }
+        source.drain()
+    }
+}
+
+fn open(settings: &ClipSourceSettings) -> Result<Dataset, NodeError> {
+    let failed = |e: &dyn std::fmt::Display| NodeError::failed(ExitCode::Data, e);
+    let missing = match settings.missing_videos {
+        Missing::Quarantine => MissingVideos::Keep,
+        Missing::Refuse => MissingVideos::Refuse,
+    };
+    let descriptor = Descriptor::load(&settings.dataset).map_err(|e| failed(&e))?;
+    if !settings.root.exists() {
+        generate(&descriptor, &settings.root)?;
+    }
+    descriptor.open(&settings.root, &ReadOptions { missing }).map_err(|e| failed(&e))
+}
+
+/// A set that is made, not downloaded, is made where it is not there.
+fn generate(descriptor: &Descriptor, root: &Path) -> Result<(), NodeError> {
+    let Some(generator) = descriptor.generator else { return Ok(()) };
+    Event::info(format!("making the dataset {} in {}", descriptor.name, root.display())).emit();
+    let mut told = 0;
+    let mut tell = |done: usize, total: usize| {
+        if done * 10 / total.max(1) > told {
+            told = done * 10 / total.max(1);
+            Event::info(format!("{done} of {total} clips made")).emit();
+        }
+    };
+    let made = match generator {
+        Generator::Ave => synth::ave(root, &synth::SynthOptions::ave(), &mut tell),
+        Generator::Objects => synth::objects(root, &synth::SynthOptions::objects(), &mut tell),
+    };
+    made.map(|_| ()).map_err(|e| NodeError::failed(ExitCode::Data, e))
+}
+
+struct Source<'a> {
+    edges: &'a mut Edges,
+    credits: Credits,
+    bad: BadClips,
+    stall: Duration,
+    position: u64,
+    classes: &'a [String],
+}
+
+impl Source<'_> {
+    fn send(&mut self, clip: &Clip, epoch: u32, split: copl_contract::Split) -> Result<(), NodeError> {
+        while !self.credits.available() {
+            self.take_credits()?;
+        }
+        self.credits.take(self.position).map_err(|e| NodeError::contract("clips", e))?;
+        let labels: Vec<i32> = clip.labels.iter().map(|l| *l as i32).collect();
+        let segments = labels.len();
+        let row = BatchBuilder::new(Schema::Clips)
+            .utf8([&clip.id])
+            .utf8([clip.video.to_string_lossy()])
+            .int64([i64::from(clip.category)])
+            .utf8([self.classes.get(clip.category as usize).map_or("", String::as_str)])
+            .tensor_i32(labels, 1, &[segments])
+            .build()
+            .map_err(|e| NodeError::contract("clips", e))?;
+        let header = Header { position: self.position, clip: clip.id.clone(), ..Header::new(Kind::Data, epoch, split) };
+        self.position += 1;
+        self.edges.send("clips", header, row)
+    }
+
+    fn take_credits(&mut self) -> Result<(), NodeError> {
+        match self.edges.poll(Duration::from_millis(500))? {
+            Polled::Message(message) => self.credit(&message),
+            Polled::Closed => Err(NodeError::contract("credits", "the credits ended before the clips")),
+            Polled::Idle if self.credits.unchanged_for() > self.stall => Err(NodeError::Stalled(format!(
+                "{} clips are under way and none came back for {:.0} s: a message was lost or a node hangs",
+                self.credits.in_flight(),
+                self.stall.as_secs_f64()
+            ))),
+            Polled::Idle => Ok(()),
+        }
+    }
+
+    fn credit(&mut self, message: &Message) -> Result<(), NodeError> {
+        let broken = |e: String| NodeError::contract("credits", e);
+        let positions = schema::int64(&message.batch, "position").map_err(broken)?;
+        let usable = schema::int64(&message.batch, "usable").map_err(broken)?;
+        let clips = schema::utf8(&message.batch, "clip").map_err(broken)?;
+        for row in 0..message.batch.num_rows() {
+            let position = u64::try_from(positions.value(row)).map_err(|e| broken(e.to_string()))?;
+            self.credits.give_back(position).map_err(broken)?;
+            if usable.value(row) == 0 {
+                self.bad.add(clips.value(row)).map_err(|e| NodeError::failed(ExitCode::TooManyBadClips, e))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until every clip's row is in the report.
+    fn drain(&mut self) -> Result<(), NodeError> {
+        while !self.credits.all_returned() {
+            self.take_credits()?;
+        }
+        Ok(())
+    }
+}

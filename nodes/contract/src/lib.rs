@@ -1,0 +1,41 @@
+//! What crosses an edge, and the runtime every node stands on.
+//!
+//! A dataflow is a graph of processes; they meet on edges only. This crate fixes what an edge carries, and knows none of
+//! the nodes:
+//! - [`header`]: who sent a message, where it belongs (epoch, split, clip) and its place in the stream;
+//! - [`schema`]: the Arrow schema of every edge we ship, versioned by [`CONTRACT_VERSION`];
+//! - [`tensor`]: tensors as Arrow columns (`arrow.fixed_shape_tensor`);
+//! - [`settings`]: a node's settings, typed, with defaults and meanings, read from the `env:` map of the dataflow;
+//! - [`spec`]: the description of a node that `copl nodes`, `copl check` and the docs are generated from;
+//! - [`edges`]: receiving and sending with gap, duplicate and schema checks, end of stream and back-pressure;
+//! - [`credits`]: the bounded window of clips in flight;
+//! - [`events`]: what a node tells the command while it runs (progress, notes, heartbeat);
+//! - [`testing`]: a harness that runs a node against recorded messages, without a daemon;
+//! - [`error`]: why a node stops, and the documented exit codes.
+//!
+//! The written form, for nodes in other languages, is `docs/node-contract.md`.
+
+pub mod credits;
+mod dora;
+pub mod edges;
+pub mod error;
+pub mod events;
+pub mod header;
+pub mod launch;
+pub mod recording;
+pub mod schema;
+mod sequence;
+pub mod settings;
+pub mod spec;
+pub mod stats;
+pub mod tensor;
+pub mod testing;
+
+pub use edges::{Edges, Message, Polled};
+pub use error::{ExitCode, NodeError};
+pub use header::{Header, Kind, Split};
+pub use launch::{Node, launch};
+pub use spec::{EdgeSpec, NodeSpec};
+
+/// Version of headers and schemas. A message of another version is refused.
+pub const CONTRACT_VERSION: i64 = 1;

@@ -1,0 +1,313 @@
+//! A node's settings: typed, with default and meaning, read from the `env:` map the dataflow gives the node.
+//!
+//! A node declares them once with [`settings!`]; parsing, `copl nodes describe`, `copl check` and the docs all come from
+//! that declaration.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// The `env:` map of a node, as text.
+pub type Env = BTreeMap<String, String>;
+
+/// Environment variables any node may be given beside its settings; they speak to libraries, not to the node.
+pub const PASSED_THROUGH: [&str; 8] = [
+    "RUST_LOG",
+    "RUST_BACKTRACE",
+    "RAYON_NUM_THREADS",
+    "MALLOC_MMAP_MAX_",
+    "MALLOC_TRIM_THRESHOLD_",
+    "DORA_FINISH_DRAIN_GRACE_SECS",
+    "CUDA_VISIBLE_DEVICES",
+    "PYTHONPATH",
+];
+
+/// A type a setting can have.
+pub trait SettingValue: Sized {
+    /// Name of the type, as users read it.
+    const TYPE: &'static str;
+
+    /// Reads a value.
+    ///
+    /// # Errors
+    /// Says what was expected.
+    fn parse(text: &str) -> Result<Self, String>;
+
+    /// The value as text that [`SettingValue::parse`] reads.
+    fn show(&self) -> String;
+
+    /// The valid values where they can be listed.
+    fn choices() -> Vec<&'static str> {
+        Vec::new()
+    }
+}
+
+macro_rules! number {
+    ($($t:ty = $name:literal),*) => {$(
+        impl SettingValue for $t {
+            const TYPE: &'static str = $name;
+            fn parse(text: &str) -> Result<Self, String> {
+                text.trim().parse().map_err(|_| format!("`{text}` is no {}", $name))
+            }
+            fn show(&self) -> String {
+                self.to_string()
+            }
+        }
+    )*};
+}
+number!(usize = "whole number", u64 = "whole number", u32 = "whole number", f64 = "number", f32 = "number");
+
+impl SettingValue for bool {
+    const TYPE: &'static str = "true or false";
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "true" | "1" | "yes" | "on" => Ok(true),
+            "false" | "0" | "no" | "off" => Ok(false),
+            _ => Err(format!("`{text}` is neither true nor false")),
+        }
+    }
+    fn show(&self) -> String {
+        self.to_string()
+    }
+    fn choices() -> Vec<&'static str> {
+        vec!["true", "false"]
+    }
+}
+
+impl SettingValue for String {
+    const TYPE: &'static str = "text";
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(text.to_owned())
+    }
+    fn show(&self) -> String {
+        self.clone()
+    }
+}
+
+impl SettingValue for PathBuf {
+    const TYPE: &'static str = "path";
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() { Err("an empty path".to_owned()) } else { Ok(Self::from(text)) }
+    }
+    fn show(&self) -> String {
+        self.display().to_string()
+    }
+}
+
+impl<T: SettingValue> SettingValue for Option<T> {
+    const TYPE: &'static str = T::TYPE;
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() { Ok(None) } else { T::parse(text).map(Some) }
+    }
+    fn show(&self) -> String {
+        self.as_ref().map_or_else(String::new, T::show)
+    }
+    fn choices() -> Vec<&'static str> {
+        T::choices()
+    }
+}
+
+/// What is known of a setting without a value.
+#[derive(Clone, Debug)]
+pub struct SettingSpec {
+    /// Name in the `env:` map.
+    pub key: &'static str,
+    /// Name of its type.
+    pub type_name: &'static str,
+    /// Default as text; `None` where a value must be given.
+    pub default: Option<String>,
+    /// What it does, with unit and source.
+    pub meaning: &'static str,
+    /// Valid values where they can be listed.
+    pub choices: Vec<&'static str>,
+    /// Checks a value.
+    pub check: fn(&str) -> Result<(), String>,
+}
+
+/// A set of settings, as [`settings!`] declares it.
+pub trait Settings: Sized {
+    /// All settings in the order of their declaration.
+    fn specs() -> Vec<SettingSpec>;
+
+    /// Reads all settings of a node; unset ones take their default.
+    ///
+    /// # Errors
+    /// Key and problem of the first setting that is missing, unknown or of a wrong type.
+    fn from_env(env: &Env) -> Result<Self, (String, String)>;
+
+    /// Every setting with the value it has.
+    fn values(&self) -> Vec<(&'static str, String)>;
+}
+
+/// The name nearest to `given`, if one is near enough to be a slip of the pen.
+pub fn nearest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let given = given.to_lowercase();
+    names
+        .into_iter()
+        .map(|n| (strsim::damerau_levenshtein(&given, &n.to_lowercase()), n))
+        .filter(|(distance, n)| *distance <= 2.max(n.len() / 3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, n)| n)
+}
+
+/// Checks that every key is a setting or passed through.
+///
+/// # Errors
+/// The unknown key, with the nearest valid name.
+pub fn check_keys(env: &Env, specs: &[SettingSpec]) -> Result<(), (String, String)> {
+    for key in env.keys() {
+        if specs.iter().any(|s| s.key == key) || PASSED_THROUGH.contains(&key.as_str()) {
+            continue;
+        }
+        let hint = match nearest(key, specs.iter().map(|s| s.key)) {
+            Some(name) => format!("no such setting; did you mean {name}?"),
+            None => format!("no such setting; known: {}", specs.iter().map(|s| s.key).collect::<Vec<_>>().join(", ")),
+        };
+        return Err((key.clone(), hint));
+    }
+    Ok(())
+}
+
+/// Declares a node's settings: a struct whose fields are read from the `env:` map. A default is written as a user would
+/// write it; `required` where there is none, `""` for an option that is unset.
+///
+/// ```
+/// copl_contract::settings! {
+///     /// Settings of a node.
+///     pub struct Example {
+///         "SIZE" size: usize = "192", "Edge of the square frames in pixels.";
+///         "ROOT" root: std::path::PathBuf = required, "Folder of the dataset.";
+///     }
+/// }
+/// use copl_contract::settings::Settings;
+/// let env = [("ROOT".to_owned(), "data".to_owned())].into();
+/// assert_eq!(Example::from_env(&env).map(|e| e.size), Ok(192));
+/// ```
+#[macro_export]
+macro_rules! settings {
+    ($(#[$meta:meta])* pub struct $name:ident { $($key:literal $field:ident: $t:ty = $default:tt, $meaning:literal;)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug)]
+        pub struct $name { $(#[doc = $meaning] pub $field: $t,)* }
+
+        impl $crate::settings::Settings for $name {
+            fn specs() -> Vec<$crate::settings::SettingSpec> {
+                use $crate::settings::SettingValue;
+                vec![$($crate::settings::SettingSpec {
+                    key: $key,
+                    type_name: <$t as SettingValue>::TYPE,
+                    default: $crate::settings!(@shown $t, $default),
+                    meaning: $meaning,
+                    choices: <$t as SettingValue>::choices(),
+                    check: |text| <$t as SettingValue>::parse(text).map(|_| ()),
+                },)*]
+            }
+
+            fn from_env(env: &$crate::settings::Env) -> Result<Self, (String, String)> {
+                use $crate::settings::SettingValue;
+                $crate::settings::check_keys(env, &<Self as $crate::settings::Settings>::specs())?;
+                Ok(Self { $($field: match env.get($key) {
+                    Some(text) => <$t as SettingValue>::parse(text).map_err(|p| ($key.to_owned(), p))?,
+                    None => $crate::settings!(@value $t, $default, $key),
+                },)* })
+            }
+
+            fn values(&self) -> Vec<(&'static str, String)> {
+                use $crate::settings::SettingValue;
+                vec![$(($key, <$t as SettingValue>::show(&self.$field)),)*]
+            }
+        }
+    };
+    (@shown $t:ty, required) => { None };
+    (@shown $t:ty, $default:tt) => { Some($default.to_owned()) };
+    (@value $t:ty, required, $key:literal) => { return Err(($key.to_owned(), "must be given".to_owned())) };
+    (@value $t:ty, $default:tt, $key:literal) => {
+        <$t as $crate::settings::SettingValue>::parse($default).map_err(|p| ($key.to_owned(), p))?
+    };
+}
+
+/// Declares a setting that is one of several words.
+///
+/// ```
+/// copl_contract::choice! {
+///     /// How it goes.
+///     pub enum Speed { Slow = "slow", Fast = "fast" }
+/// }
+/// ```
+#[macro_export]
+macro_rules! choice {
+    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal),* $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $(#[doc = concat!("`", $word, "`")] $(#[$vmeta])* $variant,)* }
+
+        impl $crate::settings::SettingValue for $name {
+            const TYPE: &'static str = "choice";
+            fn parse(text: &str) -> Result<Self, String> {
+                match text.trim() {
+                    $($word => Ok(Self::$variant),)*
+                    other => {
+                        let words = [$($word),*];
+                        Err(match $crate::settings::nearest(other, words) {
+                            Some(near) => format!("`{other}` is not one of {}; did you mean {near}?", words.join(", ")),
+                            None => format!("`{other}` is not one of {}", words.join(", ")),
+                        })
+                    }
+                }
+            }
+            fn show(&self) -> String {
+                match self { $(Self::$variant => $word.to_owned(),)* }
+            }
+            fn choices() -> Vec<&'static str> {
+                vec![$($word),*]
+            }
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    choice! {
+        /// A rule.
+        pub enum Rule { Centre = "centre", Linspace = "linspace" }
+    }
+    settings! {
+        /// Settings of nothing.
+        pub struct Sample {
+            "SIZE" size: usize = "192", "Size.";
+            "RULE" rule: Rule = "linspace", "Rule.";
+            "ROOT" root: PathBuf = required, "Root.";
+            "LIMIT" limit: Option<usize> = "", "Limit.";
+        }
+    }
+
+    fn env(pairs: &[(&str, &str)]) -> Env {
+        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+    }
+
+    #[test]
+    fn unset_settings_take_their_default() {
+        let s = Sample::from_env(&env(&[("ROOT", "x")])).unwrap();
+        assert_eq!((s.size, s.rule, s.limit), (192, Rule::Linspace, None));
+        assert_eq!(Sample::specs()[1].default.as_deref(), Some("linspace"));
+        assert_eq!(Sample::specs()[2].default, None);
+    }
+
+    #[test]
+    fn errors_name_the_key_and_the_nearest_word() {
+        let failed = |pairs: &[(&str, &str)]| Sample::from_env(&env(pairs)).unwrap_err();
+        assert_eq!(failed(&[]), ("ROOT".into(), "must be given".into()));
+        assert_eq!(failed(&[("SIZ", "1"), ("ROOT", "x")]).1, "no such setting; did you mean SIZE?");
+        assert_eq!(failed(&[("SIZE", "big"), ("ROOT", "x")]).1, "`big` is no whole number");
+        assert!(failed(&[("RULE", "center"), ("ROOT", "x")]).1.contains("did you mean centre?"));
+    }
+
+    #[test]
+    fn shown_values_are_read_back() {
+        let s = Sample::from_env(&env(&[("ROOT", "x"), ("LIMIT", "3")])).unwrap();
+        let again: Env = s.values().into_iter().map(|(k, v)| (k.to_owned(), v)).collect();
+        let s = Sample::from_env(&again).unwrap();
+        assert_eq!((s.limit, s.rule), (Some(3), Rule::Linspace));
+    }
+}

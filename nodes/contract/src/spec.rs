@@ -1,0 +1,83 @@
+//! The description of a node: what `copl nodes`, `copl check`, `copl graph` and the docs are generated from.
+
+use crate::schema::Schema;
+use crate::settings::SettingSpec;
+
+/// An input or output of a node.
+#[derive(Clone, Debug)]
+pub struct EdgeSpec {
+    /// Name in the dataflow.
+    pub name: &'static str,
+    /// Schemas of the payloads it may carry; of a report, the tables.
+    pub schemas: &'static [Schema],
+    /// Whether the node works without it.
+    pub optional: bool,
+    /// Whether it closes a cycle: credits and gradients flow back. A node does not wait for such an input to close.
+    pub feedback: bool,
+    /// Any name with this name as prefix is such an edge too (`report_video`, `report_model`, …).
+    pub many: bool,
+    /// What it is for.
+    pub meaning: &'static str,
+}
+
+impl EdgeSpec {
+    /// An edge that must be connected.
+    pub const fn required(name: &'static str, schemas: &'static [Schema], meaning: &'static str) -> Self {
+        Self { name, schemas, optional: false, feedback: false, many: false, meaning }
+    }
+
+    /// An edge that may be left out.
+    pub const fn optional(name: &'static str, schemas: &'static [Schema], meaning: &'static str) -> Self {
+        Self { name, schemas, optional: true, feedback: false, many: false, meaning }
+    }
+
+    /// The same edge, closing a cycle.
+    pub const fn feedback(mut self) -> Self {
+        self.feedback = true;
+        self
+    }
+
+    /// The same edge, any number of times under names that start with this one.
+    pub const fn many(mut self) -> Self {
+        self.many = true;
+        self
+    }
+
+    /// Whether `name` is this edge.
+    pub fn answers_to(&self, name: &str) -> bool {
+        name == self.name || (self.many && name.strip_prefix(self.name).is_some_and(|rest| rest.starts_with('_')))
+    }
+}
+
+/// A node that this build holds.
+#[derive(Clone, Debug)]
+pub struct NodeSpec {
+    /// Name in `args: node NAME`.
+    pub name: &'static str,
+    /// One line on what it does.
+    pub about: &'static str,
+    /// Its settings.
+    pub settings: Vec<SettingSpec>,
+    /// Its inputs.
+    pub inputs: Vec<EdgeSpec>,
+    /// Its outputs.
+    pub outputs: Vec<EdgeSpec>,
+    /// Checks beyond single settings, on the whole `env:` map: key and problem.
+    pub check: fn(&crate::settings::Env) -> Result<(), (String, String)>,
+}
+
+impl NodeSpec {
+    /// The input of this name.
+    pub fn input(&self, name: &str) -> Option<&EdgeSpec> {
+        self.inputs.iter().find(|e| e.answers_to(name))
+    }
+
+    /// The output of this name.
+    pub fn output(&self, name: &str) -> Option<&EdgeSpec> {
+        self.outputs.iter().find(|e| e.answers_to(name))
+    }
+}
+
+/// The tables a `report` edge may carry.
+pub const REPORT_TABLES: &[Schema] =
+    &[Schema::Metrics, Schema::Samples, Schema::Quarantine, Schema::Params, Schema::Nodes, Schema::Checkpoints];

@@ -1,0 +1,200 @@
+//! What a user chooses about a model: method, encoders, head, and CoPL's own settings.
+//!
+//! Defaults are the paper's readings for AVE. Enumerations are written in kebab-case, in files and in environment
+//! variables alike.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+/// Declares an enumeration whose variants are written as fixed words, for serde, `FromStr` and `Display` alike.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident ($setting:literal) { $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum $name { $($(#[$variant_doc])* #[serde(rename = $word)] $variant),+ }
+
+        impl $name {
+            /// Every word a user may write.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
+
+            /// The word of this value.
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<Self> {
+                match text {
+                    $($word => Ok(Self::$variant),)+
+                    other => Err(Error::UnknownWord {
+                        setting: $setting,
+                        given: other.to_string(),
+                        expected: Self::WORDS.join(", "),
+                    }),
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.word())
+            }
+        }
+    };
+}
+
+words! {
+    /// How encoders are adapted to the task.
+    MethodKind("method") {
+        /// Collaborative prompts on frozen encoders.
+        Copl = "copl",
+        /// Frozen encoders, only the head learns.
+        LinearProbe = "linear-probe",
+        /// Every encoder weight learns.
+        Full = "full",
+    }
+}
+
+words! {
+    /// The unit of an encoder that owns one set of prompts.
+    Granularity("granularity") {
+        /// All blocks of a stage see the same prompts.
+        Stage = "stage",
+        /// Each block has its own.
+        Block = "block",
+    }
+}
+
+words! {
+    /// Position bias of a prompt's column in window attention. The paper gives prompts no position; Swin-V2's own biases
+    /// lie in (0, 16), so zero holds prompts back, and the mean of the query's row is offered beside it.
+    PromptBias("prompt bias") {
+        /// No bias (the paper's words).
+        Zero = "zero",
+        /// Per query and head, the mean over the window's own columns.
+        Mean = "mean",
+    }
+}
+
+words! {
+    /// Which rows of the frame prompts a segment sees.
+    FramePrompts("frame prompts") {
+        /// Segment t sees row t.
+        Own = "own",
+        /// Every segment sees all rows.
+        All = "all",
+    }
+}
+
+words! {
+    /// What stands between the pooled features and the class scores.
+    HeadKind("head") {
+        /// One linear layer (the paper's words).
+        Linear = "linear",
+        /// Two linear layers with 512 between, no non-linearity (what the compared codebases use).
+        TwoLinear = "two-linear",
+    }
+}
+
+/// Settings of collaborative prompts. The five switches of the paper's ablation are the four here and
+/// [`ModelConfig::consistency`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CoplConfig {
+    /// Global prompts on.
+    pub global: bool,
+    /// Frame prompts on.
+    pub frame: bool,
+    /// Interaction prompts on.
+    pub interaction: bool,
+    /// Interaction prompts come from a bank; off: one learned prompt set for all samples.
+    pub bank: bool,
+    /// Global prompts a site (L_g).
+    pub global_len: usize,
+    /// Interaction prompts a site and modality (L_I); a block sees twice as many.
+    pub interaction_len: usize,
+    /// Prompts in a bank (q).
+    pub bank_len: usize,
+    /// Sites at the end of each encoder that exchange prompts (k).
+    pub coupled_sites: usize,
+    /// What a site is.
+    pub granularity: Granularity,
+    /// Position bias of prompts.
+    pub prompt_bias: PromptBias,
+    /// Which frame prompts a segment sees.
+    pub frame_prompts: FramePrompts,
+    /// The mapping between modalities narrows to min(d_v, d_a) / bottleneck.
+    pub bottleneck: usize,
+}
+
+impl Default for CoplConfig {
+    fn default() -> Self {
+        Self {
+            global: true,
+            frame: true,
+            interaction: true,
+            bank: true,
+            global_len: 20,
+            interaction_len: 20,
+            bank_len: 10,
+            coupled_sites: 2,
+            granularity: Granularity::Stage,
+            prompt_bias: PromptBias::Zero,
+            frame_prompts: FramePrompts::Own,
+            bottleneck: 8,
+        }
+    }
+}
+
+/// The word in [`ModelConfig::audio_encoder`] that makes both modalities use one encoder.
+pub const SHARED: &str = "shared";
+
+/// Everything that defines a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelConfig {
+    /// The method.
+    pub method: MethodKind,
+    /// Settings read by the method `copl` alone.
+    pub copl: CoplConfig,
+    /// Segments a clip (T).
+    pub segments: usize,
+    /// Classes a segment is sorted into.
+    pub classes: usize,
+    /// The head.
+    pub head: HeadKind,
+    /// The consistency loss is on: audio features are aligned to the visual width where widths differ.
+    pub consistency: bool,
+    /// Seed of every random number of the model.
+    pub seed: u64,
+    /// Preset name of the visual encoder.
+    pub visual_encoder: String,
+    /// `shared`, or the preset name of the audio encoder.
+    pub audio_encoder: String,
+    /// Weights of the visual encoder: a safetensors file, `random`, or none for those inside the program.
+    pub visual_weights: Option<String>,
+    /// Weights of the audio encoder, when it is not shared.
+    pub audio_weights: Option<String>,
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        Self {
+            method: MethodKind::Copl,
+            copl: CoplConfig::default(),
+            segments: 10,
+            classes: 29,
+            head: HeadKind::Linear,
+            consistency: true,
+            seed: 0,
+            visual_encoder: "swin-v2-nano".to_string(),
+            audio_encoder: SHARED.to_string(),
+            visual_weights: None,
+            audio_weights: None,
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Frozen encoders, exposed block by block so that a method can put prompts in each.
+//!
+//! One folder an architecture. An encoder turns images [N, 3, H, W] into tokens [N, L, d] and those into a pooled feature
+//! [N, d]; it knows nothing of modalities, clips or prompts' meaning. Spectrograms enter as images: [time, mel] repeated to
+//! three channels by the caller.
+
+mod prompts;
+mod registry;
+pub mod swin_v2;
+
+use std::ops::Range;
+
+use candle_core::Tensor;
+pub use prompts::Prompts;
+pub use registry::{Architecture, EncoderCard, LoadedEncoder, PresetInfo, load, preset, presets};
+
+use crate::config::Granularity;
+use crate::error::Result;
+
+/// What a block works on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlockInfo {
+    /// Width of its tokens (d).
+    pub width: usize,
+    /// Number of its tokens (L).
+    pub tokens: usize,
+    /// Stage it belongs to.
+    pub stage: usize,
+}
+
+/// An encoder whose blocks run one by one. A whole pass is
+/// `embed`, then for each block `merge` and `block`, then `finish` and `pool`.
+pub trait Encoder: Send + Sync {
+    /// The architecture and its size, as a user names it.
+    fn name(&self) -> &str;
+
+    /// Height and width of the images it takes.
+    fn image_size(&self) -> usize;
+
+    /// All blocks, first to last.
+    fn blocks(&self) -> &[BlockInfo];
+
+    /// Numbers in its weights.
+    fn parameter_count(&self) -> usize;
+
+    /// Images [N, 3, H, W] -> tokens [N, L, d] of the first block.
+    ///
+    /// # Errors
+    /// If the images have another size.
+    fn embed(&self, images: &Tensor) -> Result<Tensor>;
+
+    /// What stands before a block: the patch merging where it opens a stage, else nothing.
+    ///
+    /// # Errors
+    /// If the tokens are not those of the block before.
+    fn merge(&self, block: usize, tokens: &Tensor) -> Result<Tensor>;
+
+    /// Tokens [N, L, d] -> tokens [N, L, d] through a block that sees `prompts` beside the tokens.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    fn block(&self, block: usize, tokens: &Tensor, prompts: Option<&Prompts>) -> Result<Tensor>;
+
+    /// The final norm, [N, L, d].
+    ///
+    /// # Errors
+    /// If the tokens are not those of the last block.
+    fn finish(&self, tokens: &Tensor) -> Result<Tensor>;
+
+    /// Finished tokens -> pooled feature [N, d].
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    fn pool(&self, tokens: &Tensor) -> Result<Tensor>;
+
+    /// Width of the pooled feature.
+    fn out_dim(&self) -> usize {
+        self.blocks().last().map_or(0, |block| block.width)
+    }
+
+    /// The blocks of each stage.
+    fn stages(&self) -> Vec<Range<usize>> {
+        let mut stages: Vec<Range<usize>> = Vec::new();
+        for (index, block) in self.blocks().iter().enumerate() {
+            match stages.last_mut() {
+                Some(last) if self.blocks()[last.start].stage == block.stage => last.end = index + 1,
+                _ => stages.push(index..index + 1),
+            }
+        }
+        stages
+    }
+
+    /// The blocks of each prompt site.
+    fn sites(&self, granularity: Granularity) -> Vec<Range<usize>> {
+        match granularity {
+            Granularity::Stage => self.stages(),
+            Granularity::Block => (0..self.blocks().len()).map(|block| block..block + 1).collect(),
+        }
+    }
+}
+
+/// A whole pass without prompts: images [N, 3, H, W] -> pooled feature [N, d].
+///
+/// # Errors
+/// If the images have another size.
+pub fn encode(encoder: &dyn Encoder, images: &Tensor) -> Result<Tensor> {
+    let mut tokens = encoder.embed(images)?;
+    for block in 0..encoder.blocks().len() {
+        tokens = encoder.block(block, &encoder.merge(block, &tokens)?, None)?;
+    }
+    encoder.pool(&encoder.finish(&tokens)?)
+}

@@ -1,0 +1,158 @@
+//! Swin Transformer V2 (Liu et al. 2022, arXiv 2111.09883), with timm's weight names and arithmetic.
+//!
+//! Residual post-norm blocks, cosine attention in shifted windows with a continuous position bias, patch merging at the start
+//! of every stage but the first. Prompts enter a block raw and act as keys and values of every window.
+//!
+//! - [`config`]: sizes, presets, weight names
+//! - `layer`: a block from differentiable operations; `frozen`: the same as one operation without weight gradients
+//! - `merge`: patch merging; `position`: position biases
+
+pub mod config;
+mod frozen;
+mod layer;
+mod merge;
+mod position;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use candle_core::Tensor;
+
+use self::config::SwinV2Config;
+use self::frozen::FrozenLayer;
+use self::layer::{Layer, LayerWeights};
+use self::merge::Merge;
+use super::{BlockInfo, Encoder, Prompts};
+use crate::error::{Error, Result};
+use crate::kernels::{Execution, layer_norm, linear};
+use crate::weights::Tensors;
+
+/// A Swin-V2 with its weights.
+pub struct SwinV2 {
+    name: String,
+    config: SwinV2Config,
+    blocks: Vec<BlockInfo>,
+    proj: (Tensor, Tensor),
+    embed_norm: (Tensor, Tensor),
+    merges: Vec<Option<Merge>>,
+    layers: Vec<Block>,
+    norm: (Tensor, Tensor),
+    execution: Execution,
+}
+
+enum Block {
+    Frozen(Arc<FrozenLayer>),
+    Differentiable(Layer),
+}
+
+impl SwinV2 {
+    /// Builds the encoder. Unless `execution` is plain, blocks are frozen operations on the CPU, unless the weights take part in a
+    /// graph: then every operation is differentiable in them.
+    ///
+    /// # Errors
+    /// If sizes do not fit together or a weight is absent.
+    pub fn new(name: &str, config: &SwinV2Config, weights: &Tensors, execution: Execution) -> Result<Self> {
+        config.validate()?;
+        let pair = |name: &str| -> Result<(Tensor, Tensor)> {
+            Ok((weights.get(&format!("{name}.weight"))?, weights.get(&format!("{name}.bias"))?))
+        };
+        let norm = pair("norm")?;
+        let frozen = execution.uses_kernels(&norm.0) && !weights.tracked();
+        let (mut merges, mut layers) = (Vec::new(), Vec::new());
+        for (stage, &depth) in config.depths.iter().enumerate() {
+            for block in 0..depth {
+                merges.push(if stage > 0 && block == 0 {
+                    let reduction = weights.get(&format!("layers.{stage}.downsample.reduction.weight"))?;
+                    let norm = pair(&format!("layers.{stage}.downsample.norm"))?;
+                    Some(Merge::new(config.map(stage - 1), reduction, norm, execution, frozen)?)
+                } else {
+                    None
+                });
+                let layer = LayerWeights::new(config, weights, stage, block)?;
+                layers.push(if frozen {
+                    Block::Frozen(Arc::new(FrozenLayer::new(&layer, execution == Execution::LowMemory)?))
+                } else {
+                    Block::Differentiable(Layer::new(layer, execution)?)
+                });
+            }
+        }
+        Ok(Self {
+            name: name.to_string(),
+            config: config.clone(),
+            blocks: config.blocks(),
+            proj: pair("patch_embed.proj")?,
+            embed_norm: pair("patch_embed.norm")?,
+            merges,
+            layers,
+            norm,
+            execution,
+        })
+    }
+
+    /// The sizes.
+    pub fn config(&self) -> &SwinV2Config {
+        &self.config
+    }
+}
+
+impl Encoder for SwinV2 {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn image_size(&self) -> usize {
+        self.config.image_size
+    }
+
+    fn blocks(&self) -> &[BlockInfo] {
+        &self.blocks
+    }
+
+    fn parameter_count(&self) -> usize {
+        self.config.tensors().iter().map(crate::weights::TensorSpec::count).sum()
+    }
+
+    /// A convolution whose stride is its size, as a product of unfolded patches: many times faster on the CPU.
+    fn embed(&self, images: &Tensor) -> Result<Tensor> {
+        let size = self.config.image_size;
+        let count = match images.dims() {
+            &[count, 3, height, width] if height == size && width == size => count,
+            found => {
+                return Err(Error::Shape {
+                    what: format!("images for {}", self.name),
+                    found: found.to_vec(),
+                    expected: format!("[N, 3, {size}, {size}]"),
+                });
+            }
+        };
+        let (patch, side) = (self.config.patch_size, self.config.map(0));
+        let patches = images.reshape(vec![count, 3, side, patch, side, patch])?.permute(vec![0, 2, 4, 1, 3, 5])?;
+        let patches = patches.contiguous()?.reshape((count, side * side, 3 * patch * patch))?;
+        let tokens = linear(&patches, &self.proj.0.flatten_from(1)?, Some(&self.proj.1), self.execution)?;
+        Ok(layer_norm(&tokens, &self.embed_norm.0, &self.embed_norm.1, self.execution)?)
+    }
+
+    fn merge(&self, block: usize, tokens: &Tensor) -> Result<Tensor> {
+        match self.merges.get(block) {
+            Some(Some(merge)) => Ok(merge.forward(tokens)?),
+            _ => Ok(tokens.clone()),
+        }
+    }
+
+    fn block(&self, block: usize, tokens: &Tensor, prompts: Option<&Prompts>) -> Result<Tensor> {
+        match self.layers.get(block) {
+            Some(Block::Frozen(layer)) => Ok(layer.apply(tokens, prompts)?),
+            Some(Block::Differentiable(layer)) => layer.forward(tokens, prompts),
+            None => Err(Error::Config(format!("{} has {} blocks, not {}", self.name, self.layers.len(), block + 1))),
+        }
+    }
+
+    fn finish(&self, tokens: &Tensor) -> Result<Tensor> {
+        Ok(layer_norm(tokens, &self.norm.0, &self.norm.1, self.execution)?)
+    }
+
+    fn pool(&self, tokens: &Tensor) -> Result<Tensor> {
+        Ok(tokens.mean(1)?)
+    }
+}

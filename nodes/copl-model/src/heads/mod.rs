@@ -1,0 +1,3 @@
+//! Task heads: from pooled features to predictions. One file a task.
+
+pub mod ave;

@@ -1,0 +1,101 @@
+//! The arithmetic of frozen encoders, written for speed on the CPU.
+//!
+//! Two layers. The slice functions (`matrix`, `math`, `dense`, `attention`, the rows of `norm` and `softmax`) know nothing of
+//! tensors or graphs; a frozen block ([`crate::encoders`]) runs forward and backward through them as one operation, keeps
+//! only what its backward needs and computes no gradient of a frozen weight. The tensor functions ([`linear`], [`layer_norm`], [`gelu`],
+//! [`softmax`], [`attention::trainable`]) are differentiable in all their arguments and serve what is trained.
+//! Each has a plain composition of candle operations beside it: used on every device but the CPU, and the oracle of the tests.
+//!
+//! Results do not depend on the number of threads: work is split where no sum crosses, and sums have a fixed order.
+
+pub mod attention;
+pub(crate) mod dense;
+mod gelu;
+mod linear;
+pub(crate) mod math;
+pub(crate) mod matrix;
+mod norm;
+mod softmax;
+
+use std::sync::{Mutex, PoisonError};
+
+use candle_core::{CpuStorage, Layout, Storage, Tensor};
+pub use gelu::gelu;
+pub(crate) use gelu::{gelu_in_place, multiply_in_place};
+pub use linear::{linear, linear_plain};
+pub(crate) use norm::{NormLayer, norm_rows, norm_rows_backward};
+pub use norm::{layer_norm, layer_norm_plain};
+pub use softmax::{softmax, softmax_plain};
+
+/// Which implementation a differentiable function takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Execution {
+    /// The kernels where the device is the CPU, the plain composition elsewhere.
+    Fast,
+    /// As [`Execution::Fast`], but frozen blocks forget their activations and compute them again in the backward pass: about a
+    /// tenth of the memory, half as much time again, the same results bit for bit.
+    LowMemory,
+    /// The plain composition everywhere.
+    Plain,
+}
+
+impl Execution {
+    /// True if kernels are to be used for this tensor.
+    pub(crate) fn uses_kernels(self, x: &Tensor) -> bool {
+        self != Self::Plain && x.device().is_cpu()
+    }
+}
+
+/// The numbers of a contiguous `f32` tensor on the CPU, inside an operation.
+pub(crate) fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> candle_core::Result<&'a [f32]> {
+    let all = storage.as_slice::<f32>()?;
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(&all[start..end]),
+        None => candle_core::bail!("a kernel needs a contiguous tensor"),
+    }
+}
+
+/// Reads the numbers of an `f32` tensor on the CPU.
+pub(crate) fn with_floats<R>(
+    tensor: &Tensor,
+    read: impl FnOnce(&[f32]) -> candle_core::Result<R>,
+) -> candle_core::Result<R> {
+    let tensor = tensor.contiguous()?;
+    let (storage, layout) = tensor.storage_and_layout();
+    match &*storage {
+        Storage::Cpu(storage) => read(floats(storage, layout)?),
+        _ => candle_core::bail!("a kernel needs a tensor on the CPU"),
+    }
+}
+
+/// Rows a parallel task takes, so that a task is worth its start and sums of per-task results have a fixed order.
+pub(crate) fn rows_per_task(width: usize) -> usize {
+    (16 * 1024 / width.max(1)).max(1)
+}
+
+/// What a forward pass leaves for its backward pass, taken once.
+pub(crate) struct Kept<T>(Mutex<Option<T>>);
+
+impl<T> Kept<T> {
+    pub(crate) fn empty() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    pub(crate) fn put(&self, value: T) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+    }
+
+    pub(crate) fn take(&self) -> candle_core::Result<T> {
+        match self.try_take() {
+            Some(value) => Ok(value),
+            None => candle_core::bail!("the activations of this step were not kept, or were used already"),
+        }
+    }
+
+    pub(crate) fn try_take(&self) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing;

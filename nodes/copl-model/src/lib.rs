@@ -1,0 +1,31 @@
+//! Frozen encoders, the methods that adapt them, task heads, and their training.
+//!
+//! The library knows tensors and files, nothing of dataflows; [`model::Model`] is what the node drives:
+//! `forward` a batch, receive the loss's gradients of the predictions from elsewhere, `backward` them, step the optimizer.
+//!
+//! - [`encoders`]: one folder an architecture; [`kernels`]: their arithmetic on the CPU
+//! - [`methods`]: collaborative prompts, linear probe, full training; [`heads`]: task heads
+//! - [`model`]: method, encoders and head together; [`config`]: what a user chooses
+//! - [`parameters`]: trainable tensors by name; [`params`]: the table of counts
+//! - [`train`]: optimizer, schedules, random streams, checkpoints
+//! - [`weights`]: where encoders' weights come from
+//! - [`loss`], [`parity`]: comparison with reference results; [`bench`]: speed of a training step
+
+pub mod bench;
+pub mod config;
+pub mod device;
+pub mod encoders;
+mod error;
+pub mod heads;
+pub mod kernels;
+pub mod loss;
+pub mod methods;
+pub mod model;
+pub mod node;
+pub mod parameters;
+pub mod params;
+pub mod parity;
+pub mod train;
+pub mod weights;
+
+pub use error::{Error, NameMismatch, Result};

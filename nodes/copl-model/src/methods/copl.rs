@@ -1,0 +1,219 @@
+//! Collaborative prompt learning: prompts in every site of two frozen encoders, exchanged between them at the last k.
+//!
+//! Global and frame prompts (eq. 2) enter every site, interaction prompts (eqs. 5-9, `interaction`) the last k, paired from
+//! the end. All blocks of a site see the same prompts, as keys and values only: concatenating them to the tokens and dropping
+//! their outputs (eqs. 3, 4) is the same.
+
+use std::ops::Range;
+
+use candle_core::Tensor;
+
+use super::interaction::Coupling;
+use super::{ClipShape, Encoders, Features, Method};
+use crate::config::{CoplConfig, FramePrompts, Granularity, MethodKind};
+use crate::encoders::{BlockInfo, Encoder, Prompts};
+use crate::error::{Error, Result};
+use crate::parameters::{ParamGroup, ParamSpec};
+use crate::weights::Tensors;
+
+/// The method.
+pub struct Copl {
+    config: CoplConfig,
+    segments: usize,
+    encoders: Encoders,
+}
+
+/// One modality on its way through its encoder.
+struct Stream<'a> {
+    name: &'static str,
+    encoder: &'a dyn Encoder,
+    sites: Vec<Range<usize>>,
+    tokens: Tensor,
+}
+
+impl Copl {
+    /// On these encoders, for clips of `segments` segments.
+    ///
+    /// # Errors
+    /// If the settings do not fit the encoders.
+    pub fn new(config: CoplConfig, segments: usize, encoders: Encoders) -> Result<Self> {
+        parameters(&config, segments, encoders.visual.blocks(), encoders.audio.blocks())?;
+        Ok(Self { config, segments, encoders })
+    }
+
+    /// What every image of a site sees, before interaction prompts.
+    fn modal_prompts(&self, parameters: &Tensors, modality: &str, site: usize, shape: ClipShape) -> Result<Prompts> {
+        let get = |what: &str| parameters.get(&format!("{modality}.{what}_prompts.{site}"));
+        let mut shared = Vec::new();
+        let mut own = None;
+        if self.config.global {
+            shared.push(get("global")?);
+        }
+        if self.config.frame {
+            let rows = get("frame")?;
+            match self.config.frame_prompts {
+                FramePrompts::All => shared.push(rows),
+                FramePrompts::Own => {
+                    let (segments, width) = rows.dims2()?;
+                    let rows = rows.unsqueeze(0)?.broadcast_as((shape.clips, segments, width))?;
+                    own = Some(rows.contiguous()?.reshape((shape.images(), 1, width))?);
+                }
+            }
+        }
+        let shared = match shared.as_slice() {
+            [] => None,
+            [one] => Some(one.clone()),
+            several => Some(Tensor::cat(several, 0)?),
+        };
+        Ok(Prompts { shared, own, bias: self.config.prompt_bias })
+    }
+
+    /// Runs a site of a stream, with `interaction` [N, 2 L_I, d] where it is coupled. The merging that opens the site has been
+    /// done.
+    fn run_site(
+        &self,
+        stream: &mut Stream<'_>,
+        site: usize,
+        parameters: &Tensors,
+        interaction: Option<Tensor>,
+        shape: ClipShape,
+    ) -> Result<()> {
+        let mut prompts = self.modal_prompts(parameters, stream.name, site, shape)?;
+        prompts.own = match (prompts.own, interaction) {
+            (Some(own), Some(interaction)) => Some(Tensor::cat(&[&own, &interaction], 1)?),
+            (own, interaction) => own.or(interaction),
+        };
+        let prompts = (prompts.shared.is_some() || prompts.own.is_some()).then_some(prompts);
+        for block in stream.sites[site].clone() {
+            if block > stream.sites[site].start {
+                stream.tokens = stream.encoder.merge(block, &stream.tokens)?;
+            }
+            stream.tokens = stream.encoder.block(block, &stream.tokens, prompts.as_ref())?;
+        }
+        Ok(())
+    }
+
+    fn coupled(&self) -> usize {
+        if self.config.interaction { self.config.coupled_sites } else { 0 }
+    }
+}
+
+impl Stream<'_> {
+    /// The merging that opens a site, so that its tokens have the site's width.
+    fn enter(&mut self, site: usize) -> Result<()> {
+        self.tokens = self.encoder.merge(self.sites[site].start, &self.tokens)?;
+        Ok(())
+    }
+}
+
+impl Method for Copl {
+    fn kind(&self) -> MethodKind {
+        MethodKind::Copl
+    }
+
+    fn parameters(&self) -> Vec<ParamSpec> {
+        let blocks = (self.encoders.visual.blocks(), self.encoders.audio.blocks());
+        // The settings were checked when the method was made.
+        parameters(&self.config, self.segments, blocks.0, blocks.1).unwrap_or_default()
+    }
+
+    fn features(
+        &self,
+        parameters: &Tensors,
+        frames: &Tensor,
+        spectrogram: &Tensor,
+        shape: ClipShape,
+    ) -> Result<Features> {
+        if shape.segments != self.segments {
+            return Err(Error::Shape {
+                what: "a batch".to_string(),
+                found: vec![shape.clips, shape.segments],
+                expected: format!("[B, {}]: the method was made for clips of that many segments", self.segments),
+            });
+        }
+        let open = |name, encoder, images| -> Result<Stream<'_>> {
+            let encoder: &dyn Encoder = encoder;
+            let tokens = encoder.embed(images)?;
+            Ok(Stream { name, encoder, sites: encoder.sites(self.config.granularity), tokens })
+        };
+        let mut visual = open("visual", &*self.encoders.visual, frames)?;
+        let mut audio = open("audio", &*self.encoders.audio, spectrogram)?;
+        let coupled = self.coupled();
+        for stream in [&mut visual, &mut audio] {
+            for site in 0..stream.sites.len() - coupled {
+                stream.enter(site)?;
+                self.run_site(stream, site, parameters, None, shape)?;
+            }
+        }
+        for index in 0..coupled {
+            let (v, a) = (visual.sites.len() - coupled + index, audio.sites.len() - coupled + index);
+            visual.enter(v)?;
+            audio.enter(a)?;
+            let (_, _, v_width) = visual.tokens.dims3()?;
+            let (_, _, a_width) = audio.tokens.dims3()?;
+            let coupling = Coupling::new(index, v_width, a_width, &self.config);
+            let (to_visual, to_audio) = coupling.prompts(parameters, &visual.tokens, &audio.tokens)?;
+            self.run_site(&mut visual, v, parameters, Some(to_visual), shape)?;
+            self.run_site(&mut audio, a, parameters, Some(to_audio), shape)?;
+        }
+        let close = |stream: Stream<'_>| -> Result<Tensor> {
+            shape.unflatten(&stream.encoder.pool(&stream.encoder.finish(&stream.tokens)?)?)
+        };
+        Ok(Features { visual: close(visual)?, audio: close(audio)? })
+    }
+}
+
+/// Width of each prompt site.
+fn site_widths(blocks: &[BlockInfo], granularity: Granularity) -> Vec<usize> {
+    match granularity {
+        Granularity::Block => blocks.iter().map(|block| block.width).collect(),
+        Granularity::Stage => {
+            let mut stages: Vec<BlockInfo> = blocks.to_vec();
+            stages.dedup_by_key(|block| block.stage);
+            stages.iter().map(|block| block.width).collect()
+        }
+    }
+}
+
+/// What the method learns on encoders with these blocks.
+///
+/// # Errors
+/// If the settings do not fit the encoders.
+pub fn parameters(
+    config: &CoplConfig,
+    segments: usize,
+    visual: &[BlockInfo],
+    audio: &[BlockInfo],
+) -> Result<Vec<ParamSpec>> {
+    let (visual, audio) = (site_widths(visual, config.granularity), site_widths(audio, config.granularity));
+    let mut specs = Vec::new();
+    for (modality, widths) in [("visual", &visual), ("audio", &audio)] {
+        for (site, &width) in widths.iter().enumerate() {
+            if config.global {
+                let name = format!("{modality}.global_prompts.{site}");
+                specs.push(ParamSpec::prompt(name, &[config.global_len, width], ParamGroup::GlobalPrompts));
+            }
+            if config.frame {
+                let name = format!("{modality}.frame_prompts.{site}");
+                specs.push(ParamSpec::prompt(name, &[segments, width], ParamGroup::FramePrompts));
+            }
+        }
+    }
+    if config.interaction {
+        let (coupled, sites) = (config.coupled_sites, visual.len().min(audio.len()));
+        if coupled == 0 || coupled > sites {
+            return Err(Error::Config(format!(
+                "coupled sites: {coupled}, but these encoders have {sites} sites to couple (switch interaction off for none)"
+            )));
+        }
+        let empty = config.interaction_len == 0 || (config.bank && config.bank_len == 0);
+        if empty || config.bottleneck == 0 {
+            return Err(Error::Config("interaction prompts, bank prompts and bottleneck must be at least 1".to_string()));
+        }
+        for index in 0..coupled {
+            let (v, a) = (visual[visual.len() - coupled + index], audio[audio.len() - coupled + index]);
+            specs.extend(Coupling::new(index, v, a, config).parameters());
+        }
+    }
+    Ok(specs)
+}

@@ -1,0 +1,104 @@
+//! Modal-interaction prompts of one coupled pair of sites (paper eqs. 5-9).
+//!
+//! Each modality condenses its tokens into a few latents, picks prompts from its bank by them, and hands a mapped copy to
+//! the other: `I_m = [P_m ; F(P_other)]`.
+
+use candle_core::Tensor;
+
+use crate::config::CoplConfig;
+use crate::error::Result;
+use crate::kernels::{Execution, linear, softmax};
+use crate::parameters::{ParamGroup, ParamSpec};
+use crate::weights::Tensors;
+
+/// The pair of sites `index`, counted from the first of the last k.
+pub(super) struct Coupling {
+    index: usize,
+    visual: usize,
+    audio: usize,
+    bottleneck: usize,
+    latents: usize,
+    /// None: the bank is switched off.
+    bank: Option<usize>,
+}
+
+impl Coupling {
+    /// For sites of widths `visual` and `audio`.
+    pub(super) fn new(index: usize, visual: usize, audio: usize, config: &CoplConfig) -> Self {
+        Self {
+            index,
+            visual,
+            audio,
+            bottleneck: (visual.min(audio) / config.bottleneck.max(1)).max(1),
+            latents: config.interaction_len,
+            bank: config.bank.then_some(config.bank_len),
+        }
+    }
+
+    fn name(&self, rest: &str) -> String {
+        format!("coupling.{}.{rest}", self.index)
+    }
+
+    pub(super) fn parameters(&self) -> Vec<ParamSpec> {
+        let side = |modality: &str, width: usize| {
+            let prompt = |what: &str, count: usize| {
+                let name = self.name(&format!("{modality}.{what}"));
+                ParamSpec::prompt(name, &[count, width], ParamGroup::InteractionPrompts)
+            };
+            match self.bank {
+                Some(bank) => vec![prompt("latents", self.latents), prompt("bank", bank)],
+                None => vec![prompt("prompts", self.latents)],
+            }
+        };
+        let mapping = |direction: &str, from: usize, to: usize| {
+            let linear = |layer: &str, from: usize, to: usize| {
+                ParamSpec::linear(&self.name(&format!("{direction}.{layer}")), from, to, true, ParamGroup::Mapping)
+            };
+            [linear("down", from, self.bottleneck), linear("up", self.bottleneck, to)].concat()
+        };
+        [
+            side("visual", self.visual),
+            side("audio", self.audio),
+            mapping("audio_to_visual", self.audio, self.visual),
+            mapping("visual_to_audio", self.visual, self.audio),
+        ]
+        .concat()
+    }
+
+    /// Tokens entering the sites, [N, L_v, d_v] and [N, L_a, d_a] -> prompts [N, 2 L_I, d_v] and [N, 2 L_I, d_a].
+    pub(super) fn prompts(&self, parameters: &Tensors, visual: &Tensor, audio: &Tensor) -> Result<(Tensor, Tensor)> {
+        let p_visual = self.side(parameters, "visual", visual)?;
+        let p_audio = self.side(parameters, "audio", audio)?;
+        let to_visual = self.mapped(parameters, "audio_to_visual", &p_audio)?;
+        let to_audio = self.mapped(parameters, "visual_to_audio", &p_visual)?;
+        Ok((Tensor::cat(&[&p_visual, &to_visual], 1)?, Tensor::cat(&[&p_audio, &to_audio], 1)?))
+    }
+
+    /// P_m [N, L_I, d] of one modality from its tokens [N, L, d].
+    fn side(&self, parameters: &Tensors, modality: &str, tokens: &Tensor) -> Result<Tensor> {
+        let (images, _, width) = tokens.dims3()?;
+        if self.bank.is_none() {
+            let learned = parameters.get(&self.name(&format!("{modality}.prompts")))?;
+            return Ok(learned.unsqueeze(0)?.broadcast_as((images, self.latents, width))?.contiguous()?);
+        }
+        let latents = parameters.get(&self.name(&format!("{modality}.latents")))?;
+        let bank = parameters.get(&self.name(&format!("{modality}.bank")))?;
+        // Eq. 5: Z' = L + softmax(L Zᵀ) Z, over tokens, without 1/√d.
+        let tokens = tokens.contiguous()?;
+        let scores = linear(&tokens, &latents, None, Execution::Fast)?; // [N, L, L_I]
+        let weights = softmax(&scores.transpose(1, 2)?.contiguous()?, Execution::Fast)?;
+        let condensed = weights.matmul(&tokens)?.broadcast_add(&latents)?;
+        // Eqs. 6, 7: weights over the bank, and their mix.
+        let weights = softmax(&linear(&condensed, &bank, None, Execution::Fast)?, Execution::Fast)?;
+        Ok(linear(&weights, &bank.t()?, None, Execution::Fast)?)
+    }
+
+    /// Eq. 8: down, ReLU, up.
+    fn mapped(&self, parameters: &Tensors, direction: &str, prompts: &Tensor) -> Result<Tensor> {
+        let layer = |x: &Tensor, layer: &str| -> Result<Tensor> {
+            let get = |what: &str| parameters.get(&self.name(&format!("{direction}.{layer}.{what}")));
+            Ok(linear(x, &get("weight")?, Some(&get("bias")?), Execution::Fast)?)
+        };
+        layer(&layer(prompts, "down")?.relu()?, "up")
+    }
+}

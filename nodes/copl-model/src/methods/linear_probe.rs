@@ -1,0 +1,39 @@
+//! Linear probe: frozen features, only the head learns. CoPL with every switch off (the first row of its Table 4).
+
+use candle_core::Tensor;
+
+use super::{ClipShape, Encoders, Features, Method};
+use crate::config::MethodKind;
+use crate::encoders::encode;
+use crate::error::Result;
+use crate::parameters::ParamSpec;
+use crate::weights::Tensors;
+
+/// The method.
+pub struct LinearProbe {
+    encoders: Encoders,
+}
+
+impl LinearProbe {
+    /// On these encoders.
+    pub fn new(encoders: Encoders) -> Self {
+        Self { encoders }
+    }
+}
+
+impl Method for LinearProbe {
+    fn kind(&self) -> MethodKind {
+        MethodKind::LinearProbe
+    }
+
+    fn parameters(&self) -> Vec<ParamSpec> {
+        Vec::new()
+    }
+
+    fn features(&self, _: &Tensors, frames: &Tensor, spectrogram: &Tensor, shape: ClipShape) -> Result<Features> {
+        Ok(Features {
+            visual: shape.unflatten(&encode(&*self.encoders.visual, frames)?)?,
+            audio: shape.unflatten(&encode(&*self.encoders.audio, spectrogram)?)?,
+        })
+    }
+}

@@ -1,0 +1,178 @@
+//! What a method learns under its switches, and that its gradients are right.
+
+use candle_core::{Device, Tensor};
+
+use crate::config::{CoplConfig, FramePrompts, Granularity, MethodKind, ModelConfig, PromptBias};
+use crate::encoders::swin_v2::config::SwinV2Config;
+use crate::encoders::{Architecture, LoadedEncoder};
+use crate::error::Result;
+use crate::kernels::Execution;
+use crate::kernels::testing::{numbers, tensor, values};
+use crate::model::{Batch, Model, OutputGradients};
+use crate::weights::WeightSource;
+
+const CLIPS: usize = 2;
+const SEGMENTS: usize = 3;
+
+fn encoder(image_size: usize, depths: &[usize]) -> LoadedEncoder {
+    let config = SwinV2Config {
+        image_size,
+        patch_size: 4,
+        window_size: 2,
+        embed_dim: 8,
+        depths: depths.to_vec(),
+        num_heads: vec![2; depths.len()],
+        mlp_ratio: 2.0,
+        pretrained_window_sizes: vec![],
+    };
+    let architecture = Architecture::swin_v2("test", config);
+    let weights = architecture.weights(&WeightSource::Random, 5, &Device::Cpu).unwrap();
+    LoadedEncoder { architecture, weights, fingerprint: "test".into() }
+}
+
+fn config(copl: CoplConfig) -> ModelConfig {
+    ModelConfig {
+        method: MethodKind::Copl,
+        copl: CoplConfig { global_len: 2, interaction_len: 3, bank_len: 4, ..copl },
+        segments: SEGMENTS,
+        classes: 5,
+        ..ModelConfig::default()
+    }
+}
+
+fn model(config: &ModelConfig, audio: Option<LoadedEncoder>) -> Result<Model> {
+    Model::from_encoders(config, encoder(16, &[1, 2]), audio, Execution::Fast, &Device::Cpu)
+}
+
+fn batch(audio_size: usize) -> Batch {
+    Batch {
+        frames: tensor(&[CLIPS, SEGMENTS, 3, 16, 16], 1),
+        spectrogram: tensor(&[CLIPS, SEGMENTS, 3, audio_size, audio_size], 2),
+    }
+}
+
+/// The weighted sum of all predictions, and the gradients that belong to it.
+fn weights_of(model: &Model, batch: &Batch) -> OutputGradients {
+    let p = model.predict(batch).unwrap();
+    OutputGradients {
+        logits: tensor(p.logits.dims(), 3),
+        visual_features: Some(tensor(p.visual_features.dims(), 4)),
+        audio_features: Some(tensor(p.audio_features.dims(), 5)),
+    }
+}
+
+fn weighted(model: &Model, batch: &Batch, weights: &OutputGradients) -> f64 {
+    let p = model.predict(batch).unwrap();
+    let dot = |a: &Tensor, b: &Tensor| -> f64 {
+        values(a).iter().zip(values(b)).map(|(a, b)| f64::from(*a) * f64::from(b)).sum()
+    };
+    dot(&p.logits, &weights.logits)
+        + dot(&p.visual_features, weights.visual_features.as_ref().unwrap())
+        + dot(&p.audio_features, weights.audio_features.as_ref().unwrap())
+}
+
+/// Every parameter has a gradient, and each is the slope along a random direction of that parameter.
+fn assert_slopes(config: &ModelConfig, audio: Option<LoadedEncoder>, audio_size: usize) {
+    let model = model(config, audio).unwrap();
+    for (index, (_, var)) in model.parameters().vars().enumerate() {
+        // Prompts at their start are so small that a wrong sign would not show.
+        var.set(&(var.as_detached_tensor() + (tensor(var.dims(), 100 + index as u64) * 0.3).unwrap()).unwrap()).unwrap();
+    }
+    let batch = batch(audio_size);
+    let weights = weights_of(&model, &batch);
+    let (_, graph) = model.forward(&batch).unwrap();
+    let gradients = graph.backward(&weights).unwrap();
+    for (name, var) in model.parameters().vars() {
+        let gradient = values(gradients.get(name).unwrap_or_else(|| panic!("{name} has no gradient")));
+        let start = values(var);
+        let direction = numbers(start.len(), 7);
+        let expected: f64 = gradient.iter().zip(&direction).map(|(g, d)| f64::from(g * d)).sum();
+        let at = |h: f32| {
+            let moved: Vec<f32> = start.iter().zip(&direction).map(|(x, d)| x + h * d).collect();
+            var.set(&Tensor::from_vec(moved, var.dims(), &Device::Cpu).unwrap()).unwrap();
+            weighted(&model, &batch, &weights)
+        };
+        let h = 2e-3;
+        let slope = (8.0 * (at(h) - at(-h)) - (at(2.0 * h) - at(-2.0 * h))) / (12.0 * f64::from(h));
+        at(0.0);
+        let error = (slope - expected).abs() / expected.abs().max(1.0);
+        assert!(error < 2e-2, "{name}: {expected} by hand, {slope} by differences");
+    }
+}
+
+#[test]
+fn gradients_are_the_slopes_of_the_predictions() {
+    assert_slopes(&config(CoplConfig::default()), None, 16);
+    let varied = CoplConfig {
+        granularity: Granularity::Block,
+        prompt_bias: PromptBias::Mean,
+        frame_prompts: FramePrompts::All,
+        bank: false,
+        ..CoplConfig::default()
+    };
+    assert_slopes(&config(varied), None, 16);
+    assert_slopes(&config(CoplConfig::default()), Some(encoder(12, &[1, 1, 1])), 12);
+}
+
+#[test]
+fn each_switch_takes_its_parameters_with_it() {
+    let names = |copl: CoplConfig| -> Vec<String> {
+        let model = model(&config(copl), None).unwrap();
+        model.parameters().vars().map(|(name, _)| name.to_string()).collect()
+    };
+    let has = |names: &[String], part: &str| names.iter().any(|name| name.contains(part));
+    let all = names(CoplConfig::default());
+    for part in ["visual.global_prompts.1", "audio.frame_prompts.0", "coupling.1.audio.bank", "coupling.0.visual_to_audio.up.bias", "classifier.weight"] {
+        assert!(has(&all, part), "{part} in {all:?}");
+    }
+    assert!(!has(&names(CoplConfig { global: false, ..CoplConfig::default() }), "global_prompts"));
+    assert!(!has(&names(CoplConfig { frame: false, ..CoplConfig::default() }), "frame_prompts"));
+    assert!(!has(&names(CoplConfig { interaction: false, ..CoplConfig::default() }), "coupling"));
+    let no_bank = names(CoplConfig { bank: false, ..CoplConfig::default() });
+    assert!(!has(&no_bank, ".bank") && !has(&no_bank, ".latents") && has(&no_bank, "coupling.0.audio.prompts"));
+}
+
+#[test]
+fn all_switches_off_is_the_linear_probe() {
+    let off = CoplConfig { global: false, frame: false, interaction: false, ..CoplConfig::default() };
+    let (off, probe) = (config(off), ModelConfig { method: MethodKind::LinearProbe, ..config(CoplConfig::default()) });
+    let (a, b) = (model(&off, None).unwrap(), model(&probe, None).unwrap());
+    let batch = batch(16);
+    assert_eq!(values(&a.predict(&batch).unwrap().logits), values(&b.predict(&batch).unwrap().logits));
+    assert_eq!(b.table().additional, 0);
+}
+
+#[test]
+fn training_and_evaluation_predict_the_same() {
+    let model = model(&config(CoplConfig::default()), None).unwrap();
+    let batch = batch(16);
+    let (trained, _) = model.forward(&batch).unwrap();
+    assert_eq!(values(&trained.logits), values(&model.predict(&batch).unwrap().logits));
+}
+
+#[test]
+fn a_frame_prompt_reaches_its_own_segment_only() {
+    let model = model(&config(CoplConfig { interaction: false, ..CoplConfig::default() }), None).unwrap();
+    let batch = batch(16);
+    let before = values(&model.predict(&batch).unwrap().visual_features);
+    let var = model.parameters().var("visual.frame_prompts.0").unwrap();
+    let mut rows = values(var);
+    rows[8..16].iter_mut().for_each(|x| *x += 3.0);
+    var.set(&Tensor::from_vec(rows, var.dims(), &Device::Cpu).unwrap()).unwrap();
+    let after = values(&model.predict(&batch).unwrap().visual_features);
+    let width = before.len() / (CLIPS * SEGMENTS);
+    for image in 0..CLIPS * SEGMENTS {
+        let same = before[image * width..][..width] == after[image * width..][..width];
+        assert_eq!(same, image % SEGMENTS != 1, "image {image}");
+    }
+}
+
+#[test]
+fn settings_that_do_not_fit_are_refused() {
+    let refused = |copl: CoplConfig| model(&config(copl), None).err().expect("refused").to_string();
+    assert!(refused(CoplConfig { coupled_sites: 3, ..CoplConfig::default() }).contains("2 sites"));
+    assert!(refused(CoplConfig { coupled_sites: 0, ..CoplConfig::default() }).contains("switch interaction off"));
+    let model = model(&config(CoplConfig::default()), None).unwrap();
+    let short = Batch { frames: tensor(&[1, 2, 3, 16, 16], 1), spectrogram: tensor(&[1, 2, 3, 16, 16], 1) };
+    assert!(model.predict(&short).unwrap_err().to_string().contains("[B, 3]"));
+}

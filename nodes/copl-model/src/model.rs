@@ -1,0 +1,293 @@
+//! A model: encoders, method and head together, and one training step cut where the loss node stands.
+//!
+//! `forward` gives predictions and a handle of the graph; whoever computes the loss returns its gradients with respect to the
+//! predictions; `Graph::backward` carries them on to the parameters. The graph walk recurses once an operation: train on a
+//! thread with a large stack (64 MiB is ample).
+
+use candle_core::{Device, Tensor};
+
+use crate::config::{MethodKind, ModelConfig, SHARED};
+use crate::encoders::{self, EncoderCard, LoadedEncoder};
+use crate::error::{Error, Result};
+use crate::heads::ave::AveHead;
+use crate::kernels::Execution;
+use crate::methods::copl::Copl;
+use crate::methods::full::Full;
+use crate::methods::linear_probe::LinearProbe;
+use crate::methods::{ClipShape, Encoders, Features, Method};
+use crate::parameters::{Gradients, Parameters};
+use crate::params::ParameterTable;
+use crate::weights::Tensors;
+
+/// A batch of clips.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// [B, T, 3, H, W], normalised as the encoder was trained.
+    pub frames: Tensor,
+    /// [B, T, 3, H', W']: rows are time, columns mel bands.
+    pub spectrogram: Tensor,
+}
+
+impl Batch {
+    /// From numbers as they cross an edge: frames [B, T, 3, H, H] and spectrograms [B, T, H', H'] (time, mel), which are
+    /// repeated to three channels.
+    ///
+    /// # Errors
+    /// If a slice has another length.
+    pub fn from_slices(
+        frames: &[f32],
+        spectrogram: &[f32],
+        shape: ClipShape,
+        image_sizes: (usize, usize),
+        device: &Device,
+    ) -> Result<Self> {
+        let ClipShape { clips, segments } = shape;
+        let (image, audio) = image_sizes;
+        let check = |what: &str, found: usize, dims: &[usize]| {
+            if found == dims.iter().product::<usize>() {
+                return Ok(());
+            }
+            let expected = format!("the numbers of {dims:?}");
+            Err(Error::Shape { what: what.to_string(), found: vec![found], expected })
+        };
+        check("frames", frames.len(), &[clips, segments, 3, image, image])?;
+        check("spectrogram", spectrogram.len(), &[clips, segments, audio, audio])?;
+        let spectrogram = Tensor::from_slice(spectrogram, (clips, segments, 1, audio, audio), device)?;
+        Ok(Self {
+            frames: Tensor::from_slice(frames, (clips, segments, 3, image, image), device)?,
+            spectrogram: spectrogram.broadcast_as((clips, segments, 3, audio, audio))?.contiguous()?,
+        })
+    }
+
+    fn shape(&self) -> Result<ClipShape> {
+        let (clips, segments, _, _, _) = self.frames.dims5()?;
+        let (other_clips, other_segments, _, _, _) = self.spectrogram.dims5()?;
+        if (clips, segments) != (other_clips, other_segments) {
+            return Err(Error::Shape {
+                what: "spectrogram".to_string(),
+                found: self.spectrogram.dims().to_vec(),
+                expected: format!("[{clips}, {segments}, ...] as the frames"),
+            });
+        }
+        Ok(ClipShape { clips, segments })
+    }
+}
+
+/// Predictions of a batch, outside any graph.
+#[derive(Debug, Clone)]
+pub struct Predictions {
+    /// [B, T, classes]
+    pub logits: Tensor,
+    /// [B, T, d_v]
+    pub visual_features: Tensor,
+    /// [B, T, d_v], aligned to the visual ones; [B, T, d_a] if the consistency loss is off.
+    pub audio_features: Tensor,
+}
+
+/// Gradients of a loss with respect to predictions, in their shapes. A prediction without one did not enter the loss.
+#[derive(Debug, Clone)]
+pub struct OutputGradients {
+    /// Of the logits.
+    pub logits: Tensor,
+    /// Of the visual features.
+    pub visual_features: Option<Tensor>,
+    /// Of the aligned audio features.
+    pub audio_features: Option<Tensor>,
+}
+
+/// The graph of one forward pass, used up by its backward pass.
+pub struct Graph {
+    outputs: Predictions,
+    parameters: Vec<(String, Tensor)>,
+}
+
+impl Graph {
+    /// Carries gradients of the predictions on to the parameters.
+    ///
+    /// # Errors
+    /// If shapes differ from the predictions'.
+    pub fn backward(self, gradients: &OutputGradients) -> Result<Gradients> {
+        let mut total = inject("logits", &self.outputs.logits, &gradients.logits)?;
+        let features = [
+            ("visual features", &self.outputs.visual_features, &gradients.visual_features),
+            ("audio features", &self.outputs.audio_features, &gradients.audio_features),
+        ];
+        for (what, output, gradient) in features {
+            if let Some(gradient) = gradient {
+                total = (total + inject(what, output, gradient)?)?;
+            }
+        }
+        Ok(Gradients::collect(&total.backward()?, &self.parameters))
+    }
+}
+
+/// A scalar whose gradient with respect to `output` is `gradient`.
+fn inject(what: &str, output: &Tensor, gradient: &Tensor) -> Result<Tensor> {
+    if output.dims() != gradient.dims() {
+        return Err(Error::Shape {
+            what: format!("gradient of {what}"),
+            found: gradient.dims().to_vec(),
+            expected: format!("{:?}", output.dims()),
+        });
+    }
+    Ok((output * gradient)?.sum_all()?)
+}
+
+/// Encoders, method, head and their parameters.
+pub struct Model {
+    config: ModelConfig,
+    method: Box<dyn Method>,
+    head: AveHead,
+    parameters: Parameters,
+    encoders: Vec<(EncoderCard, usize)>,
+    image_sizes: (usize, usize),
+}
+
+impl Model {
+    /// Loads the encoders a configuration names and starts the parameters from its seed.
+    ///
+    /// # Errors
+    /// If weights cannot be had or settings do not fit together.
+    pub fn build(config: &ModelConfig, device: &Device) -> Result<Self> {
+        Self::build_with(config, Execution::Fast, device)
+    }
+
+    /// [`Model::build`] with a choice of implementation: what a model is does not depend on it, what it costs does.
+    ///
+    /// # Errors
+    /// As [`Model::build`].
+    pub fn build_with(config: &ModelConfig, execution: Execution, device: &Device) -> Result<Self> {
+        let load = |name: &str, setting: &Option<String>| encoders::load(name, setting.as_deref(), config.seed, device);
+        let visual = load(&config.visual_encoder, &config.visual_weights)?;
+        let audio = match config.audio_encoder.as_str() {
+            SHARED => None,
+            name => Some(load(name, &config.audio_weights)?),
+        };
+        Self::from_encoders(config, visual, audio, execution, device)
+    }
+
+    /// The model on encoders at hand; without `audio`, the visual encoder serves both modalities.
+    ///
+    /// # Errors
+    /// If settings do not fit together.
+    pub fn from_encoders(
+        config: &ModelConfig,
+        visual: LoadedEncoder,
+        audio: Option<LoadedEncoder>,
+        execution: Execution,
+        device: &Device,
+    ) -> Result<Self> {
+        if config.segments == 0 || config.classes == 0 {
+            return Err(Error::Config("segments and classes must be at least 1".to_string()));
+        }
+        let sizes = (&visual.architecture, audio.as_ref().map_or(&visual.architecture, |a| &a.architecture));
+        let head =
+            AveHead::new(config.head, config.classes, sizes.0.out_dim(), sizes.1.out_dim(), config.consistency);
+        let image_sizes = (sizes.0.image_size(), sizes.1.image_size());
+        let mut cards = vec![(visual.card(if audio.is_some() { "visual" } else { "visual and audio" }), visual.weights.iter().count())];
+        cards.extend(audio.iter().map(|audio| (audio.card("audio"), audio.weights.iter().count())));
+        let frozen = || -> Result<Encoders> {
+            let visual = visual.architecture.build(&visual.weights, execution)?;
+            let audio = match &audio {
+                Some(audio) => audio.architecture.build(&audio.weights, execution)?,
+                None => visual.clone(),
+            };
+            Ok(Encoders { visual, audio })
+        };
+        let mut start = None;
+        let method: Box<dyn Method> = match config.method {
+            MethodKind::Copl => Box::new(Copl::new(config.copl.clone(), config.segments, frozen()?)?),
+            MethodKind::LinearProbe => Box::new(LinearProbe::new(frozen()?)),
+            MethodKind::Full => {
+                let full = Full::new(visual.architecture.clone(), audio.as_ref().map(|a| a.architecture.clone()));
+                start = Some(full.start(&visual.weights, audio.as_ref().map(|a| &a.weights)));
+                Box::new(full)
+            }
+        };
+        let mut specs = method.parameters();
+        specs.extend(head.parameters());
+        let parameters = Parameters::initial(specs, config.seed, device)?;
+        for (name, tensor) in start.into_iter().flatten() {
+            if let Some(var) = parameters.var(&name) {
+                var.set(&tensor)?;
+            }
+        }
+        Ok(Self { config: config.clone(), method, head, parameters, encoders: cards, image_sizes })
+    }
+
+    /// Predictions of a batch, and the graph to carry gradients back through.
+    ///
+    /// # Errors
+    /// If the batch has another shape than the model was made for.
+    pub fn forward(&self, batch: &Batch) -> Result<(Predictions, Graph)> {
+        let tracked = self.parameters.tracked();
+        let outputs = self.run(&tracked, batch)?;
+        let detached = Predictions {
+            logits: outputs.logits.detach(),
+            visual_features: outputs.visual_features.detach(),
+            audio_features: outputs.audio_features.detach(),
+        };
+        Ok((detached, Graph { outputs, parameters: tracked.into_map().into_iter().collect() }))
+    }
+
+    /// Predictions of a batch for evaluation: nothing is kept.
+    ///
+    /// # Errors
+    /// If the batch has another shape than the model was made for.
+    pub fn predict(&self, batch: &Batch) -> Result<Predictions> {
+        self.run(&self.parameters.detached(), batch)
+    }
+
+    /// Features of a batch, before any head or alignment, outside any graph.
+    ///
+    /// # Errors
+    /// If the batch has another shape than the model was made for.
+    pub fn features(&self, batch: &Batch) -> Result<Features> {
+        self.adapted(&self.parameters.detached(), batch)
+    }
+
+    fn adapted(&self, parameters: &Tensors, batch: &Batch) -> Result<Features> {
+        let shape = batch.shape()?;
+        let (frames, spectrogram) = (batch.frames.flatten(0, 1)?, batch.spectrogram.flatten(0, 1)?);
+        self.method.features(parameters, &frames, &spectrogram, shape)
+    }
+
+    fn run(&self, parameters: &Tensors, batch: &Batch) -> Result<Predictions> {
+        let features = self.adapted(parameters, batch)?;
+        Ok(Predictions {
+            logits: self.head.logits(parameters, &features)?,
+            audio_features: self.head.aligned(parameters, &features.audio)?,
+            visual_features: features.visual,
+        })
+    }
+
+    /// What learns.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// The parameter table.
+    pub fn table(&self) -> ParameterTable {
+        ParameterTable::new(self.parameters.specs(), &self.encoders)
+    }
+
+    /// Height and width of frames.
+    pub fn visual_image_size(&self) -> usize {
+        self.image_sizes.0
+    }
+
+    /// Height and width of spectrograms.
+    pub fn audio_image_size(&self) -> usize {
+        self.image_sizes.1
+    }
+
+    /// The encoders: one if it is shared.
+    pub fn encoders(&self) -> Vec<EncoderCard> {
+        self.encoders.iter().map(|(card, _)| card.clone()).collect()
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+}

@@ -1,0 +1,97 @@
+//! Frames and spectrogram of a clip meet by their place in the run.
+
+use std::collections::VecDeque;
+
+use arrow::datatypes::{Float32Type, UInt8Type};
+use copl_contract::{Header, Kind, Message, NodeError, tensor};
+
+/// ImageNet statistics, which both codebases compared with use for every encoder.
+const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+const STD: [f32; 3] = [0.229, 0.224, 0.225];
+
+/// What both streams agree comes next.
+#[derive(Debug)]
+pub(super) enum Joined {
+    /// A clip of which both are there.
+    Clip { frames: Message, spectrogram: Message },
+    /// A clip one of them could not decode: that one's tombstone.
+    Tombstone(Message),
+    /// The end of a pass.
+    Boundary(Header),
+}
+
+/// Messages of the two streams that have not met yet.
+#[derive(Debug, Default)]
+pub(super) struct Join {
+    frames: VecDeque<Message>,
+    spectrogram: VecDeque<Message>,
+}
+
+impl Join {
+    /// Takes a message of either stream; END records are for the edges alone.
+    pub(super) fn add(&mut self, message: Message) {
+        match (message.input.as_str(), message.header.kind) {
+            (_, Kind::End) => {}
+            ("frames", _) => self.frames.push_back(message),
+            _ => self.spectrogram.push_back(message),
+        }
+    }
+
+    /// What comes next, if both streams have it.
+    pub(super) fn next(&mut self) -> Result<Option<Joined>, NodeError> {
+        if self.frames.is_empty() || self.spectrogram.is_empty() {
+            return Ok(None);
+        }
+        let (Some(frames), Some(spectrogram)) = (self.frames.pop_front(), self.spectrogram.pop_front()) else { return Ok(None) };
+        let (f, s) = (&frames.header, &spectrogram.header);
+        let boundaries = [f.kind, s.kind].map(|k| k == Kind::Boundary);
+        if boundaries[0] != boundaries[1] || (f.epoch, f.split, f.position, &f.clip) != (s.epoch, s.split, s.position, &s.clip) {
+            return Err(NodeError::contract(
+                "spectrogram",
+                format!("clip `{}` at place {} where the frames have clip `{}` at place {}", s.clip, s.position, f.clip, f.position),
+            ));
+        }
+        Ok(Some(match (f.kind, s.kind) {
+            (Kind::Boundary, _) => Joined::Boundary(frames.header),
+            (Kind::Tombstone, _) => Joined::Tombstone(frames),
+            (_, Kind::Tombstone) => Joined::Tombstone(spectrogram),
+            _ => Joined::Clip { frames, spectrogram },
+        }))
+    }
+}
+
+/// Frames [T, H, W, 3] u8 as the encoder wants them: [T, 3, H, W], scaled to 0..1 and normalised.
+pub(super) fn images(message: &Message, segments: usize, size: usize) -> Result<Vec<f32>, NodeError> {
+    let broken = |e: String| NodeError::contract("frames", e);
+    let view = tensor::view::<UInt8Type>(&message.batch, "frames").map_err(broken)?;
+    if view.shape != [segments, size, size, 3] {
+        return Err(broken(format!(
+            "frames of {:?}, the encoder takes {segments} of {size} x {size}: set SEGMENTS and SIZE of the video decoder to match",
+            view.shape
+        )));
+    }
+    let pixels = size * size;
+    let mut images = vec![0.0; view.values.len()];
+    for (image, frame) in images.chunks_exact_mut(3 * pixels).zip(view.values.chunks_exact(3 * pixels)) {
+        for (c, plane) in image.chunks_exact_mut(pixels).enumerate() {
+            let (scale, shift) = (1.0 / (255.0 * STD[c]), MEAN[c] / STD[c]);
+            for (value, rgb) in plane.iter_mut().zip(frame.chunks_exact(3)) {
+                *value = f32::from(rgb[c]) * scale - shift;
+            }
+        }
+    }
+    Ok(images)
+}
+
+/// Spectrogram segments [T, time, mel].
+pub(super) fn segments(message: &Message, segments: usize, size: usize) -> Result<&[f32], NodeError> {
+    let broken = |e: String| NodeError::contract("spectrogram", e);
+    let view = tensor::view::<Float32Type>(&message.batch, "segments").map_err(broken)?;
+    if view.shape != [segments, size, size] {
+        return Err(broken(format!(
+            "segments of {:?}, the encoder takes {segments} of {size} x {size}: set SEGMENTS, FRAMES and MELS of the spectrogram node to match",
+            view.shape
+        )));
+    }
+    Ok(view.values)
+}

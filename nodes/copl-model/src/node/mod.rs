@@ -1,0 +1,46 @@
+//! Node `copl-model`: frozen encoders, a prompt method and a head; trains them, evaluates them, keeps the best.
+//!
+//! Frames and spectrograms of a clip meet here by their place in the run. `BATCH` clips make a step: predictions go to the
+//! loss node, which sends the gradient with respect to each prediction back; it is carried on through head, prompts and
+//! frozen encoders, and the optimizer steps. After each validation pass the loss node's verdict says whether these are the
+//! best parameters so far; the test split is predicted with the best.
+
+mod join;
+mod running;
+mod settings;
+
+use copl_contract::schema::Schema;
+use copl_contract::settings::Settings;
+use copl_contract::{EdgeSpec, Edges, Node, NodeError, NodeSpec};
+
+pub use settings::CoplModelSettings;
+
+/// The node.
+#[derive(Debug)]
+pub struct CoplModel;
+
+impl Node for CoplModel {
+    type Settings = CoplModelSettings;
+
+    fn spec() -> NodeSpec {
+        NodeSpec {
+            name: "copl-model",
+            about: "frozen encoders, a prompt method and a head; trains, evaluates and keeps the best",
+            settings: CoplModelSettings::specs(),
+            inputs: vec![
+                EdgeSpec::required("frames", &[Schema::Frames], "the frames of each clip"),
+                EdgeSpec::required("spectrogram", &[Schema::Spectrogram], "the spectrogram segments of each clip"),
+                EdgeSpec::required("gradients", &[Schema::Gradients, Schema::Verdict], "the loss's gradients, and the verdict on each validation pass").feedback(),
+            ],
+            outputs: vec![
+                EdgeSpec::required("predictions", &[Schema::Predictions], "predictions of each batch; a tombstone for a clip that was not decoded"),
+                EdgeSpec::optional("report", copl_contract::spec::REPORT_TABLES, "rows of `params`, `checkpoints` and `nodes`"),
+            ],
+            check: settings::check,
+        }
+    }
+
+    fn run(settings: Self::Settings, edges: &mut Edges) -> Result<(), NodeError> {
+        running::run(&settings, edges)
+    }
+}

@@ -1,0 +1,255 @@
+//! The node's loop: steps, validation verdicts, the best parameters, checkpoints.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
+
+use candle_core::{Device, Tensor};
+use copl_contract::events::{Event, ProgressMeter};
+use copl_contract::schema::{self, BatchBuilder, Schema};
+use copl_contract::{Edges, ExitCode, Header, Kind, Message, NodeError, Split, tensor};
+
+use super::join::{Join, Joined, images, segments};
+use super::settings::CoplModelSettings;
+use crate::config::MethodKind;
+use crate::methods::{ClipShape, full};
+use crate::model::{Batch, Graph, Model, OutputGradients, Predictions};
+use crate::train::{Adam, checkpoint};
+use crate::{device, weights};
+
+fn failed(error: impl std::fmt::Display) -> NodeError {
+    NodeError::failed(ExitCode::NodeFailed, error)
+}
+
+/// Runs the node until its inputs end.
+pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(), NodeError> {
+    edges.state("loading the encoders");
+    if let Some(threads) = settings.threads {
+        rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build_global().map_err(failed)?;
+    }
+    let choice = device::parse(&settings.device).map_err(failed)?;
+    let (device, name) = device::open(choice).map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
+    let model = Model::build(&settings.model(), &device).map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
+    let table = model.table();
+    Event::info(format!(
+        "{} on {name}: {} parameters learn ({} beside the head) of {}",
+        settings.method, table.trainable, table.additional, table.total
+    ))
+    .emit();
+    let adam = Adam::new(settings.adam(), model.parameters()).map_err(failed)?;
+    let mut node = Running {
+        settings,
+        edges,
+        model,
+        adam,
+        device,
+        join: Join::default(),
+        batch: Vec::new(),
+        step: 0,
+        best: None,
+        progress: ProgressMeter::default(),
+    };
+    node.report_params()?;
+    while let Some(message) = node.edges.recv()? {
+        if message.input == "gradients" {
+            match message.header.kind {
+                Kind::End => continue,
+                _ => return Err(NodeError::contract("gradients", "an answer nobody asked for")),
+            }
+        }
+        node.join.add(message);
+        while let Some(joined) = node.join.next()? {
+            node.take(joined)?;
+        }
+    }
+    Ok(())
+}
+
+struct Running<'a> {
+    settings: &'a CoplModelSettings,
+    edges: &'a mut Edges,
+    model: Model,
+    adam: Adam,
+    device: Device,
+    join: Join,
+    batch: Vec<(Message, Message)>,
+    step: u64,
+    best: Option<BTreeMap<String, Tensor>>,
+    progress: ProgressMeter,
+}
+
+impl Running<'_> {
+    fn take(&mut self, joined: Joined) -> Result<(), NodeError> {
+        match joined {
+            Joined::Clip { frames, spectrogram } => {
+                self.batch.push((frames, spectrogram));
+                if self.batch.len() == self.settings.batch { self.step() } else { Ok(()) }
+            }
+            Joined::Tombstone(message) => {
+                self.progress.clip(message.header.epoch, message.header.split);
+                self.edges.send("predictions", message.header, (Schema::Quarantine, message.batch))
+            }
+            Joined::Boundary(header) => self.end_of_pass(&header),
+        }
+    }
+
+    /// One step with the clips of the batch.
+    fn step(&mut self) -> Result<(), NodeError> {
+        let clips = std::mem::take(&mut self.batch);
+        let Some(header) = clips.first().map(|(frames, _)| frames.header.clone()) else { return Ok(()) };
+        if header.split == Split::Test {
+            self.restore_best()?;
+        }
+        let start = Instant::now();
+        let batch = self.tensors(&clips)?;
+        let training = header.split == Split::Train;
+        let (predictions, graph) = if training {
+            self.model.forward(&batch).map(|(p, g)| (p, Some(g))).map_err(failed)?
+        } else {
+            (self.model.predict(&batch).map_err(failed)?, None)
+        };
+        let rows = self.prediction_rows(&clips, &predictions)?;
+        self.edges.stats().compute(start.elapsed());
+        let header = Header { clip: String::new(), ..header }.with_step(self.step);
+        self.edges.send("predictions", header.clone(), rows)?;
+        if let Some(graph) = graph {
+            self.learn(&header, graph)?;
+            self.step += 1;
+        }
+        for (frames, _) in &clips {
+            self.progress.clip(frames.header.epoch, frames.header.split);
+        }
+        Ok(())
+    }
+
+    fn tensors(&self, clips: &[(Message, Message)]) -> Result<Batch, NodeError> {
+        let t = self.settings.segments;
+        let sizes = (self.model.visual_image_size(), self.model.audio_image_size());
+        let (mut pictures, mut spectra) = (Vec::new(), Vec::new());
+        for (frames, spectrogram) in clips {
+            pictures.extend(images(frames, t, sizes.0)?);
+            spectra.extend_from_slice(segments(spectrogram, t, sizes.1)?);
+        }
+        let shape = ClipShape { clips: clips.len(), segments: t };
+        Batch::from_slices(&pictures, &spectra, shape, sizes, &self.device).map_err(failed)
+    }
+
+    fn prediction_rows(&self, clips: &[(Message, Message)], p: &Predictions) -> Result<(Schema, arrow::array::RecordBatch), NodeError> {
+        let values = |t: &Tensor| -> Result<(Vec<f32>, Vec<usize>), NodeError> {
+            let values = t.flatten_all().and_then(|t| t.to_vec1::<f32>()).map_err(failed)?;
+            Ok((values, t.dims()[1..].to_vec()))
+        };
+        let (logits, visual, audio) = (values(&p.logits)?, values(&p.visual_features)?, values(&p.audio_features)?);
+        BatchBuilder::new(Schema::Predictions)
+            .utf8(clips.iter().map(|(f, _)| &f.header.clip))
+            .int64(clips.iter().map(|(f, _)| f.header.position as i64))
+            .tensor_f32(logits.0, clips.len(), &logits.1)
+            .tensor_f32(visual.0, clips.len(), &visual.1)
+            .tensor_f32(audio.0, clips.len(), &audio.1)
+            .build()
+            .map_err(|e| NodeError::contract("predictions", e))
+    }
+
+    /// Waits for the loss's gradients, carries them back and steps the optimizer.
+    fn learn(&mut self, header: &Header, graph: Graph) -> Result<(), NodeError> {
+        let message = self.answer(Schema::Gradients)?;
+        if message.header.step != header.step {
+            return Err(NodeError::contract("gradients", format!("gradients of step {:?}, this is step {:?}", message.header.step, header.step)));
+        }
+        let start = Instant::now();
+        let gradient = |name: &str| -> Result<Tensor, NodeError> {
+            let view = tensor::view::<arrow::datatypes::Float32Type>(&message.batch, name).map_err(|e| NodeError::contract("gradients", e))?;
+            let shape: Vec<usize> = std::iter::once(view.rows).chain(view.shape).collect();
+            Tensor::from_slice(view.values, shape, &self.device).map_err(failed)
+        };
+        let gradients = OutputGradients {
+            logits: gradient("logits")?,
+            visual_features: Some(gradient("visual_features")?),
+            audio_features: Some(gradient("audio_features")?),
+        };
+        self.edges.state("learning");
+        let gradients = graph.backward(&gradients).map_err(failed)?;
+        self.adam.step(self.model.parameters(), &gradients, u64::from(header.epoch - 1)).map_err(failed)?;
+        self.edges.stats().compute(start.elapsed());
+        Ok(())
+    }
+
+    /// The loss node's next message; clips that arrive meanwhile wait their turn.
+    fn answer(&mut self, wanted: Schema) -> Result<Message, NodeError> {
+        while let Some(message) = self.edges.recv()? {
+            if message.input != "gradients" {
+                self.join.add(message);
+                continue;
+            }
+            return match message.header.schema {
+                Some(schema) if schema == wanted => Ok(message),
+                _ => Err(NodeError::contract("gradients", format!("expected a `{}` message", wanted.name()))),
+            };
+        }
+        Err(NodeError::contract("gradients", "ended while an answer was due"))
+    }
+
+    fn end_of_pass(&mut self, header: &Header) -> Result<(), NodeError> {
+        self.step()?;
+        self.progress.flush();
+        self.edges.send_boundary("predictions", header.epoch, header.split)?;
+        if header.split == Split::Val {
+            let verdict = self.answer(Schema::Verdict)?;
+            let broken = |e: String| NodeError::contract("gradients", e);
+            let best = schema::int64(&verdict.batch, "best").map_err(broken)?.value(0) == 1;
+            let value = schema::float64(&verdict.batch, "value").map_err(broken)?.value(0);
+            self.keep(header, "last", false, value)?;
+            if best {
+                self.best = Some(self.model.parameters().snapshot().map_err(failed)?);
+                self.keep(header, "best", true, value)?;
+            }
+        }
+        self.edges.report_pass(header.epoch, header.split)
+    }
+
+    /// Writes the parameters to the run's folder and says so in the report.
+    fn keep(&mut self, header: &Header, name: &str, best: bool, value: f64) -> Result<(), NodeError> {
+        let relative = Path::new("checkpoints").join(format!("{name}.safetensors"));
+        let path = self.edges.place().run_dir.join(&relative);
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|e| failed(format!("{}: {e}", folder.display())))?;
+        }
+        let metrics = [("val/accuracy".to_owned(), value), ("epoch".to_owned(), f64::from(header.epoch))].into();
+        let card = checkpoint::write_adapters(&path, &self.model, &metrics).map_err(failed)?;
+        if let (Some(file), MethodKind::Full, true) = (&self.settings.save_encoder, self.settings.method, best) {
+            full::save_encoder(file, &self.model).map_err(failed)?;
+            let hash = weights::sha256_of_file(file).map_err(failed)?;
+            Event::info(format!("encoder written to {} (sha256 {hash})", file.display())).emit();
+        }
+        let row = BatchBuilder::new(Schema::Checkpoints)
+            .utf8([relative.to_string_lossy()])
+            .utf8([card.tensors_sha256])
+            .int64([i64::from(best)])
+            .build();
+        self.report(header, row)
+    }
+
+    /// The test split is predicted with the parameters the validation split picked.
+    fn restore_best(&mut self) -> Result<(), NodeError> {
+        match self.best.take() {
+            Some(best) => self.model.parameters().load("the best parameters", &best).map_err(failed),
+            None => Ok(()),
+        }
+    }
+
+    fn report_params(&mut self) -> Result<(), NodeError> {
+        let rows = self.model.table().rows;
+        let batch = BatchBuilder::new(Schema::Params)
+            .utf8(rows.iter().map(|r| &r.group))
+            .int64(rows.iter().map(|r| r.tensors as i64))
+            .int64(rows.iter().map(|r| r.count as i64))
+            .int64(rows.iter().map(|r| i64::from(r.trainable)))
+            .build();
+        self.report(&Header::new(Kind::Data, 1, Split::Train), batch)
+    }
+
+    fn report(&mut self, header: &Header, rows: Result<(Schema, arrow::array::RecordBatch), String>) -> Result<(), NodeError> {
+        let rows = rows.map_err(|e| NodeError::contract("report", e))?;
+        self.edges.send("report", Header { clip: String::new(), ..header.with_kind(Kind::Data) }, rows)
+    }
+}

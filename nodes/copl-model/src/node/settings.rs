@@ -1,0 +1,161 @@
+//! Settings of the node, and what they make: a model's configuration and an optimizer's.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use copl_contract::settings::{Env, SettingValue, Settings};
+
+use crate::config::{CoplConfig, FramePrompts, Granularity, HeadKind, MethodKind, ModelConfig, PromptBias, SHARED};
+use crate::encoders;
+use crate::train::{AdamConfig, Schedule};
+
+macro_rules! word_settings {
+    ($($t:ty),*) => {$(
+        impl SettingValue for $t {
+            const TYPE: &'static str = "choice";
+            fn parse(text: &str) -> Result<Self, String> {
+                Self::from_str(text).map_err(|_| {
+                    let words = Self::WORDS.join(", ");
+                    match copl_contract::settings::nearest(text, Self::WORDS.iter().copied()) {
+                        Some(near) => format!("`{text}` is not one of {words}; did you mean {near}?"),
+                        None => format!("`{text}` is not one of {words}"),
+                    }
+                })
+            }
+            fn show(&self) -> String {
+                self.to_string()
+            }
+            fn choices() -> Vec<&'static str> {
+                Self::WORDS.to_vec()
+            }
+        }
+    )*};
+}
+word_settings!(MethodKind, Granularity, PromptBias, FramePrompts, HeadKind);
+
+impl SettingValue for Schedule {
+    const TYPE: &'static str = "constant, step:EPOCHS:FACTOR or cosine:WARMUP:TOTAL";
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::from_str(text).map_err(|e| e.to_string())
+    }
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+copl_contract::choice! {
+    /// The task.
+    pub enum Task { Ave = "ave" }
+}
+
+copl_contract::settings! {
+    /// Settings of `copl-model`.
+    pub struct CoplModelSettings {
+        "TASK" task: Task = "ave", "The task; it decides the head.";
+        "METHOD" method: MethodKind = "copl", "How the encoders are adapted: copl (collaborative prompts), linear-probe (frozen encoders and a head), full (every weight; to make an encoder).";
+        "VISUAL_ENCODER" visual_encoder: String = "swin-v2-large-192", "Encoder of the frames, by preset name (`copl nodes describe copl-model` lists them).";
+        "AUDIO_ENCODER" audio_encoder: String = "shared", "Encoder of the spectrograms: shared, or a preset name.";
+        "VISUAL_WEIGHTS" visual_weights: Option<String> = "", "Its weights: a timm safetensors file, or `random`; unset for those inside the program (swin-v2-nano).";
+        "AUDIO_WEIGHTS" audio_weights: Option<String> = "", "Weights of the audio encoder where it is not shared.";
+        "CLASSES" classes: usize = "29", "Classes a segment is sorted into, background included.";
+        "SEGMENTS" segments: usize = "10", "T, the segments of a clip.";
+        "HEAD" head: HeadKind = "linear", "linear (the paper's words), or two-linear with 512 between (the compared codebases).";
+        "BATCH" batch: usize = "2", "Clips a step.";
+        "LR_PROMPTS" lr_prompts: f64 = "0.001", "Learning rate of prompts, and of all that is not the head.";
+        "LR_HEAD" lr_head: f64 = "0.00001", "Learning rate of the head.";
+        "SCHEDULE" schedule: Schedule = "constant", "How both rates change: constant; step:EPOCHS:FACTOR; cosine:WARMUP_STEPS:TOTAL_STEPS.";
+        "GLOBAL" global: bool = "true", "Global prompts (Table 4).";
+        "FRAME" frame: bool = "true", "Frame prompts (Table 4).";
+        "INTERACTION" interaction: bool = "true", "Interaction prompts (Table 4).";
+        "BANK" bank: bool = "true", "Interaction prompts drawn from a bank; off: one learned set for all samples (Table 4).";
+        "ALIGN" align: bool = "true", "Map audio features to the visual width for the consistency loss, where widths differ (equation 10).";
+        "GLOBAL_LEN" global_len: usize = "20", "L_g, global prompts a site.";
+        "INTERACTION_LEN" interaction_len: usize = "20", "L_I, interaction prompts a site and modality.";
+        "BANK_LEN" bank_len: usize = "10", "q, prompts in a bank.";
+        "COUPLED_SITES" coupled_sites: usize = "2", "k, sites at the end of each encoder that exchange prompts.";
+        "GRANULARITY" granularity: Granularity = "stage", "What owns a set of prompts: a stage or a block.";
+        "PROMPT_BIAS" prompt_bias: PromptBias = "zero", "Swin-V2's position bias of a prompt: zero (the paper's words), or the mean of the query's row.";
+        "FRAME_PROMPTS" frame_prompts: FramePrompts = "own", "Segment t sees frame prompt t, or all of them.";
+        "BOTTLENECK" bottleneck: usize = "8", "The mapping between modalities narrows to min(d_v, d_a) / BOTTLENECK.";
+        "SEED" seed: u64 = "0", "Seed of the parameters' first values.";
+        "DEVICE" device: String = "auto", "cpu, cuda:N, or auto (the first GPU of a cuda build, else the CPU).";
+        "THREADS" threads: Option<usize> = "", "Threads of the arithmetic; all cores if unset.";
+        "SAVE_ENCODER" save_encoder: Option<PathBuf> = "", "With METHOD full: write the best encoder's weights to this safetensors file.";
+    }
+}
+
+impl CoplModelSettings {
+    /// The model these settings describe.
+    pub fn model(&self) -> ModelConfig {
+        ModelConfig {
+            method: self.method,
+            copl: CoplConfig {
+                global: self.global,
+                frame: self.frame,
+                interaction: self.interaction,
+                bank: self.bank,
+                global_len: self.global_len,
+                interaction_len: self.interaction_len,
+                bank_len: self.bank_len,
+                coupled_sites: self.coupled_sites,
+                granularity: self.granularity,
+                prompt_bias: self.prompt_bias,
+                frame_prompts: self.frame_prompts,
+                bottleneck: self.bottleneck,
+            },
+            segments: self.segments,
+            classes: self.classes,
+            head: self.head,
+            consistency: self.align,
+            seed: self.seed,
+            visual_encoder: self.visual_encoder.clone(),
+            audio_encoder: self.audio_encoder.clone(),
+            visual_weights: self.visual_weights.clone(),
+            audio_weights: self.audio_weights.clone(),
+        }
+    }
+
+    /// The optimizer these settings describe.
+    pub fn adam(&self) -> AdamConfig {
+        AdamConfig { lr_prompts: self.lr_prompts, lr_head: self.lr_head, schedule: self.schedule, ..AdamConfig::default() }
+    }
+}
+
+fn check_encoder(key: &str, name: &str) -> Result<(), (String, String)> {
+    if encoders::preset(name).is_ok() {
+        return Ok(());
+    }
+    let presets = encoders::presets();
+    let names = presets.iter().flat_map(|p| std::iter::once(p.name.as_str()).chain(p.aliases.iter().map(String::as_str)));
+    let hint = match copl_contract::settings::nearest(name, names) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("known: {}", presets.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(", ")),
+    };
+    Err((key.to_owned(), format!("no encoder `{name}`; {hint}")))
+}
+
+/// Checks what single settings cannot say.
+pub(super) fn check(env: &Env) -> Result<(), (String, String)> {
+    let s = CoplModelSettings::from_env(env)?;
+    check_encoder("VISUAL_ENCODER", &s.visual_encoder)?;
+    if s.audio_encoder != SHARED {
+        check_encoder("AUDIO_ENCODER", &s.audio_encoder)?;
+    }
+    let positive = [
+        ("CLASSES", s.classes),
+        ("SEGMENTS", s.segments),
+        ("BATCH", s.batch),
+        ("BANK_LEN", s.bank_len),
+        ("BOTTLENECK", s.bottleneck),
+    ];
+    if let Some((key, _)) = positive.into_iter().find(|(_, v)| *v == 0) {
+        return Err((key.to_owned(), "must be at least 1".to_owned()));
+    }
+    if let Some((key, rate)) = [("LR_PROMPTS", s.lr_prompts), ("LR_HEAD", s.lr_head)].into_iter().find(|(_, r)| !(*r >= 0.0 && r.is_finite())) {
+        return Err((key.to_owned(), format!("{rate} is no learning rate")));
+    }
+    if s.save_encoder.is_some() && s.method != MethodKind::Full {
+        return Err(("SAVE_ENCODER".to_owned(), "only METHOD full changes an encoder's weights".to_owned()));
+    }
+    crate::device::parse(&s.device).map(|_| ()).map_err(|e| ("DEVICE".to_owned(), e))
+}

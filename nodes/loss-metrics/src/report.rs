@@ -1,0 +1,68 @@
+//! What the node writes into the report.
+
+use arrow::array::RecordBatch;
+use copl_contract::schema::{BatchBuilder, Schema};
+
+use crate::clips::Target;
+
+/// A row of the `metrics` table.
+#[derive(Clone, Debug)]
+pub(crate) struct Metric {
+    pub(crate) name: String,
+    pub(crate) value: f64,
+    pub(crate) unit: &'static str,
+    /// 1, 0, or -1 where neither holds.
+    pub(crate) higher_is_better: i64,
+}
+
+impl Metric {
+    /// A share, in percent; higher is better.
+    pub(crate) fn percent(name: impl Into<String>, share: f64) -> Self {
+        Self { name: name.into(), value: 100.0 * share, unit: "percent", higher_is_better: 1 }
+    }
+
+    /// A loss; lower is better.
+    pub(crate) fn loss(name: &str, value: f64, unit: &'static str) -> Self {
+        Self { name: name.to_owned(), value, unit, higher_is_better: 0 }
+    }
+
+    /// A number of things.
+    pub(crate) fn count(name: impl Into<String>, count: u64) -> Self {
+        Self { name: name.into(), value: count as f64, unit: "count", higher_is_better: -1 }
+    }
+}
+
+/// Rows of the `metrics` table.
+pub(crate) fn metrics(step: u64, metrics: &[Metric]) -> Result<(Schema, RecordBatch), String> {
+    BatchBuilder::new(Schema::Metrics)
+        .int64(metrics.iter().map(|_| step as i64))
+        .utf8(metrics.iter().map(|m| &m.name))
+        .float64(metrics.iter().map(|m| m.value))
+        .utf8(metrics.iter().map(|m| m.unit))
+        .int64(metrics.iter().map(|m| m.higher_is_better))
+        .build()
+}
+
+/// A row of the `samples` table.
+#[derive(Debug)]
+pub(crate) struct Sample {
+    pub(crate) position: u64,
+    pub(crate) target: Target,
+    pub(crate) status: &'static str,
+    pub(crate) prediction: Vec<i32>,
+    pub(crate) score: f64,
+    pub(crate) loss: f64,
+}
+
+/// Rows of the `samples` table.
+pub(crate) fn samples(samples: &[Sample]) -> Result<(Schema, RecordBatch), String> {
+    BatchBuilder::new(Schema::Samples)
+        .utf8(samples.iter().map(|s| &s.target.clip))
+        .int64(samples.iter().map(|s| s.position as i64))
+        .utf8(samples.iter().map(|s| s.status))
+        .list_i32(samples.iter().map(|s| s.prediction.as_slice()))
+        .list_i32(samples.iter().map(|s| s.target.labels.as_slice()))
+        .float64(samples.iter().map(|s| s.score))
+        .float64(samples.iter().map(|s| s.loss))
+        .build()
+}

@@ -1,0 +1,35 @@
+//! What one clip may cost.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Bounds on one run of ffmpeg. They never change what a good clip decodes to, so they are no part of a cache key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// The ffmpeg to run: a name looked up on PATH, or a path. Version 5.1 or later.
+    pub ffmpeg: PathBuf,
+    /// Wall-clock time one clip may take; then ffmpeg is killed.
+    pub timeout: Duration,
+    /// Largest picture, width times height, the decoder may allocate.
+    pub max_pixels: u64,
+    /// Largest file that is opened.
+    pub max_file_bytes: u64,
+    /// Most bytes taken from ffmpeg for one clip, whatever the settings expect.
+    pub max_output_bytes: u64,
+    /// Share of frames or packets the decoder may report as damaged before the clip is refused. Below it the clip is
+    /// used and a note says so: clips cut out of longer streams often have one bad packet at an end.
+    pub max_fault_fraction: f64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            ffmpeg: PathBuf::from("ffmpeg"),
+            timeout: Duration::from_secs(120),
+            max_pixels: 8192 * 4320,
+            max_file_bytes: 8 << 30,
+            max_output_bytes: 1 << 30,
+            max_fault_fraction: 0.02,
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Decoding a clip's sound to a mono waveform of exactly `rate * secs` samples.
+//!
+//! Time zero is the start of the container: sound that begins later is preceded by zeros, so second t of the waveform belongs
+//! to second t of the picture. Samples are on ffmpeg's scale, -1 to 1.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+use copl_media::cache::f32_from_le;
+use copl_media::ffmpeg::Run;
+use copl_media::origin::late_start_secs;
+use copl_media::verdict::{judge, judge_end};
+use copl_media::{Array, BadClip, Cache, Limits, MediaError, ReasonCode, Stage, input};
+
+/// Codecs round a clip to whole packets: so much missing at the end, in seconds, is filled with zeros without a word.
+const TAIL_SECS: f64 = 0.1;
+
+/// Packets a second of AAC, by far the most common codec; decoder faults are weighed against this count.
+const PACKETS_PER_SEC: f64 = 43.0;
+
+/// Declares an enum whose variants are written as words in settings.
+macro_rules! words {
+    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+        pub enum $name { $($(#[$doc])* $variant),+ }
+
+        impl $name {
+            /// Every word, in the order of the documentation.
+            pub const WORDS: &[&str] = &[$($word),+];
+
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                match text {
+                    $($word => Ok(Self::$variant),)+
+                    _ => Err(format!("unknown word `{text}`; known are {}", Self::WORDS.join(", "))),
+                }
+            }
+        }
+    };
+}
+
+words! {
+    /// How several channels become one.
+    Channels {
+        /// ffmpeg's down-mix, scaled so that it cannot clip: for stereo the mean of both.
+        #[default]
+        Mix = "mix",
+        /// The first channel alone, as the published loaders take it.
+        First = "first",
+    }
+}
+
+words! {
+    /// What is done when the sound ends before `secs`.
+    ShortAudio {
+        /// Zeros to the end, with a note.
+        #[default]
+        Pad = "pad",
+        /// The sound again from its beginning, as the published loaders tile it.
+        Repeat = "repeat",
+        /// The clip is refused as `too_short`.
+        Quarantine = "quarantine",
+    }
+}
+
+words! {
+    /// What is done with a clip that has no sound.
+    MissingAudio {
+        /// The clip is refused as `no_audio`.
+        #[default]
+        Quarantine = "quarantine",
+        /// Zeros, with a note.
+        Silence = "silence",
+    }
+}
+
+/// How a clip's sound is decoded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AudioSettings {
+    /// Samples a second, hertz.
+    pub rate: u32,
+    /// Length of the waveform; what comes after is cut.
+    pub secs: f64,
+    pub channels: Channels,
+    pub short: ShortAudio,
+    pub missing: MissingAudio,
+    /// Less sound than this is refused as `too_short`, whatever `short` says.
+    pub min_secs: f64,
+}
+
+impl Default for AudioSettings {
+    fn default() -> Self {
+        Self {
+            rate: 16_000,
+            secs: 10.0,
+            channels: Channels::default(),
+            short: ShortAudio::default(),
+            missing: MissingAudio::default(),
+            min_secs: 0.5,
+        }
+    }
+}
+
+impl AudioSettings {
+    /// Samples of a waveform.
+    pub fn samples(&self) -> usize {
+        (f64::from(self.rate) * self.secs).round() as usize
+    }
+
+    /// Refuses settings that mean nothing.
+    pub fn check(&self) -> Result<(), MediaError> {
+        let refuse = |text: String| Err(MediaError::Settings(text));
+        if !(1_000..=384_000).contains(&self.rate) {
+            return refuse(format!("a rate of {} Hz: 1000 to 384000 are possible", self.rate));
+        }
+        if !(0.01..=86_400.0).contains(&self.secs) {
+            return refuse(format!("a waveform of {} s: 0.01 to 86400 are possible", self.secs));
+        }
+        if !(0.0..=86_400.0).contains(&self.min_secs) {
+            return refuse(format!("at least {} s of sound: 0 to 86400 are possible", self.min_secs));
+        }
+        Ok(())
+    }
+
+    /// Every setting the waveform depends on, for the key of the cache.
+    pub fn key(&self) -> String {
+        let Self { rate, secs, channels, short, missing, min_secs } = self;
+        format!(
+            "waveform rate={rate} secs={secs} channels={channels} short={short} missing={missing} min_secs={min_secs}"
+        )
+    }
+}
+
+/// One clip's sound.
+#[derive(Clone, PartialEq)]
+pub struct Waveform {
+    pub rate: u32,
+    /// `rate * secs` values.
+    pub samples: Vec<f32>,
+    /// What a reader of the report may want to know: `padded 2.40 s`, faults the decoder hid.
+    pub notes: Vec<String>,
+}
+
+impl fmt::Debug for Waveform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rate, notes, .. } = self;
+        f.debug_struct("Waveform").field("rate", rate).field("notes", notes).finish_non_exhaustive()
+    }
+}
+
+/// Decodes a clip's sound.
+///
+/// Errors: [`MediaError::Bad`] says why the clip is refused, stage `audio` or `file`.
+pub fn decode_audio(path: &Path, settings: &AudioSettings, limits: &Limits) -> Result<Waveform, MediaError> {
+    settings.check()?;
+    let absolute = input::check(path, limits)?;
+    let run = Run {
+        stage: Stage::Audio,
+        args: arguments(&absolute, settings, limits)?,
+        folder: None,
+        max_bytes: 4 * settings.samples() as u64,
+    };
+    let output = run.output(limits)?;
+    let heard = f32_from_le(&output.bytes);
+    let heard_secs = heard.len() as f64 / f64::from(settings.rate);
+    let packets = (heard_secs * PACKETS_PER_SEC).ceil() as usize;
+    let verdict = judge(Stage::Audio, &absolute, &output, packets, limits);
+    let silent = settings.missing == MissingAudio::Silence;
+    let fault = match verdict {
+        Err(bad) if bad.reason == ReasonCode::NoAudio && silent => {
+            let samples = vec![0.0; settings.samples()];
+            return Ok(Waveform { rate: settings.rate, samples, notes: vec!["no audio: silence".to_owned()] });
+        }
+        verdict => verdict?,
+    };
+    judge_end(Stage::Audio, &absolute, &output.log, heard_secs, settings.secs - TAIL_SECS, limits)?;
+    check_finite(&heard)?;
+    let (samples, fitted) = fit(heard, settings)?;
+    let notes = fault.into_iter().chain(fitted).collect();
+    Ok(Waveform { rate: settings.rate, samples, notes })
+}
+
+/// [`decode_audio`] through the cache, if there is one.
+pub fn decode_audio_cached(
+    cache: Option<&Cache>,
+    path: &Path,
+    settings: &AudioSettings,
+    limits: &Limits,
+) -> Result<Waveform, MediaError> {
+    let Some(cache) = cache else {
+        return decode_audio(path, settings, limits);
+    };
+    let array = cache.get_or(path, &settings.key(), || {
+        let waveform = decode_audio(path, settings, limits)?;
+        Ok(Array::from_f32(vec![waveform.samples.len()], &waveform.samples, waveform.notes))
+    })?;
+    Ok(Waveform { rate: settings.rate, samples: f32_from_le(&array.bytes), notes: array.notes })
+}
+
+/// ffmpeg's arguments. `-ac 1` would add stereo up without scaling (1.4 times too loud) and drop a late start: so
+/// `rematrix_maxval`, which scales, and `async` with `first_pts`, which fills the time before with zeros.
+fn arguments(absolute: &Path, settings: &AudioSettings, limits: &Limits) -> Result<Vec<OsString>, MediaError> {
+    let late = match late_start_secs(absolute, Stage::Audio, limits)? {
+        0.0 => String::new(),
+        secs => format!("asetpts=PTS+{secs}/TB,"),
+    };
+    let first = if settings.channels == Channels::First { "pan=mono|c0=c0," } else { "" };
+    let filters = format!(
+        "{late}{first}aresample={}:rematrix_maxval=1.0:async=1:first_pts=0,\
+         aformat=sample_fmts=flt:channel_layouts=mono,atrim=end_sample={}",
+        settings.rate,
+        settings.samples()
+    );
+    let mut args = input::arguments(absolute, limits);
+    let rest = ["-vn", "-sn", "-dn", "-af", &filters, "-threads", "1", "-c:a", "pcm_f32le", "-f", "f32le", "pipe:1"];
+    args.extend(rest.map(OsString::from));
+    Ok(args)
+}
+
+fn check_finite(samples: &[f32]) -> Result<(), BadClip> {
+    let Some(first) = samples.iter().position(|sample| !sample.is_finite()) else {
+        return Ok(());
+    };
+    let count = samples.iter().filter(|sample| !sample.is_finite()).count();
+    let detail = format!("{count} of {} samples are no numbers, the first is sample {first}", samples.len());
+    Err(BadClip::new(Stage::Audio, ReasonCode::NanAudio, detail))
+}
+
+/// Brings `heard` to the length the settings name.
+fn fit(mut heard: Vec<f32>, settings: &AudioSettings) -> Result<(Vec<f32>, Option<String>), BadClip> {
+    let rate = f64::from(settings.rate);
+    let (want, have) = (settings.samples(), heard.len());
+    let (have_secs, short_secs) = (have as f64 / rate, want.saturating_sub(have) as f64 / rate);
+    let least = settings.min_secs.min(settings.secs);
+    let too_short = |least: f64| {
+        let detail = format!("{have_secs:.2} s of audio; the least is {least} s");
+        BadClip::new(Stage::Audio, ReasonCode::TooShort, detail)
+    };
+    if have_secs < least {
+        return Err(too_short(least));
+    }
+    if short_secs <= TAIL_SECS {
+        heard.resize(want, 0.0);
+        return Ok((heard, None));
+    }
+    match settings.short {
+        ShortAudio::Pad => {
+            heard.resize(want, 0.0);
+            Ok((heard, Some(format!("padded {short_secs:.2} s"))))
+        }
+        ShortAudio::Repeat => {
+            let repeated = heard.iter().cycle().take(want).copied().collect();
+            Ok((repeated, Some(format!("repeated to fill {short_secs:.2} s"))))
+        }
+        ShortAudio::Quarantine => Err(too_short(settings.secs)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(short: ShortAudio) -> AudioSettings {
+        AudioSettings { rate: 1000, secs: 2.0, short, ..AudioSettings::default() }
+    }
+
+    #[test]
+    fn short_sound_is_padded_repeated_or_refused_and_said_so() {
+        let heard: Vec<f32> = (1..=800).map(|value| value as f32).collect();
+        let (samples, note) = fit(heard.clone(), &settings(ShortAudio::Pad)).unwrap();
+        assert_eq!((samples.len(), samples[799], samples[800], samples[1999]), (2000, 800.0, 0.0, 0.0));
+        assert_eq!(note.unwrap(), "padded 1.20 s");
+        let (samples, note) = fit(heard.clone(), &settings(ShortAudio::Repeat)).unwrap();
+        assert_eq!((samples.len(), samples[800], samples[1599], samples[1999]), (2000, 1.0, 800.0, 400.0));
+        assert_eq!(note.unwrap(), "repeated to fill 1.20 s");
+        assert_eq!(fit(heard.clone(), &settings(ShortAudio::Quarantine)).unwrap_err().reason, ReasonCode::TooShort);
+        let tiny = heard[..400].to_vec();
+        assert_eq!(fit(tiny, &settings(ShortAudio::Repeat)).unwrap_err().reason, ReasonCode::TooShort);
+    }
+
+    #[test]
+    fn a_rounded_tail_is_filled_without_a_word() {
+        let (samples, note) = fit(vec![1.0; 1950], &settings(ShortAudio::Quarantine)).unwrap();
+        assert_eq!((samples.len(), samples[1999], note), (2000, 0.0, None));
+    }
+
+    #[test]
+    fn words_read_back() {
+        assert_eq!("first".parse(), Ok(Channels::First));
+        assert_eq!("repeat".parse(), Ok(ShortAudio::Repeat));
+        assert_eq!("silence".parse(), Ok(MissingAudio::Silence));
+        let error = "louder".parse::<Channels>().unwrap_err();
+        assert_eq!(error, "unknown word `louder`; known are mix, first");
+    }
+}

@@ -1,0 +1,162 @@
+//! The node: a pool of workers makes spectrogram segments, results leave in the order the clips came.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use copl_contract::schema::{BatchBuilder, Schema};
+use copl_contract::settings::{Env, Settings};
+use copl_contract::{EdgeSpec, Edges, ExitCode, Node, NodeError, NodeSpec};
+use copl_media::cache::Cache;
+use copl_media::error::{BadClip, MediaError, ReasonCode, Stage};
+use copl_media::limits::Limits;
+use copl_media::stream::{self, ClipWork};
+
+use crate::audio::{self, AudioSettings};
+use crate::fbank::Fbank;
+use crate::settings::FbankSettings;
+
+copl_contract::choice! {
+    /// How several channels become one.
+    pub enum Channels { Mix = "mix", First = "first" }
+}
+copl_contract::choice! {
+    /// What becomes of audio shorter than the clip.
+    pub enum ShortAudio { Pad = "pad", Repeat = "repeat", Quarantine = "quarantine" }
+}
+copl_contract::choice! {
+    /// What becomes of a clip without audio.
+    pub enum MissingAudio { Quarantine = "quarantine", Silence = "silence" }
+}
+
+copl_contract::settings! {
+    /// Settings of `spectrogram`.
+    pub struct SpectrogramSettings {
+        "PRESET" preset: String = "ave-swin", "Kaldi fbank settings of a task and encoder: ave-swin, ave-vit, avs-swin, avqa-swin. The settings below replace single values.";
+        "SEGMENTS" segments: Option<usize> = "", "T, the segments of a clip.";
+        "CLIP_SECS" clip_secs: f64 = "10", "Length of audio taken from a clip, in seconds.";
+        "RATE" rate: Option<u32> = "", "Samples a second.";
+        "WINDOW_SECS" window_secs: Option<f64> = "", "Length of a segment's audio in seconds.";
+        "SHIFT_MS" shift_ms: Option<f64> = "", "Milliseconds between two columns of the spectrogram.";
+        "MELS" mels: Option<usize> = "", "Mel bins.";
+        "FRAMES" frames: Option<usize> = "", "Columns of a segment: the time axis is padded with zeros after normalisation, or cut.";
+        "MEAN" mean: Option<f64> = "", "Mean of the log energies; the spectrogram is (x - MEAN) / (2 STD).";
+        "STD" std: Option<f64> = "", "Their standard deviation.";
+        "CHANNELS" channels: Channels = "mix", "Several channels: their mean, or the first one as the official wav loaders take.";
+        "SHORT_AUDIO" short: ShortAudio = "pad", "Audio shorter than CLIP_SECS: pad with zeros, repeat it, or quarantine the clip.";
+        "MISSING_AUDIO" missing: MissingAudio = "quarantine", "No audio track: quarantine the clip, or take silence.";
+        "MIN_SECS" min_secs: f64 = "0.5", "Less audio than this is quarantined.";
+        "WORKERS" workers: usize = "2", "Clips decoded at once, one ffmpeg process each.";
+        "TIMEOUT_SECS" timeout_secs: f64 = "120", "Seconds a clip may take.";
+        "CACHE" cache: bool = "true", "Keep spectrograms on disk, so that audio is decoded once.";
+        "CACHE_DIR" cache_dir: Option<PathBuf> = "", "Folder of the cache; the user's cache folder if unset.";
+        "CACHE_MAX_GIB" cache_max_gib: f64 = "20", "Size the cache may have; the clips used longest ago make room.";
+        "FFMPEG" ffmpeg: PathBuf = "ffmpeg", "The ffmpeg program.";
+    }
+}
+
+impl SpectrogramSettings {
+    fn fbank(&self) -> Result<FbankSettings, (String, String)> {
+        let preset = FbankSettings::preset(&self.preset).ok_or_else(|| {
+            let known = FbankSettings::PRESETS.join(", ");
+            let near = copl_contract::settings::nearest(&self.preset, FbankSettings::PRESETS.iter().copied());
+            let hint = near.map(|n| format!("; did you mean {n}?")).unwrap_or_default();
+            ("PRESET".to_owned(), format!("`{}` is not one of {known}{hint}", self.preset))
+        })?;
+        Ok(FbankSettings {
+            rate: self.rate.unwrap_or(preset.rate),
+            segments: self.segments.unwrap_or(preset.segments),
+            window_secs: self.window_secs.unwrap_or(preset.window_secs),
+            shift_ms: self.shift_ms.unwrap_or(preset.shift_ms),
+            mels: self.mels.unwrap_or(preset.mels),
+            frames: self.frames.unwrap_or(preset.frames),
+            mean: self.mean.unwrap_or(preset.mean),
+            std: self.std.unwrap_or(preset.std),
+            ..preset
+        })
+    }
+
+    fn audio(&self, rate: u32) -> AudioSettings {
+        AudioSettings {
+            rate,
+            secs: self.clip_secs,
+            channels: match self.channels {
+                Channels::Mix => audio::Channels::Mix,
+                Channels::First => audio::Channels::First,
+            },
+            short: match self.short {
+                ShortAudio::Pad => audio::ShortAudio::Pad,
+                ShortAudio::Repeat => audio::ShortAudio::Repeat,
+                ShortAudio::Quarantine => audio::ShortAudio::Quarantine,
+            },
+            missing: match self.missing {
+                MissingAudio::Quarantine => audio::MissingAudio::Quarantine,
+                MissingAudio::Silence => audio::MissingAudio::Silence,
+            },
+            min_secs: self.min_secs,
+        }
+    }
+}
+
+fn check(env: &Env) -> Result<(), (String, String)> {
+    let fbank = SpectrogramSettings::from_env(env)?.fbank()?;
+    Fbank::new(fbank).map(|_| ()).map_err(|e| ("PRESET".to_owned(), e.to_string()))
+}
+
+/// The node.
+#[derive(Debug)]
+pub struct Spectrogram;
+
+struct Segments {
+    values: Vec<f32>,
+    shape: [usize; 3],
+    notes: Vec<String>,
+}
+
+impl Node for Spectrogram {
+    type Settings = SpectrogramSettings;
+
+    fn spec() -> NodeSpec {
+        NodeSpec {
+            name: "spectrogram",
+            about: "T Kaldi fbank segments of each clip's audio, normalised",
+            settings: SpectrogramSettings::specs(),
+            inputs: vec![EdgeSpec::required("clips", &[Schema::Clips], "clips whose audio is wanted")],
+            outputs: vec![
+                EdgeSpec::required("segments", &[Schema::Spectrogram], "the segments of each clip, in the clips' order; a tombstone for a clip that cannot be decoded"),
+                EdgeSpec::optional("report", copl_contract::spec::REPORT_TABLES, "rows of the `nodes` table"),
+            ],
+            check,
+        }
+    }
+
+    fn run(settings: Self::Settings, edges: &mut Edges) -> Result<(), NodeError> {
+        let wrong = |(key, problem)| NodeError::Setting { key, problem };
+        let fbank_settings = settings.fbank().map_err(wrong)?;
+        let audio = settings.audio(fbank_settings.rate);
+        let shape = [fbank_settings.segments, fbank_settings.frames, fbank_settings.mels];
+        let fbank = Fbank::new(fbank_settings).map_err(|e| NodeError::failed(ExitCode::InvalidDataflow, e))?;
+        let limits = Limits {
+            ffmpeg: settings.ffmpeg.clone(),
+            timeout: Duration::from_secs_f64(settings.timeout_secs),
+            ..Limits::default()
+        };
+        let cache: Option<Arc<Cache>> = stream::open_cache(settings.cache, settings.cache_dir.as_deref(), settings.cache_max_gib)?;
+        let work = ClipWork {
+            output: "segments",
+            workers: settings.workers,
+            decode: move |path: &Path| {
+                let wave = audio::decode_audio_cached(cache.as_deref(), path, &audio, &limits)?;
+                let values = fbank.segments(&wave.samples).map_err(|e| {
+                    MediaError::Bad(BadClip { stage: Stage::Audio, reason: ReasonCode::TooShort, detail: e.to_string() })
+                })?;
+                Ok(Segments { values, shape, notes: wave.notes })
+            },
+            notes: |segments: &Segments| segments.notes.clone(),
+            batch: |segments: Segments| {
+                BatchBuilder::new(Schema::Spectrogram).tensor_f32(segments.values, 1, &segments.shape).build()
+            },
+        };
+        stream::run(edges, work)
+    }
+}

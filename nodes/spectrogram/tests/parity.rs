@@ -1,0 +1,55 @@
+//! Our spectra against torchaudio's (tests/fixtures/kaldi_fbank.safetensors, settings in its metadata), and their speed.
+
+use std::path::{Path, PathBuf};
+
+use copl_media::testing;
+use copl_spectrogram::parity::{ParityError, parity};
+use copl_spectrogram::{AudioSettings, Fbank, FbankSettings, decode_audio};
+
+fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/kaldi_fbank.safetensors")
+}
+
+#[test]
+fn every_published_setting_agrees_with_torchaudio() {
+    let cases = parity(&fixture()).unwrap();
+    for case in &cases {
+        println!("{:10} worst {:.2e} mean {:.2e} over {} values", case.name, case.worst, case.mean, case.values);
+    }
+    let names: Vec<_> = cases.iter().map(|case| case.name.as_str()).collect();
+    assert_eq!(names, ["ave_swin", "ave_vit", "avqa_swin", "avs_swin"]);
+    for case in cases {
+        assert!(case.passed, "{case:?}");
+    }
+}
+
+#[test]
+fn a_file_of_another_kind_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("text.safetensors");
+    std::fs::write(&path, "no tensors").unwrap();
+    assert!(matches!(parity(&path), Err(ParityError::File(_))));
+    let header = br#"{"__metadata__":{"config":"{\"kind\":\"vit\",\"cases\":{}}"}}"#;
+    std::fs::write(&path, [&(header.len() as u64).to_le_bytes()[..], header].concat()).unwrap();
+    assert!(matches!(parity(&path), Err(ParityError::Config(_))));
+}
+
+/// Not a check: how much faster than real time the spectra are made, on one thread.
+#[test]
+fn speed_is_reported() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.mp4");
+    testing::write_good_clip(&path, 10.0).unwrap();
+    let waveform = decode_audio(&path, &AudioSettings::default(), &Default::default()).unwrap();
+    for name in FbankSettings::PRESETS {
+        let fbank = Fbank::new(FbankSettings::preset(name).unwrap()).unwrap();
+        let times = (0..5).map(|_| {
+            let started = std::time::Instant::now();
+            fbank.segments(&waveform.samples).unwrap();
+            started.elapsed().as_secs_f64()
+        });
+        let best = times.fold(f64::INFINITY, f64::min);
+        let secs = fbank.settings().segments as f64 * fbank.settings().window_secs;
+        println!("{name}: {:.2} ms a clip, {:.0} x real time", best * 1e3, secs / best);
+    }
+}

@@ -1,0 +1,12 @@
+//! T frames of each clip as RGB bytes.
+//!
+//! [`frames`] decodes one clip; which frames are taken is in [`rule`], what ffmpeg is asked to do in [`graph`].
+
+pub mod frames;
+pub mod graph;
+pub mod node;
+pub mod rule;
+pub mod stamps;
+
+pub use frames::{Frames, decode_frames, decode_frames_cached};
+pub use rule::{FrameRule, FrameSettings};

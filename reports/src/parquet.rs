@@ -1,0 +1,133 @@
+//! One Parquet file of a table: rows to a polars frame, a frame to a file under its final name, and back.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use polars::prelude::{
+    Column as FrameColumn, DataFrame, DataType, Int32Type, IntoSeries, KeyValueMetadata, ListBuilderTrait,
+    ListPrimitiveChunkedBuilder, NamedFrom, ParquetReader, ParquetWriter, PolarsResult, SerReader, Series,
+};
+
+use crate::error::ReportError;
+use crate::tables::{ColumnKind, Rows, TABLES_VERSION, Table, Values};
+
+/// Key of the number of the last part that a file holds; 0 for a part.
+const PARTS_KEY: &str = "copl.parts";
+const VERSION_KEY: &str = "copl.version";
+
+fn data_type(kind: ColumnKind) -> DataType {
+    match kind {
+        ColumnKind::Text => DataType::String,
+        ColumnKind::Integer => DataType::Int64,
+        ColumnKind::Number => DataType::Float64,
+        ColumnKind::Integers => DataType::List(Box::new(DataType::Int32)),
+    }
+}
+
+/// A table's frame with no rows.
+pub(crate) fn empty(table: Table) -> DataFrame {
+    let schema = table.columns().map(|c| (c.name.into(), data_type(c.kind))).collect();
+    DataFrame::empty_with_schema(&schema)
+}
+
+/// The rows as a frame with all columns of their table.
+///
+/// # Errors
+/// If polars refuses the columns.
+pub(crate) fn to_frame(rows: &Rows) -> PolarsResult<DataFrame> {
+    let height = rows.len();
+    let mut columns = vec![
+        text("run", std::iter::repeat_n(rows.run.as_str(), height).collect()),
+        Series::new("epoch".into(), vec![rows.epoch; height]).into(),
+        text("split", std::iter::repeat_n(rows.split.as_str(), height).collect()),
+    ];
+    columns.extend(rows.table.own_columns().iter().zip(&rows.columns).map(|(c, v)| series(c.name, v)));
+    DataFrame::new(height, columns)
+}
+
+fn text(name: &str, values: Vec<&str>) -> FrameColumn {
+    Series::new(name.into(), values).into()
+}
+
+fn series(name: &str, values: &Values) -> FrameColumn {
+    match values {
+        Values::Text(v) => text(name, v.iter().map(String::as_str).collect()),
+        Values::Integer(v) => Series::new(name.into(), v.as_slice()).into(),
+        Values::Number(v) => Series::new(name.into(), v.as_slice()).into(),
+        Values::Integers(v) => {
+            let total = v.iter().map(Vec::len).sum();
+            let mut list = ListPrimitiveChunkedBuilder::<Int32Type>::new(name.into(), v.len(), total, DataType::Int32);
+            for row in v {
+                list.append_slice(row);
+            }
+            list.finish().into_series().into()
+        }
+    }
+}
+
+/// Writes a whole file aside, makes it durable, and gives it its final name. A kill at any moment leaves the old file,
+/// or none, or the new one; never a part of one.
+///
+/// # Errors
+/// If the disk is full or the folder cannot be written.
+pub(crate) fn write(path: &Path, table: Table, frame: &mut DataFrame, parts: u64) -> Result<(), ReportError> {
+    let aside = aside(path);
+    let file = File::create(&aside).map_err(ReportError::io("create", &aside))?;
+    let mut out = BufWriter::new(file);
+    ParquetWriter::new(&mut out)
+        .with_key_value_metadata(Some(metadata(table, parts)))
+        .finish(frame)
+        .map_err(ReportError::parquet("write", &aside))?;
+    out.flush().map_err(ReportError::io("write", &aside))?;
+    out.get_ref().sync_all().map_err(ReportError::io("write", &aside))?;
+    rename(&aside, path)
+}
+
+/// Renames a finished file and makes the new name durable.
+///
+/// # Errors
+/// If the folder cannot be written.
+pub(crate) fn rename(aside: &Path, path: &Path) -> Result<(), ReportError> {
+    fs::rename(aside, path).map_err(ReportError::io("rename", aside))?;
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder).and_then(|f| f.sync_all()).map_err(ReportError::io("write", folder))
+}
+
+/// Name of a file while it is being written: hidden, and not `*.parquet`, so no reader's pattern finds it.
+pub(crate) fn aside(path: &Path) -> std::path::PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.writing"))
+}
+
+fn metadata(table: Table, parts: u64) -> KeyValueMetadata {
+    let mut pairs = vec![
+        ("copl.table".to_owned(), table.name().to_owned()),
+        (VERSION_KEY.to_owned(), TABLES_VERSION.to_string()),
+        ("copl.row".to_owned(), table.meaning().to_owned()),
+        (PARTS_KEY.to_owned(), parts.to_string()),
+    ];
+    pairs.extend(table.columns().map(|c| {
+        let unit = if c.unit.is_empty() { String::new() } else { format!(" [{}]", c.unit) };
+        (format!("copl.column.{}", c.name), format!("{}{unit}", c.meaning))
+    }));
+    KeyValueMetadata::from_static(pairs)
+}
+
+/// A file's rows, and the number of the last part it holds.
+///
+/// # Errors
+/// If it cannot be read, or is of a newer version than this build's.
+pub(crate) fn read(path: &Path) -> Result<(DataFrame, u64), ReportError> {
+    let file = File::open(path).map_err(ReportError::io("read", path))?;
+    let mut reader = ParquetReader::new(file);
+    let wrap = || ReportError::parquet("read", path);
+    let pairs = reader.get_metadata().map_err(wrap())?.key_value_metadata().clone().unwrap_or_default();
+    let value = |key: &str| pairs.iter().find(|p| p.key == key).and_then(|p| p.value.clone());
+    let version = value(VERSION_KEY).unwrap_or_default();
+    if version.parse::<u32>().is_ok_and(|v| v > TABLES_VERSION) {
+        return Err(ReportError::Version { path: path.to_owned(), found: version, known: TABLES_VERSION });
+    }
+    let parts = value(PARTS_KEY).and_then(|p| p.parse().ok()).unwrap_or(0);
+    Ok((reader.finish().map_err(wrap())?, parts))
+}

@@ -1,0 +1,248 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
+
+/// Audio-visual learning experiments as dataflows: frozen encoders, collaborative prompts, Parquet reports.
+///
+/// A dataflow is a YAML graph of nodes: clip source, video decoder, spectrogram, model, loss and metrics, report. Start one
+/// with `copl run`, change any setting with `--set node.KEY=value`, read the report in runs/<id>/ with polars, pandas or
+/// DuckDB.
+#[derive(Debug, Parser)]
+#[command(name = "copl", version, max_term_width = 110, after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  copl run dataflows/ave-mini.yml                                  train and evaluate on the bundled mini set
+  copl run dataflows/ave-mini.yml --set model.METHOD=linear-probe  the same with frozen encoders and a head
+  copl run dataflows/ave.yml --set source.ROOT=/data/AVE_Dataset   the real AVE
+  copl nodes describe copl-model                                   every setting of the model, with its default
+  copl check my.yml                                                what is wrong with a dataflow, line by line
+  copl doctor                                                      what this machine has and lacks";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Run a dataflow to its end and write its report
+    Run(RunArgs),
+    /// Check a dataflow without starting it: keys, settings, edges, cycles
+    Check(FileArgs),
+    /// Draw a dataflow as Mermaid or SVG
+    Graph(GraphArgs),
+    /// List the nodes, or describe one: settings, inputs, outputs with their Arrow schemas
+    Nodes(NodesArgs),
+    /// Look at this machine: ffmpeg, codecs, shared memory, disk, device, weights
+    Doctor(DoctorArgs),
+    /// Compare with golden numbers of the PyTorch reference
+    Parity(ParityArgs),
+    /// Datasets: check one, or make a synthetic one
+    Data(DataArgs),
+    /// Measure: decoding, spectrograms, a training step, messages
+    Bench(BenchArgs),
+    /// What each exit code means
+    ExitCodes,
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Run one node in this process; the engine does this
+    #[command(hide = true)]
+    Node {
+        /// The node's name
+        name: String,
+    },
+}
+
+/// A dataflow with changes to it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct FileArgs {
+    /// The dataflow
+    pub(crate) file: PathBuf,
+    /// Change a node's setting; may be given many times
+    #[arg(long = "set", value_name = "NODE.KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) flow: FileArgs,
+    /// Passes over the training split (EPOCHS of the clip source)
+    #[arg(long)]
+    pub(crate) epochs: Option<u32>,
+    /// At most this many clips of each split (LIMIT_CLIPS of the clip source)
+    #[arg(long)]
+    pub(crate) limit_clips: Option<usize>,
+    /// Seed of everything random (SEED of every node that has one)
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Folder of the runs
+    #[arg(long, default_value = "runs")]
+    pub(crate) runs: PathBuf,
+    /// Print errors and the result only
+    #[arg(long, short, conflicts_with = "json")]
+    pub(crate) quiet: bool,
+    /// Print every event as a JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct GraphArgs {
+    #[command(flatten)]
+    pub(crate) flow: FileArgs,
+    /// What to draw
+    #[arg(long, value_enum, default_value = "mermaid")]
+    pub(crate) format: GraphFormat,
+    /// Write here instead of to standard output; `.svg` and `.mmd` choose the format
+    #[arg(long, short)]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// Text that GitHub and many editors draw
+    Mermaid,
+    /// A picture
+    Svg,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct NodesArgs {
+    #[command(subcommand)]
+    pub(crate) verb: Option<NodesVerb>,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NodesVerb {
+    /// One line a node
+    List,
+    /// Settings, inputs and outputs of a node
+    Describe {
+        /// The node's name
+        node: String,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DoctorArgs {
+    /// Folder of the runs, whose disk is looked at
+    #[arg(long, default_value = "runs")]
+    pub(crate) runs: PathBuf,
+    /// The ffmpeg program
+    #[arg(long, default_value = "ffmpeg")]
+    pub(crate) ffmpeg: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ParityArgs {
+    /// Fixtures: safetensors files with inputs, weights and expected results
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DataArgs {
+    #[command(subcommand)]
+    pub(crate) verb: DataVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataVerb {
+    /// Read a dataset and compare it with what its descriptor expects: counts, labels, missing videos
+    Check {
+        /// Descriptor: ave, ave-mini, ave-objects, or a YAML file
+        dataset: String,
+        /// Folder of the dataset
+        root: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a synthetic dataset of real mp4 files in an official layout
+    Synth {
+        /// Which one
+        #[arg(value_enum)]
+        kind: SynthKind,
+        /// Folder to make; default: data/ave-mini or data/ave-objects
+        #[arg(long, short)]
+        out: Option<PathBuf>,
+        /// Seed of the scenes
+        #[arg(long)]
+        seed: Option<u64>,
+        /// Clips of the training split
+        #[arg(long)]
+        train: Option<usize>,
+        /// Clips of the validation split
+        #[arg(long)]
+        val: Option<usize>,
+        /// Clips of the test split
+        #[arg(long)]
+        test: Option<usize>,
+        /// Make it again where a different or incomplete set lies
+        #[arg(long)]
+        rebuild: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum SynthKind {
+    /// The mini AVE: events only where an object is seen and heard
+    Ave,
+    /// Other objects and sounds, to train swin-v2-nano on
+    Objects,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct BenchArgs {
+    #[command(subcommand)]
+    pub(crate) verb: BenchVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BenchVerb {
+    /// Decode clips: clips a second, with frames and audio
+    Decode {
+        /// Media files
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Passes over the files
+        #[arg(long, default_value_t = 3)]
+        passes: usize,
+    },
+    /// Kaldi fbank: how many times faster than the audio plays
+    Fbank {
+        /// Ten-second clips
+        #[arg(long, default_value_t = 50)]
+        clips: usize,
+    },
+    /// One training step of a model: milliseconds forward and backward
+    Step {
+        /// Encoder
+        #[arg(long, default_value = "swin-v2-nano")]
+        encoder: String,
+        /// Clips a step
+        #[arg(long, default_value_t = 1)]
+        clips: usize,
+        /// Steps measured
+        #[arg(long, default_value_t = 10)]
+        steps: usize,
+    },
+    /// Share of a run's wall time that is not the model's arithmetic, by pass
+    Overhead {
+        /// A run's folder
+        run: PathBuf,
+    },
+}

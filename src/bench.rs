@@ -1,0 +1,84 @@
+//! `copl bench`: how fast the parts are on this machine. Ratios against other tools are taken with interleaved runs of
+//! `benches/`; the numbers here are one machine's, at one time.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use copl_contract::ExitCode;
+use copl_media::Limits;
+use copl_spectrogram::{AudioSettings, Fbank, FbankSettings, decode_audio};
+use copl_video_decoder::{FrameSettings, decode_frames};
+
+use crate::args::{BenchArgs, BenchVerb};
+use crate::{Failure, Outcome};
+
+/// The `bench` verbs.
+pub(crate) fn bench(args: &BenchArgs) -> Outcome {
+    match &args.verb {
+        BenchVerb::Decode { files, passes } => decode(files, *passes),
+        BenchVerb::Fbank { clips } => fbank(*clips),
+        BenchVerb::Step { encoder, clips, steps } => step(encoder, *clips, *steps),
+        BenchVerb::Overhead { run } => overhead(run),
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> Failure {
+    Failure::new(ExitCode::Internal, error)
+}
+
+fn decode(files: &[PathBuf], passes: usize) -> Outcome {
+    let (frames, audio, limits) = (FrameSettings::default(), AudioSettings::default(), Limits::default());
+    let mut seconds = [0.0; 2];
+    for file in files.iter().cycle().take(files.len() * passes.max(1)) {
+        let path = std::path::absolute(file).map_err(failed)?;
+        let start = Instant::now();
+        decode_frames(&path, &frames, &limits).map_err(failed)?;
+        seconds[0] += start.elapsed().as_secs_f64();
+        let start = Instant::now();
+        decode_audio(&path, &audio, &limits).map_err(failed)?;
+        seconds[1] += start.elapsed().as_secs_f64();
+    }
+    let clips = (files.len() * passes.max(1)) as f64;
+    println!("frames: {:.2} clips/s a process ({:.0} ms a clip: {} frames of {} px)", clips / seconds[0], 1e3 * seconds[0] / clips, frames.segments, frames.size);
+    println!("audio:  {:.2} clips/s a process ({:.0} ms a clip: mono, {} Hz)", clips / seconds[1], 1e3 * seconds[1] / clips, audio.rate);
+    println!("both:   {:.2} clips/s a process", clips / (seconds[0] + seconds[1]));
+    Ok(ExitCode::Success)
+}
+
+fn fbank(clips: usize) -> Outcome {
+    let settings = FbankSettings::default();
+    let samples: Vec<f32> = (0..settings.rate * 10).map(|i| (i as f32 * 0.37).sin() * 0.3 + (i as f32 * 0.011).sin() * 0.2).collect();
+    let fbank = Fbank::new(settings).map_err(failed)?;
+    let start = Instant::now();
+    let mut sum = 0.0;
+    for _ in 0..clips.max(1) {
+        sum += fbank.segments(&samples).map_err(failed)?[0];
+    }
+    let seconds = start.elapsed().as_secs_f64() / clips.max(1) as f64;
+    println!("fbank (preset ave-swin): {:.2} ms a clip of 10 s, {:.0} x realtime on one thread (checksum {sum:.3})", 1e3 * seconds, 10.0 / seconds);
+    Ok(ExitCode::Success)
+}
+
+fn step(encoder: &str, clips: usize, steps: usize) -> Outcome {
+    let config = copl_model::bench::BenchConfig { preset: encoder.to_owned(), clips, steps, ..Default::default() };
+    let report = std::thread::Builder::new()
+        .stack_size(1 << 29)
+        .spawn(move || copl_model::bench::run(&config))
+        .map_err(failed)?
+        .join()
+        .map_err(|_| failed("the measurement panicked"))?
+        .map_err(failed)?;
+    println!("{} ({} images a step, {} threads), medians:", report.preset, report.images, report.threads);
+    println!("  forward   {:8.1} ms", report.forward_ms);
+    println!("  backward  {:8.1} ms", report.backward_ms);
+    println!("  optimizer {:8.1} ms", report.optimizer_ms);
+    println!("  step      {:8.1} ms", report.step_ms);
+    println!("  predict   {:8.1} ms (evaluation, no graph)", report.predict_ms);
+    Ok(ExitCode::Success)
+}
+
+fn overhead(run: &std::path::Path) -> Outcome {
+    let summary = copl_reports::summary::summarise(run).map_err(failed)?;
+    println!("{summary}");
+    Ok(ExitCode::Success)
+}

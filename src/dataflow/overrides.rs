@@ -1,0 +1,118 @@
+//! `--set node.KEY=value`: changes to a dataflow's settings.
+
+use std::rc::Rc;
+
+use super::diagnostic::{Diagnostic, Place};
+use super::document::{Document, Item, Value};
+
+/// A change of one setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Override {
+    /// Node id.
+    pub node: String,
+    /// Name of the setting.
+    pub key: String,
+    /// Its value; empty unsets a setting that may be unset.
+    pub value: String,
+    text: Rc<str>,
+}
+
+impl Override {
+    /// Reads `node.KEY=value`. An id may hold dots, a key may not.
+    ///
+    /// # Errors
+    /// Where it has another form.
+    pub fn parse(text: &str) -> Result<Self, Diagnostic> {
+        let source: Rc<str> = text.into();
+        let wrong = |column: usize, message: &str| {
+            Diagnostic::error(&place(&source, column, 1), message).help("write node.KEY=value, such as model.BATCH=8")
+        };
+        let (name, value) = text.split_once('=').ok_or_else(|| wrong(text.chars().count().max(1), "an override needs `=` and a value"))?;
+        let (node, key) = name.rsplit_once('.').ok_or_else(|| wrong(1, "an override begins with a node's id and a dot"))?;
+        if node.is_empty() || key.is_empty() {
+            return Err(wrong(1, "an override names a node and one of its settings"));
+        }
+        Ok(Self { node: node.to_owned(), key: key.to_owned(), value: value.to_owned(), text: source.clone() })
+    }
+
+    fn width(text: &str) -> usize {
+        text.chars().count()
+    }
+
+    fn node_place(&self) -> Place {
+        place(&self.text, 1, Self::width(&self.node))
+    }
+
+    fn key_item(&self) -> Item {
+        let column = Self::width(&self.node) + 2;
+        Item { place: place(&self.text, column, Self::width(&self.key)), value: Value::Scalar(self.key.clone()) }
+    }
+
+    fn value_item(&self) -> Item {
+        let column = Self::width(&self.node) + Self::width(&self.key) + 3;
+        Item { place: place(&self.text, column, Self::width(&self.value)), value: Value::Scalar(self.value.clone()) }
+    }
+}
+
+fn place(text: &Rc<str>, column: usize, width: usize) -> Place {
+    Place { file: format!("--set {text}").into(), line: 1, column, width: width.max(1), text: text.clone() }
+}
+
+/// Reads all overrides.
+///
+/// # Errors
+/// Those of another form.
+pub fn parse_all(texts: &[String]) -> Result<Vec<Override>, Vec<Diagnostic>> {
+    let (mut read, mut wrong) = (Vec::new(), Vec::new());
+    for text in texts {
+        match Override::parse(text) {
+            Ok(change) => read.push(change),
+            Err(problem) => wrong.push(problem),
+        }
+    }
+    if wrong.is_empty() { Ok(read) } else { Err(wrong) }
+}
+
+/// Changes the settings; says which overrides name no node of the dataflow.
+pub fn apply(document: &mut Document, overrides: &[Override]) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for change in overrides {
+        let ids: Vec<String> = document.nodes().iter().filter_map(|n| n.id_text().map(str::to_owned)).collect();
+        let Some(node) = node_mut(document, &change.node) else {
+            let message = format!("no node `{}` in {}", change.node, document.file);
+            found.push(Diagnostic::error(&change.node_place(), message).nearest(&change.node, ids.iter().map(String::as_str)));
+            continue;
+        };
+        set(node, change);
+    }
+    found
+}
+
+fn node_mut<'a>(document: &'a mut Document, id: &str) -> Option<&'a mut Vec<(Item, Item)>> {
+    let Value::Mapping(root) = &mut document.root.value else { return None };
+    let (_, nodes) = root.iter_mut().find(|(k, _)| k.text() == Some("nodes"))?;
+    let Value::Sequence(nodes) = &mut nodes.value else { return None };
+    let node = nodes.iter_mut().find(|n| n.get("id").and_then(Item::text) == Some(id))?;
+    match &mut node.value {
+        Value::Mapping(entries) => Some(entries),
+        _ => None,
+    }
+}
+
+fn set(node: &mut Vec<(Item, Item)>, change: &Override) {
+    let at = node.iter().position(|(k, _)| k.text() == Some("env")).unwrap_or_else(|| {
+        let place = change.key_item().place;
+        let key = Item { place: place.clone(), value: Value::Scalar("env".to_owned()) };
+        node.push((key, Item { place, value: Value::Mapping(Vec::new()) }));
+        node.len() - 1
+    });
+    let env = &mut node[at].1;
+    if matches!(env.value, Value::Null) {
+        env.value = Value::Mapping(Vec::new());
+    }
+    let Value::Mapping(env) = &mut env.value else { return };
+    match env.iter_mut().find(|(k, _)| k.text() == Some(change.key.as_str())) {
+        Some((_, value)) => *value = change.value_item(),
+        None => env.push((change.key_item(), change.value_item())),
+    }
+}

@@ -1,0 +1,130 @@
+//! Dataflows that are right, and what is said of those that are not.
+
+mod broken;
+mod changed;
+mod specs;
+
+use super::check::check;
+use super::diagnostic::{Diagnostic, Severity};
+
+/// `dataflows/ave-mini.yml`.
+const GOOD: &str = r#"nodes:
+  - id: source
+    path: copl
+    args: node clip-source
+    env: { DATASET: ave-mini, ROOT: ../data/ave-mini, EPOCHS: 12, WINDOW: 12 }
+    inputs:
+      credits: { source: report/credits, queue_size: 64 }
+    outputs: [clips, report]
+
+  - id: video
+    path: copl
+    args: node video-decoder
+    env: { SIZE: 64 }
+    inputs:
+      clips: { source: source/clips, queue_size: 32 }
+    outputs: [frames, report]
+
+  - id: spectrogram
+    path: copl
+    args: node spectrogram
+    inputs:
+      clips: { source: source/clips, queue_size: 32 }
+    outputs: [segments, report]
+
+  - id: model
+    path: copl
+    args: node copl-model
+    env:
+      METHOD: copl
+      VISUAL_ENCODER: swin-v2-nano
+      BATCH: 4
+      LR_HEAD: 0.003
+    inputs:
+      frames: { source: video/frames, queue_size: 32 }
+      spectrogram: { source: spectrogram/segments, queue_size: 32 }
+      gradients: { source: loss/gradients, queue_size: 32 }
+    outputs: [predictions, report]
+
+  - id: loss
+    path: copl
+    args: node loss-metrics
+    inputs:
+      clips: { source: source/clips, queue_size: 32 }
+      predictions: { source: model/predictions, queue_size: 32 }
+    outputs: [gradients, report]
+
+  - id: report
+    path: copl
+    args: node report-writer
+    inputs:
+      report_source: { source: source/report, queue_size: 64 }
+      report_video: { source: video/report, queue_size: 64 }
+      report_spectrogram: { source: spectrogram/report, queue_size: 64 }
+      report_model: { source: model/report, queue_size: 64 }
+      report_loss: { source: loss/report, queue_size: 128 }
+    outputs: [credits]
+"#;
+
+/// The findings on the good dataflow with one text replaced, which must be there once.
+fn findings(old: &str, new: &str) -> Vec<Diagnostic> {
+    assert_eq!(GOOD.matches(old).count(), 1, "{old:?} must be in the good dataflow once");
+    check("flow.yml", &GOOD.replace(old, new), &[], &specs::specs())
+}
+
+fn shown(found: &[Diagnostic]) -> String {
+    found.iter().map(|d| d.render(false)).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_good_dataflow_has_no_findings() {
+    let found = check("flow.yml", GOOD, &[], &specs::specs());
+    assert!(found.is_empty(), "{}", shown(&found));
+}
+
+#[test]
+fn what_is_valid_is_not_refused() {
+    let good = [
+        // Known only when the run starts.
+        ("EPOCHS: 12", "EPOCHS: \"${EPOCHS}\""),
+        // Numbers as dora passes them on.
+        ("BATCH: 4", "BATCH: 4.0"),
+        ("BATCH: 4", "BATCH: \"4\""),
+        ("METHOD: copl", "COPL_RECORD: record.arrow\n      RAYON_NUM_THREADS: 2"),
+        ("source: video/frames, queue_size: 32", "source: video/frames, queue_policy: backpressure, queue_size: 2"),
+        ("{ SIZE: 64 }", "{ SIZE: &edge 64, WORKERS: *edge }"),
+        ("nodes:\n", "# a comment\nenv: { RUST_LOG: info }\nnodes:\n"),
+        ("EPOCHS: 12, WINDOW: 12", "EPOCHS: 12"),
+        ("{ source: report/credits, queue_size: 64 }", "{ source: report/credits, queue_size: 12, input_timeout: 900 }"),
+    ];
+    for (old, new) in good {
+        let found = findings(old, new);
+        assert!(found.is_empty(), "{new}\n{}", shown(&found));
+    }
+}
+
+#[test]
+fn a_node_of_another_program_is_checked_for_keys_and_links() {
+    let other = "\n  - id: mine\n    path: mine.py\n    env: { ANY: thing }\n    inputs:\n      tick: dora/timer/millis/100\n      seen: { source: video/frames, queue_size: 12 }\n";
+    let text = format!("{GOOD}{other}");
+    let found = check("flow.yml", &text, &[], &specs::specs());
+    assert!(found.is_empty(), "{}", shown(&found));
+    let warned = [("outputs", "queue_size: 12 }\n", "queue_size: 12 }\n    outputs: [unread]\n", "nobody reads `mine/unread`"),
+        ("queue", "queue_size: 12 }\n", "queue_size: 2 }\n", "less than WINDOW 12")];
+    for (what, old, new, message) in warned {
+        let found = check("flow.yml", &text.replace(old, new), &[], &specs::specs());
+        let is_it = matches!(&found[..], [d] if d.severity == Severity::Warning && d.message.contains(message));
+        assert!(is_it, "{what}\n{}", shown(&found));
+    }
+    let wrong = check("flow.yml", &text.replace("    path: mine.py", "    pth: mine.py"), &[], &specs::specs());
+    assert!(wrong.iter().any(|d| d.message == "a node has no key `pth`" && d.help.as_deref() == Some("did you mean `path`?")));
+}
+
+#[test]
+fn findings_are_shown_with_line_and_mark() {
+    let found = findings("id: video", "id: vidoe");
+    let text = shown(&found);
+    assert!(text.contains("flow.yml:33:25: error: the dataflow has no node `video`"), "{text}");
+    assert!(text.contains(" 33 |       frames: { source: video/frames, queue_size: 32 }\n    |                         ^^^^^^^^^^^^"), "{text}");
+    assert!(text.contains("help: did you mean `vidoe`?"), "{text}");
+}

@@ -1,0 +1,60 @@
+//! The `copl` command: launches dataflows of audio-visual learning experiments, checks and draws them, and looks at what
+//! they need and what they wrote. One file a verb.
+
+mod args;
+mod bench;
+mod catalog;
+mod data;
+mod dataflow;
+mod doctor;
+mod graph;
+mod nodes;
+mod parity;
+mod progress;
+mod run;
+mod verbs;
+
+use clap::Parser;
+use copl_contract::ExitCode;
+
+use args::{Args, Verb};
+
+/// What a verb comes to: an exit code, or an error to show.
+pub(crate) type Outcome = Result<ExitCode, Failure>;
+
+/// An error as the user sees it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// How the process exits.
+    pub(crate) code: ExitCode,
+    /// What happened and what to do.
+    pub(crate) message: String,
+}
+
+impl Failure {
+    /// A failure with its exit code.
+    pub(crate) fn new(code: ExitCode, message: impl std::fmt::Display) -> Self {
+        Self { code, message: message.to_string() }
+    }
+}
+
+fn main() {
+    let outcome = match Args::parse().verb {
+        Verb::Run(args) => run::run(args),
+        Verb::Check(args) => verbs::check(&args),
+        Verb::Graph(args) => verbs::graph(&args),
+        Verb::Nodes(args) => verbs::nodes(&args),
+        Verb::Doctor(args) => verbs::doctor(&args),
+        Verb::Parity(args) => parity::parity(&args),
+        Verb::Data(args) => data::data(&args),
+        Verb::Bench(args) => bench::bench(&args),
+        Verb::ExitCodes => verbs::exit_codes(),
+        Verb::Completions { shell } => verbs::completions(shell),
+        Verb::Node { name } => catalog::launch(&name),
+    };
+    let code = outcome.unwrap_or_else(|failure| {
+        eprintln!("copl: {}", failure.message);
+        failure.code
+    });
+    std::process::exit(code.code())
+}

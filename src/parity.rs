@@ -1,0 +1,76 @@
+//! `copl parity`: fixtures of the PyTorch reference, run through our encoders, methods and spectrograms.
+
+use std::path::Path;
+
+use copl_contract::ExitCode;
+
+use crate::args::ParityArgs;
+use crate::{Failure, Outcome};
+
+struct Row {
+    name: String,
+    largest: f64,
+    judged: String,
+    passed: bool,
+}
+
+/// Compares every file; fails if one differs by more than its tolerance.
+pub(crate) fn parity(args: &ParityArgs) -> Outcome {
+    let mut passed = true;
+    let mut all = Vec::new();
+    for file in &args.files {
+        let rows = rows(file).map_err(|e| Failure::new(ExitCode::ParityFailed, format!("{}: {e}", file.display())))?;
+        if rows.is_empty() {
+            return Err(Failure::new(ExitCode::ParityFailed, format!("{}: nothing to compare", file.display())));
+        }
+        let good = rows.iter().all(|r| r.passed);
+        passed &= good;
+        if args.json {
+            for r in &rows {
+                all.push(serde_json::json!({ "file": file, "tensor": r.name, "largest": r.largest, "judged": r.judged, "passed": r.passed }));
+            }
+            continue;
+        }
+        println!("{}: {}", file.display(), if good { "passed" } else { "FAILED" });
+        let width = rows.iter().map(|r| r.name.len()).max().unwrap_or(0);
+        for r in &rows {
+            let mark = if r.passed { "ok  " } else { "FAIL" };
+            println!("  {mark} {:width$}  largest difference {:9.2e}  {}", r.name, r.largest, r.judged);
+        }
+    }
+    if args.json {
+        println!("{}", serde_json::Value::Array(all));
+    }
+    Ok(if passed { ExitCode::Success } else { ExitCode::ParityFailed })
+}
+
+fn rows(file: &Path) -> Result<Vec<Row>, String> {
+    match copl_spectrogram::parity::parity(file) {
+        Ok(cases) => {
+            let row = |c: copl_spectrogram::parity::Case| Row {
+                name: c.name,
+                largest: c.worst,
+                judged: format!("mean {:.2e} (tolerance 2e-3 at worst, 1e-5 in the mean)", c.mean),
+                passed: c.passed,
+            };
+            return Ok(cases.into_iter().map(row).collect());
+        }
+        // Of another kind: encoders and methods.
+        Err(copl_spectrogram::parity::ParityError::Config(_)) => {}
+        Err(e) => return Err(e.to_string()),
+    }
+    // The gradient walk recurses: a large stack.
+    let path = file.to_owned();
+    let report = std::thread::Builder::new()
+        .stack_size(1 << 29)
+        .spawn(move || copl_model::parity::run(&path))
+        .map_err(|e| e.to_string())?
+        .join()
+        .map_err(|_| "the comparison panicked".to_owned())?
+        .map_err(|e| e.to_string())?;
+    Ok(report
+        .rows
+        .into_iter()
+        .map(|r| Row { name: r.name, largest: r.max_abs, judged: format!("relative norm {:.2e} (tolerance {:.0e})", r.rel_norm, r.tolerance), passed: r.passed })
+        .collect())
+}

@@ -1,0 +1,115 @@
+//! Which node failed first, how the command exits, and what it says.
+
+use copl_contract::ExitCode;
+use copl_engine::{NodeEnd, NodeResult};
+
+use super::watch::Watch;
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    pub(crate) code: ExitCode,
+    pub(crate) message: String,
+}
+
+/// Finds the node that failed first: those that only stopped with it say so by their exit code, those we killed we know.
+pub(crate) fn verdict(results: &super::Results, watch: &Watch) -> Verdict {
+    if let Some(node) = watch.stalled() {
+        return Verdict { code: ExitCode::Stalled, message: with_lines(format!("node `{node}` hung"), node, watch) };
+    }
+    let mut failed: Vec<&NodeResult> = results.iter().filter(|r| r.end != NodeEnd::Success).collect();
+    failed.sort_by_key(|r| (watch.killed(&r.node), rank(&r.end), r.time));
+    let Some(first) = failed.first() else { return Verdict { code: ExitCode::Success, message: String::new() } };
+    let node = &first.node;
+    match &first.end {
+        NodeEnd::Signal(signal) if *signal == libc::SIGINT || *signal == libc::SIGTERM => interrupted(),
+        NodeEnd::Signal(signal) => {
+            let message = format!("node `{node}` was killed by {}", signal_name(*signal));
+            Verdict { code: ExitCode::NodeKilled, message: with_lines(message, node, watch) }
+        }
+        NodeEnd::Exit(code) => match ExitCode::from_code(*code) {
+            Some(ExitCode::Interrupted) => interrupted(),
+            code => {
+                let said = watch.failure(node).map_or_else(|| first.stderr.trim().to_owned(), |(_, m)| m.clone());
+                let message = format!("node `{node}` failed: {said}");
+                let known = watch.failure(node).is_some();
+                let code = match code {
+                    None | Some(ExitCode::Internal) => ExitCode::NodeFailed,
+                    Some(code) => code,
+                };
+                Verdict { code, message: if known { message } else { with_lines(message, node, watch) } }
+            }
+        },
+        NodeEnd::Unknown(why) => Verdict { code: ExitCode::NodeFailed, message: with_lines(format!("node `{node}` {why}"), node, watch) },
+        NodeEnd::Success => Verdict { code: ExitCode::Success, message: String::new() },
+    }
+}
+
+fn interrupted() -> Verdict {
+    Verdict { code: ExitCode::Interrupted, message: "interrupted".to_owned() }
+}
+
+/// A node's own failure comes before one that it only shares.
+fn rank(end: &NodeEnd) -> u8 {
+    match end {
+        NodeEnd::Signal(signal) if *signal != libc::SIGTERM && *signal != libc::SIGINT => 0,
+        NodeEnd::Exit(code) if *code == ExitCode::Interrupted.code() => 1,
+        NodeEnd::Exit(code) if *code != ExitCode::Upstream.code() => 1,
+        NodeEnd::Signal(_) => 2,
+        NodeEnd::Unknown(_) => 3,
+        NodeEnd::Exit(_) => 4,
+        NodeEnd::Success => 5,
+    }
+}
+
+fn signal_name(signal: i32) -> String {
+    match signal {
+        libc::SIGKILL => "SIGKILL (by hand, or because memory ran out)".to_owned(),
+        libc::SIGSEGV => "SIGSEGV".to_owned(),
+        libc::SIGABRT => "SIGABRT".to_owned(),
+        libc::SIGBUS => "SIGBUS (shared memory or disk full)".to_owned(),
+        other => format!("signal {other}"),
+    }
+}
+
+fn with_lines(message: String, node: &str, watch: &Watch) -> String {
+    let lines = watch.last_lines(node);
+    if lines.is_empty() { message } else { format!("{message}; its last lines:\n  {}", lines.join("\n  ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use copl_contract::events::Event;
+
+    fn ended(node: &str, end: NodeEnd, time: u64) -> NodeResult {
+        NodeResult { node: node.to_owned(), end, time, stderr: String::new() }
+    }
+
+    #[test]
+    fn the_first_cause_is_named_not_those_that_fell_with_it() {
+        let results = [
+            ended("loss", NodeEnd::Exit(75), 5),
+            ended("model", NodeEnd::Signal(libc::SIGKILL), 9),
+            ended("source", NodeEnd::Exit(75), 4),
+            ended("report", NodeEnd::Success, 0),
+        ];
+        let v = verdict(&results, &Watch::default());
+        assert_eq!(v.code, ExitCode::NodeKilled);
+        assert!(v.message.starts_with("node `model` was killed by SIGKILL"), "{}", v.message);
+    }
+
+    #[test]
+    fn a_nodes_own_words_and_code_are_the_commands() {
+        let mut watch = Watch::default();
+        watch.event("source", &Event::Failed { code: 9, message: "3 of 100 clips".into() });
+        let v = verdict(&[ended("source", NodeEnd::Exit(9), 7), ended("model", NodeEnd::Exit(75), 6)], &watch);
+        assert_eq!((v.code, v.message.as_str()), (ExitCode::TooManyBadClips, "node `source` failed: 3 of 100 clips"));
+    }
+
+    #[test]
+    fn success_and_interruption() {
+        assert_eq!(verdict(&[ended("a", NodeEnd::Success, 0)], &Watch::default()).code, ExitCode::Success);
+        assert_eq!(verdict(&[ended("a", NodeEnd::Exit(130), 1)], &Watch::default()).code, ExitCode::Interrupted);
+    }
+}

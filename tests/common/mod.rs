@@ -1,0 +1,86 @@
+//! What the tests of whole dataflows share: the command, a tiny AVE, and processes to look at.
+
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// The folder of the repository.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The command.
+pub fn copl() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_copl"));
+    command.stdin(Stdio::null()).env_remove("RUST_LOG");
+    command
+}
+
+/// Text of an output, both streams.
+pub fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// A made AVE of 8 training, 4 validation and 4 test clips, made once for a test binary.
+pub fn tiny_ave() -> &'static Path {
+    static SET: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
+    let (_, path) = SET.get_or_init(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ave");
+        let made = copl()
+            .args(["data", "synth", "ave", "--train", "8", "--val", "4", "--test", "4", "--out"])
+            .arg(&path)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", text(&made));
+        (dir, path)
+    });
+    path
+}
+
+/// `copl run dataflows/ave-mini.yml` on a dataset, its runs and cache in `work`, with further arguments.
+pub fn mini_run(data: &Path, work: &Path, more: &[&str]) -> Command {
+    let mut command = copl();
+    command
+        .arg("run")
+        .arg(root().join("dataflows/ave-mini.yml"))
+        .arg("--runs")
+        .arg(work.join("runs"))
+        .arg("--set")
+        .arg(format!("source.ROOT={}", data.display()))
+        .env("XDG_CACHE_HOME", work.join("cache"))
+        .args(more);
+    command
+}
+
+/// The one run in `work`.
+pub fn run_folder(work: &Path) -> PathBuf {
+    let mut runs: Vec<_> = std::fs::read_dir(work.join("runs")).unwrap().map(|e| e.unwrap().path()).collect();
+    runs.sort();
+    runs.pop().expect("a run")
+}
+
+/// Files in shared memory.
+pub fn shared_memory() -> Vec<PathBuf> {
+    let mut files: Vec<_> = std::fs::read_dir("/dev/shm").unwrap().map(|e| e.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// Waits for a process, at most `limit`; kills it and fails after that.
+pub fn wait(mut child: Child, limit: Duration) -> (Output, Duration) {
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if start.elapsed() > limit {
+            child.kill().unwrap();
+            let output = child.wait_with_output().unwrap();
+            panic!("still running after {limit:?}: {}", text(&output));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let took = start.elapsed();
+    (child.wait_with_output().unwrap(), took)
+}

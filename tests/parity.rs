@@ -1,0 +1,43 @@
+//! Golden numbers of the PyTorch reference (tests/fixtures/README.md says where they come from), through `copl parity`.
+
+mod common;
+
+use common::{copl, root, text};
+
+const FIXTURES: [&str; 5] = [
+    "swin_v2_tiny",
+    "copl_swin_v2_shared_stage",
+    "copl_swin_v2_shared_block_meanbias",
+    "copl_swin_v2_unshared",
+    "kaldi_fbank",
+];
+
+#[test]
+fn fixtures_pass() {
+    let files = FIXTURES.map(|f| root().join("tests/fixtures").join(format!("{f}.safetensors")));
+    let done = copl().arg("parity").args(&files).output().unwrap();
+    let said = text(&done);
+    assert!(done.status.success(), "{said}");
+    assert_eq!(said.matches(": passed").count(), FIXTURES.len(), "{said}");
+    assert!(said.contains("grad.coupling.0.visual.bank"), "gradients are compared: {said}");
+}
+
+#[test]
+fn a_wrong_number_fails() {
+    let work = tempfile::tempdir().unwrap();
+    let mut bytes = std::fs::read(root().join("tests/fixtures/swin_v2_tiny.safetensors")).unwrap();
+    let at = expected_tensor(&bytes, "expect.pooled");
+    bytes[at..at + 4].copy_from_slice(&1000.0f32.to_le_bytes());
+    let file = work.path().join("wrong.safetensors");
+    std::fs::write(&file, bytes).unwrap();
+    let done = copl().arg("parity").arg(&file).output().unwrap();
+    assert_eq!(done.status.code(), Some(10), "{}", text(&done));
+    assert!(text(&done).contains("FAIL expect.pooled"), "{}", text(&done));
+}
+
+/// Offset of a tensor's first byte in a safetensors file.
+fn expected_tensor(bytes: &[u8], name: &str) -> usize {
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    8 + length + header[name]["data_offsets"][0].as_u64().unwrap() as usize
+}
