@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -85,7 +86,7 @@ impl RunRecord {
             data_fingerprint: None,
             resumed_from: None,
             started: Moment::at(now).rfc3339(),
-            started_unix: now.as_secs_f64(),
+            started_unix: seconds(now),
             finished: None,
             finished_unix: None,
             outcome: None,
@@ -96,7 +97,7 @@ impl RunRecord {
     pub fn finish(&mut self, exit_code: i32, status: &str, message: Option<&str>) {
         let now = since_epoch();
         self.finished = Some(Moment::at(now).rfc3339());
-        self.finished_unix = Some(now.as_secs_f64());
+        self.finished_unix = Some(seconds(now));
         self.outcome = Some(Outcome { exit_code, status: status.to_owned(), message: message.map(str::to_owned) });
     }
 
@@ -104,6 +105,11 @@ impl RunRecord {
     pub fn wall_secs(&self) -> Option<f64> {
         self.finished_unix.map(|end| (end - self.started_unix).max(0.0))
     }
+}
+
+/// Seconds in whole milliseconds: few enough digits to be read back from JSON as the same number.
+fn seconds(time: Duration) -> f64 {
+    time.as_millis() as f64 / 1000.0
 }
 
 /// A run's folder.

@@ -22,10 +22,10 @@ impl Override {
     ///
     /// # Errors
     /// Where it has another form.
-    pub fn parse(text: &str) -> Result<Self, Diagnostic> {
+    pub fn parse(text: &str) -> Result<Self, Box<Diagnostic>> {
         let source: Rc<str> = text.into();
         let wrong = |column: usize, message: &str| {
-            Diagnostic::error(&place(&source, column, 1), message).help("write node.KEY=value, such as model.BATCH=8")
+            Box::new(Diagnostic::error(&place(&source, column, 1), message).help("write node.KEY=value, such as model.BATCH=8"))
         };
         let (name, value) = text.split_once('=').ok_or_else(|| wrong(text.chars().count().max(1), "an override needs `=` and a value"))?;
         let (node, key) = name.rsplit_once('.').ok_or_else(|| wrong(1, "an override begins with a node's id and a dot"))?;
@@ -67,7 +67,7 @@ pub fn parse_all(texts: &[String]) -> Result<Vec<Override>, Vec<Diagnostic>> {
     for text in texts {
         match Override::parse(text) {
             Ok(change) => read.push(change),
-            Err(problem) => wrong.push(problem),
+            Err(problem) => wrong.push(*problem),
         }
     }
     if wrong.is_empty() { Ok(read) } else { Err(wrong) }

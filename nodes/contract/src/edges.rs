@@ -177,6 +177,12 @@ impl Edges {
         self.inputs.values().all(|i| i.sequence.ended())
     }
 
+    /// Whether every input that is no feedback has delivered its END record. A node in a cycle ends its work here: the
+    /// feedback ends only after the node's own outputs have.
+    pub fn forward_ended(&self) -> bool {
+        self.inputs.values().filter(|i| !i.spec.feedback).all(|i| i.sequence.ended())
+    }
+
     /// Waits for the next message; `None` when every input has ended.
     ///
     /// # Errors

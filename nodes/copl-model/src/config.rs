@@ -70,8 +70,8 @@ words! {
 }
 
 words! {
-    /// Position bias of a prompt's column in window attention. The paper gives prompts no position; Swin-V2's own biases
-    /// lie in (0, 16), so zero holds prompts back, and the mean of the query's row is offered beside it.
+    /// Position bias of a prompt's column in window attention. The paper gives prompts no position; Swin-V2's own
+    /// biases lie in (0, 16), so zero holds prompts back, and the mean of the query's row is offered beside it.
     PromptBias("prompt bias") {
         /// No bias (the paper's words).
         Zero = "zero",

@@ -1,7 +1,7 @@
 //! Frozen encoders, the methods that adapt them, task heads, and their training.
 //!
-//! The library knows tensors and files, nothing of dataflows; [`model::Model`] is what the node drives:
-//! `forward` a batch, receive the loss's gradients of the predictions from elsewhere, `backward` them, step the optimizer.
+//! The library knows tensors and files, nothing of dataflows; [`model::Model`] is what the node drives: `forward` a
+//! batch, receive the loss's gradients of the predictions from elsewhere, `backward` them, step the optimizer.
 //!
 //! - [`encoders`]: one folder an architecture; [`kernels`]: their arithmetic on the CPU
 //! - [`methods`]: collaborative prompts, linear probe, full training; [`heads`]: task heads

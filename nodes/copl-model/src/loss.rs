@@ -17,8 +17,8 @@ pub struct Loss {
     pub audio: Vec<f32>,
 }
 
-/// Cross entropy of `logits` [segments, classes] against one class a segment, mean over segments, plus `weight` times the mean
-/// squared difference of `visual` and `audio` features, both [segments, d].
+/// Cross entropy of `logits` [segments, classes] against one class a segment, mean over segments, plus `weight` times
+/// the mean squared difference of `visual` and `audio` features, both [segments, d].
 pub fn event_loss(logits: &[f32], labels: &[u32], visual: &[f32], audio: &[f32], weight: f64) -> Loss {
     let segments = labels.len().max(1);
     let classes = (logits.len() / segments).max(1);

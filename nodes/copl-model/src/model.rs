@@ -1,8 +1,8 @@
 //! A model: encoders, method and head together, and one training step cut where the loss node stands.
 //!
-//! `forward` gives predictions and a handle of the graph; whoever computes the loss returns its gradients with respect to the
-//! predictions; `Graph::backward` carries them on to the parameters. The graph walk recurses once an operation: train on a
-//! thread with a large stack (64 MiB is ample).
+//! `forward` gives predictions and a handle of the graph; whoever computes the loss returns its gradients with respect
+//! to the predictions; `Graph::backward` carries them on to the parameters. The graph walk recurses once an operation:
+//! train on a thread with a large stack (64 MiB is ample).
 
 use candle_core::{Device, Tensor};
 
@@ -29,8 +29,8 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// From numbers as they cross an edge: frames [B, T, 3, H, H] and spectrograms [B, T, H', H'] (time, mel), which are
-    /// repeated to three channels.
+    /// From numbers as they cross an edge: frames [B, T, 3, H, H] and spectrograms [B, T, H', H'] (time, mel), which
+    /// are repeated to three channels.
     ///
     /// # Errors
     /// If a slice has another length.
@@ -181,10 +181,12 @@ impl Model {
             return Err(Error::Config("segments and classes must be at least 1".to_string()));
         }
         let sizes = (&visual.architecture, audio.as_ref().map_or(&visual.architecture, |a| &a.architecture));
-        let head =
-            AveHead::new(config.head, config.classes, sizes.0.out_dim(), sizes.1.out_dim(), config.consistency);
+        let head = AveHead::new(config.head, config.classes, sizes.0.out_dim(), sizes.1.out_dim(), config.consistency);
         let image_sizes = (sizes.0.image_size(), sizes.1.image_size());
-        let mut cards = vec![(visual.card(if audio.is_some() { "visual" } else { "visual and audio" }), visual.weights.iter().count())];
+        let mut cards = vec![(
+            visual.card(if audio.is_some() { "visual" } else { "visual and audio" }),
+            visual.weights.iter().count(),
+        )];
         cards.extend(audio.iter().map(|audio| (audio.card("audio"), audio.weights.iter().count())));
         let frozen = || -> Result<Encoders> {
             let visual = visual.architecture.build(&visual.weights, execution)?;

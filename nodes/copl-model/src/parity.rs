@@ -1,8 +1,8 @@
 //! Comparison with reference results: a fixture file holds weights, inputs, and what PyTorch made of them.
 //!
-//! A fixture is a safetensors file whose metadata key `config` is JSON: kind, encoder sizes, settings. Two kinds are run here:
-//! `backbone` (tokens after every block) and `copl` (predictions, loss, every gradient, five optimizer steps). Tensors are
-//! named `backbone.*`, `audio_backbone.*`, `param.*`, `input.*`, `expect.*`, `grad.*`.
+//! A fixture is a safetensors file whose metadata key `config` is JSON: kind, encoder sizes, settings. Two kinds are
+//! run here: `backbone` (tokens after every block) and `copl` (predictions, loss, every gradient, five optimizer
+//! steps). Tensors are named `backbone.*`, `audio_backbone.*`, `param.*`, `input.*`, `expect.*`, `grad.*`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ const LOSS_TOLERANCE: f64 = 1e-3;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Measure {
-    /// Largest difference against [`ACTIVATION_TOLERANCE`], scaled.
+    /// Largest difference, relative to the larger of 1 and the largest expected number.
     Activation,
     /// Relative 2-norm of the difference.
     Gradient,
@@ -214,9 +214,7 @@ fn backbone(
 ) -> Result<()> {
     let loaded = fixture.encoder("backbone.", sizes)?;
     let encoder = loaded.architecture.build(&loaded.weights, execution)?;
-    let mut check = |name: &str, found: &Tensor| {
-        report.compare(name, Measure::Activation, found, fixture.get(name)?)
-    };
+    let mut check = |name: &str, found: &Tensor| report.compare(name, Measure::Activation, found, fixture.get(name)?);
     let mut tokens = encoder.embed(fixture.get("input.images")?)?;
     check("expect.embed", &tokens)?;
     for block in 0..encoder.blocks().len() {
@@ -246,8 +244,7 @@ fn copl(
     model.parameters().load(&format!("{} (param.*)", fixture.path.display()), &fixture.under("param."))?;
     let batch =
         Batch { frames: fixture.get("input.frames")?.clone(), spectrogram: fixture.get("input.spectrogram")?.clone() };
-    let labels: Vec<u32> =
-        fixture.get("input.labels")?.flatten_all()?.to_dtype(candle_core::DType::U32)?.to_vec1()?;
+    let labels: Vec<u32> = fixture.get("input.labels")?.flatten_all()?.to_dtype(candle_core::DType::U32)?.to_vec1()?;
 
     let (predictions, graph) = model.forward(&batch)?;
     let loss = loss_of(&predictions, &labels, settings.consistency)?;
@@ -323,7 +320,8 @@ fn loss_of(predictions: &Predictions, labels: &[u32], weight: f64) -> Result<Los
 }
 
 fn backward(graph: Graph, predictions: &Predictions, loss: &Loss) -> Result<crate::parameters::Gradients> {
-    let like = |values: &[f32], of: &Tensor| -> Result<Tensor> { Ok(Tensor::from_slice(values, of.shape(), of.device())?) };
+    let like =
+        |values: &[f32], of: &Tensor| -> Result<Tensor> { Ok(Tensor::from_slice(values, of.shape(), of.device())?) };
     graph.backward(&OutputGradients {
         logits: like(&loss.logits, &predictions.logits)?,
         visual_features: Some(like(&loss.visual, &predictions.visual_features)?),
@@ -339,7 +337,10 @@ mod tests {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures").join(name);
         let report = run_with(&path, execution).unwrap();
         for row in report.rows.iter().filter(|row| !row.passed) {
-            eprintln!("{}: max {:.2e}, relative {:.2e}, allowed {:.0e}", row.name, row.max_abs, row.rel_norm, row.tolerance);
+            eprintln!(
+                "{}: max {:.2e}, relative {:.2e}, allowed {:.0e}",
+                row.name, row.max_abs, row.rel_norm, row.tolerance
+            );
         }
         assert!(report.passed(), "{name} with {execution:?}");
     }

@@ -1,7 +1,7 @@
 //! Named weights: what an encoder expects, and where it comes from.
 //!
-//! Files are safetensors, mapped into memory and read strictly: missing, unexpected and mis-shaped tensors are listed and
-//! refused together. Weights are never random unless a user says `random`.
+//! Files are safetensors, mapped into memory and read strictly: missing, unexpected and mis-shaped tensors are listed
+//! and refused together. Weights are never random unless a user says `random`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -227,9 +227,11 @@ impl WeightSource {
     }
 }
 
-/// The weights that ship inside the program, by preset.
-fn embedded(_preset: &str) -> Option<&'static [u8]> {
-    None
+/// The weights that ship inside the program, by preset: `("swin-v2-nano", include_bytes!("../weights/..."))`.
+const EMBEDDED: &[(&str, &[u8])] = &[];
+
+fn embedded(preset: &str) -> Option<&'static [u8]> {
+    EMBEDDED.iter().find(|(name, _)| *name == preset).map(|(_, bytes)| *bytes)
 }
 
 /// Hexadecimal SHA-256 of a file.
@@ -287,7 +289,12 @@ mod tests {
             _ => name.to_string(),
         };
         let mut stored: BTreeMap<String, Tensor> = tensors.iter().map(|(name, t)| (old(name), t.clone())).collect();
-        for extra in ["head.fc.weight", "head.bias", "layers.0.blocks.1.attn_mask", "layers.0.blocks.0.attn.relative_position_index"] {
+        for extra in [
+            "head.fc.weight",
+            "head.bias",
+            "layers.0.blocks.1.attn_mask",
+            "layers.0.blocks.0.attn.relative_position_index",
+        ] {
             stored.insert(extra.into(), Tensor::zeros(2, DType::F32, &Device::Cpu).unwrap());
         }
         let read = nano.read(&file(folder.path(), stored), &Device::Cpu).unwrap().into_map();

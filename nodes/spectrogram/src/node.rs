@@ -37,6 +37,7 @@ copl_contract::settings! {
         "CLIP_SECS" clip_secs: f64 = "10", "Length of audio taken from a clip, in seconds.";
         "RATE" rate: Option<u32> = "", "Samples a second.";
         "WINDOW_SECS" window_secs: Option<f64> = "", "Length of a segment's audio in seconds.";
+        "MARGIN_SECS" margin_secs: Option<f64> = "", "Seconds kept free behind the last segment when segments are spread over the clip; 0 puts segment t at exactly t windows (the official loader keeps 0.1).";
         "SHIFT_MS" shift_ms: Option<f64> = "", "Milliseconds between two columns of the spectrogram.";
         "MELS" mels: Option<usize> = "", "Mel bins.";
         "FRAMES" frames: Option<usize> = "", "Columns of a segment: the time axis is padded with zeros after normalisation, or cut.";
@@ -67,12 +68,12 @@ impl SpectrogramSettings {
             rate: self.rate.unwrap_or(preset.rate),
             segments: self.segments.unwrap_or(preset.segments),
             window_secs: self.window_secs.unwrap_or(preset.window_secs),
+            margin_secs: self.margin_secs.unwrap_or(preset.margin_secs),
             shift_ms: self.shift_ms.unwrap_or(preset.shift_ms),
             mels: self.mels.unwrap_or(preset.mels),
             frames: self.frames.unwrap_or(preset.frames),
             mean: self.mean.unwrap_or(preset.mean),
             std: self.std.unwrap_or(preset.std),
-            ..preset
         })
     }
 

@@ -5,8 +5,16 @@ use crate::dataflow::diagnostic::Diagnostic;
 use crate::dataflow::document::{Input, Item};
 
 /// `struct Descriptor` of dora-message 1.1.
-const TOP: [&str; 8] =
-    ["nodes", "env", "debug", "deploy", "health_check_interval", "strict_types", "exit_when_nodes_finish", "type_rules"];
+const TOP: [&str; 8] = [
+    "nodes",
+    "env",
+    "debug",
+    "deploy",
+    "health_check_interval",
+    "strict_types",
+    "exit_when_nodes_finish",
+    "type_rules",
+];
 
 /// `struct Node` of dora-message 1.1.
 const NODE: [&str; 41] = [
@@ -74,7 +82,10 @@ pub(super) fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {
 fn unknown(map: &Item, known: &[&str], what: &str, found: &mut Vec<Diagnostic>) {
     for (key, text) in map.entries().iter().filter_map(|(k, _)| Some((k, k.text()?))) {
         if !known.contains(&text) {
-            found.push(Diagnostic::error(&key.place, format!("{what} has no key `{text}`")).nearest(text, known.iter().copied()));
+            found.push(
+                Diagnostic::error(&key.place, format!("{what} has no key `{text}`"))
+                    .nearest(text, known.iter().copied()),
+            );
         }
     }
 }
@@ -89,7 +100,11 @@ fn options(input: Input<'_>, found: &mut Vec<Diagnostic>) {
         }
     };
     let size = wrong("queue_size", |t| t.parse::<usize>().is_ok_and(|n| n > 0), "whole number above 0");
-    let timeout = wrong("input_timeout", |t| t.parse::<f64>().is_ok_and(|s| s.is_finite() && s > 0.0), "number of seconds above 0");
+    let timeout = wrong(
+        "input_timeout",
+        |t| t.parse::<f64>().is_ok_and(|s| s.is_finite() && s > 0.0),
+        "number of seconds above 0",
+    );
     let policy = wrong("queue_policy", |t| POLICIES.contains(&t), "queue policy");
     found.extend(size.into_iter().chain(timeout).map(|(d, _)| d));
     found.extend(policy.map(|(d, text)| d.nearest(text, POLICIES)));

@@ -22,7 +22,10 @@ pub(super) fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {
 
 /// Every `node/output` that is declared.
 fn declared(flow: &Flow<'_>) -> Vec<String> {
-    let outputs = flow.nodes.iter().flat_map(|s| s.node.outputs().iter().filter_map(|o| Some(format!("{}/{}", s.node.id_text()?, o.text()?))));
+    let outputs = flow
+        .nodes
+        .iter()
+        .flat_map(|s| s.node.outputs().iter().filter_map(|o| Some(format!("{}/{}", s.node.id_text()?, o.text()?))));
     outputs.collect()
 }
 
@@ -110,9 +113,9 @@ fn unread(flow: &Flow<'_>, links: &[Link<'_>]) -> Vec<Diagnostic> {
             }
             let message = format!("nobody reads `{}/{name}`", seen.label());
             found.extend(match seen.spec.map(|spec| spec.output(name)) {
-                Some(Some(edge)) if !edge.optional => {
-                    Some(Diagnostic::error(&output.place, message).help(format!("connect it to an input: {}", edge.meaning)))
-                }
+                Some(Some(edge)) if !edge.optional => Some(
+                    Diagnostic::error(&output.place, message).help(format!("connect it to an input: {}", edge.meaning)),
+                ),
                 // Neither kind of node nor output is known, and that is said elsewhere.
                 Some(None) => None,
                 None if seen.node.is_ours() => None,

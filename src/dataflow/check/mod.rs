@@ -132,7 +132,8 @@ impl<'a> Flow<'a> {
 
     /// Every input that names a node of the dataflow, whether or not that has the output.
     fn links(&self) -> Vec<Link<'a>> {
-        let inputs = self.nodes.iter().enumerate().flat_map(|(to, seen)| seen.node.inputs().into_iter().map(move |i| (to, i)));
+        let inputs =
+            self.nodes.iter().enumerate().flat_map(|(to, seen)| seen.node.inputs().into_iter().map(move |i| (to, i)));
         inputs
             .filter_map(|(to, input)| {
                 let (node, output) = input.from()?;

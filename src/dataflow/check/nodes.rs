@@ -43,7 +43,9 @@ fn wrong_id(id: &str) -> Option<String> {
     } else if id.starts_with('.') {
         Some(format!("the id `{id}` begins with a dot"))
     } else {
-        id.chars().find(is_odd).map(|c| format!("the id `{id}` holds `{c}`; letters, digits, `_`, `-` and `.` can be used"))
+        id.chars()
+            .find(is_odd)
+            .map(|c| format!("the id `{id}` holds `{c}`; letters, digits, `_`, `-` and `.` can be used"))
     }
 }
 
@@ -52,7 +54,8 @@ fn program(flow: &Flow<'_>, seen: &Seen<'_>) -> Option<Diagnostic> {
     let form = || format!("write `args: node NAME`; nodes: {}", names.clone().collect::<Vec<_>>().join(", "));
     let Some(path) = seen.node.0.get("path") else {
         let missing = Diagnostic::error(seen.node.place(), format!("node `{}` has no `path`", seen.label()));
-        return (!seen.has_inner()).then(|| missing.help("write `path: copl` and `args: node NAME` for a node of this program"));
+        return (!seen.has_inner())
+            .then(|| missing.help("write `path: copl` and `args: node NAME` for a node of this program"));
     };
     if !seen.node.is_ours() {
         return None;

@@ -53,15 +53,21 @@ fn inputs(flow: &Flow<'_>, seen: &Seen<'_>, spec: &NodeSpec, found: &mut Vec<Dia
         let bounds = edge.feedback && spec.settings.iter().any(|s| s.key == "WINDOW");
         found.push(if bounds {
             let why = format!("`{label}` sends WINDOW clips and then waits for credits, without which the run stalls");
-            Diagnostic::error(place, format!("a cycle without credits: the input `{name}` of `{label}` is not connected")).help(format!("{connect}: {why}"))
+            Diagnostic::error(
+                place,
+                format!("a cycle without credits: the input `{name}` of `{label}` is not connected"),
+            )
+            .help(format!("{connect}: {why}"))
         } else {
-            Diagnostic::error(place, format!("the input `{name}` of `{label}` is not connected")).help(format!("{connect}: {}", edge.meaning))
+            Diagnostic::error(place, format!("the input `{name}` of `{label}` is not connected"))
+                .help(format!("{connect}: {}", edge.meaning))
         });
     }
 }
 
 fn outputs_needed(seen: &Seen<'_>, spec: &NodeSpec, found: &mut Vec<Diagnostic>) {
-    let answers = |edge: &EdgeSpec| seen.node.outputs().iter().any(|o| o.text().is_some_and(|name| edge.answers_to(name)));
+    let answers =
+        |edge: &EdgeSpec| seen.node.outputs().iter().any(|o| o.text().is_some_and(|name| edge.answers_to(name)));
     for edge in spec.outputs.iter().filter(|e| !e.optional && !answers(e)) {
         let message = format!("`{}` does not declare its output `{}`", seen.label(), edge.name);
         let help = format!("add `{}` to `outputs`: {}", edge.name, edge.meaning);

@@ -34,8 +34,13 @@ fn batches(flow: &Flow<'_>, sources: &[Source<'_>]) -> Vec<Diagnostic> {
         let Some((batch, _)) = seen.whole_number("BATCH") else { continue };
         for Source { label, window, place } in sources.iter().filter(|s| s.window < batch) {
             let model = seen.label();
-            let message = format!("WINDOW {window} of `{label}` is smaller than BATCH {batch} of `{model}`: the run would stall, waiting for a full batch");
-            found.push(Diagnostic::error(place, message).help(format!("set WINDOW to {batch} or more; twice as many keep all nodes at work")));
+            let message = format!(
+                "WINDOW {window} of `{label}` is smaller than BATCH {batch} of `{model}`: the run would stall, waiting for a full batch"
+            );
+            found.push(
+                Diagnostic::error(place, message)
+                    .help(format!("set WINDOW to {batch} or more; twice as many keep all nodes at work")),
+            );
         }
     }
     found

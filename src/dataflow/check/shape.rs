@@ -59,7 +59,8 @@ fn env(item: &Item, found: &mut Vec<Diagnostic>) {
     for (key, value) in item.entries().iter().filter(|(_, v)| v.text().is_none()) {
         let name = key.text().unwrap_or_default();
         found.push(if is_null(value) {
-            Diagnostic::error(&key.place, format!("`{name}` has no value")).help("remove it to take the default, or write \"\" for an empty text")
+            Diagnostic::error(&key.place, format!("`{name}` has no value"))
+                .help("remove it to take the default, or write \"\" for an empty text")
         } else {
             Diagnostic::error(&value.place, format!("`{name}` must be a single value, here is {}", value.kind()))
         });
@@ -70,7 +71,9 @@ fn node(item: &Item, found: &mut Vec<Diagnostic>) {
     if !map(item, "a node", found) {
         return;
     }
-    for (key, value) in ["id", "path", "args"].iter().filter_map(|key| item.entry(key)).filter(|(_, v)| v.text().is_none()) {
+    for (key, value) in
+        ["id", "path", "args"].iter().filter_map(|key| item.entry(key)).filter(|(_, v)| v.text().is_none())
+    {
         let name = key.text().unwrap_or_default();
         found.push(Diagnostic::error(&key.place, format!("`{name}` must be a word, here is {}", value.kind())));
     }
@@ -98,6 +101,9 @@ fn input(name: &Item, value: &Item, found: &mut Vec<Diagnostic>) {
     };
     if source.and_then(Item::text).is_none() {
         let message = format!("input `{text}` has no source");
-        found.push(Diagnostic::error(&name.place, message).help(format!("write `{text}: {{ source: NODE/OUTPUT, queue_size: NUMBER }}`")));
+        found.push(
+            Diagnostic::error(&name.place, message)
+                .help(format!("write `{text}: {{ source: NODE/OUTPUT, queue_size: NUMBER }}`")),
+        );
     }
 }

@@ -95,7 +95,10 @@ fn what_is_valid_is_not_refused() {
         ("{ SIZE: 64 }", "{ SIZE: &edge 64, WORKERS: *edge }"),
         ("nodes:\n", "# a comment\nenv: { RUST_LOG: info }\nnodes:\n"),
         ("EPOCHS: 12, WINDOW: 12", "EPOCHS: 12"),
-        ("{ source: report/credits, queue_size: 64 }", "{ source: report/credits, queue_size: 12, input_timeout: 900 }"),
+        (
+            "{ source: report/credits, queue_size: 64 }",
+            "{ source: report/credits, queue_size: 12, input_timeout: 900 }",
+        ),
     ];
     for (old, new) in good {
         let found = findings(old, new);
@@ -109,22 +112,33 @@ fn a_node_of_another_program_is_checked_for_keys_and_links() {
     let text = format!("{GOOD}{other}");
     let found = check("flow.yml", &text, &[], &specs::specs());
     assert!(found.is_empty(), "{}", shown(&found));
-    let warned = [("outputs", "queue_size: 12 }\n", "queue_size: 12 }\n    outputs: [unread]\n", "nobody reads `mine/unread`"),
-        ("queue", "queue_size: 12 }\n", "queue_size: 2 }\n", "less than WINDOW 12")];
+    let warned = [
+        ("outputs", "queue_size: 12 }\n", "queue_size: 12 }\n    outputs: [unread]\n", "nobody reads `mine/unread`"),
+        ("queue", "queue_size: 12 }\n", "queue_size: 2 }\n", "less than WINDOW 12"),
+    ];
     for (what, old, new, message) in warned {
         let found = check("flow.yml", &text.replace(old, new), &[], &specs::specs());
         let is_it = matches!(&found[..], [d] if d.severity == Severity::Warning && d.message.contains(message));
         assert!(is_it, "{what}\n{}", shown(&found));
     }
     let wrong = check("flow.yml", &text.replace("    path: mine.py", "    pth: mine.py"), &[], &specs::specs());
-    assert!(wrong.iter().any(|d| d.message == "a node has no key `pth`" && d.help.as_deref() == Some("did you mean `path`?")));
+    assert!(
+        wrong
+            .iter()
+            .any(|d| d.message == "a node has no key `pth`" && d.help.as_deref() == Some("did you mean `path`?"))
+    );
 }
 
 #[test]
 fn findings_are_shown_with_line_and_mark() {
     let found = findings("id: video", "id: vidoe");
     let text = shown(&found);
-    assert!(text.contains("flow.yml:33:25: error: the dataflow has no node `video`"), "{text}");
-    assert!(text.contains(" 33 |       frames: { source: video/frames, queue_size: 32 }\n    |                         ^^^^^^^^^^^^"), "{text}");
+    assert!(text.contains("flow.yml:34:25: error: the dataflow has no node `video`"), "{text}");
+    assert!(
+        text.contains(
+            " 34 |       frames: { source: video/frames, queue_size: 32 }\n    |                         ^^^^^^^^^^^^"
+        ),
+        "{text}"
+    );
     assert!(text.contains("help: did you mean `vidoe`?"), "{text}");
 }

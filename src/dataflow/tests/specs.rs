@@ -76,9 +76,21 @@ pub(super) fn specs() -> Vec<NodeSpec> {
         Err(("VISUAL_ENCODER".to_owned(), format!("no encoder `{name}`{hint}")))
     };
     vec![
-        node::<Source>("clip-source", vec![required("credits", &[Schema::Credits], "credits").feedback()], vec![clips(), report()]),
-        node::<Decoder>("video-decoder", vec![clips()], vec![required("frames", &[Schema::Frames], "frames"), report()]),
-        node::<Decoder>("spectrogram", vec![clips()], vec![required("segments", &[Schema::Spectrogram], "segments"), report()]),
+        node::<Source>(
+            "clip-source",
+            vec![required("credits", &[Schema::Credits], "credits").feedback()],
+            vec![clips(), report()],
+        ),
+        node::<Decoder>(
+            "video-decoder",
+            vec![clips()],
+            vec![required("frames", &[Schema::Frames], "frames"), report()],
+        ),
+        node::<Decoder>(
+            "spectrogram",
+            vec![clips()],
+            vec![required("segments", &[Schema::Spectrogram], "segments"), report()],
+        ),
         model,
         node::<Other>(
             "loss-metrics",

@@ -1,8 +1,8 @@
 //! Frozen encoders, exposed block by block so that a method can put prompts in each.
 //!
-//! One folder an architecture. An encoder turns images [N, 3, H, W] into tokens [N, L, d] and those into a pooled feature
-//! [N, d]; it knows nothing of modalities, clips or prompts' meaning. Spectrograms enter as images: [time, mel] repeated to
-//! three channels by the caller.
+//! One folder an architecture. An encoder turns images [N, 3, H, W] into tokens [N, L, d] and those into a pooled
+//! feature [N, d]; it knows nothing of modalities, clips or prompts' meaning. Spectrograms enter as images: [time, mel]
+//! repeated to three channels by the caller.
 
 mod prompts;
 mod registry;

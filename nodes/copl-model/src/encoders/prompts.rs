@@ -5,8 +5,8 @@ use candle_core::Tensor;
 use crate::config::PromptBias;
 use crate::error::Result;
 
-/// Prompts as an encoder's block sees them. Those all images share are kept apart, so that their keys and values are computed
-/// once a batch; the order of prompts does not matter to attention.
+/// Prompts as an encoder's block sees them. Those all images share are kept apart, so that their keys and values are
+/// computed once a batch; the order of prompts does not matter to attention.
 #[derive(Debug, Clone)]
 pub struct Prompts {
     /// [S, d], the same for every image.

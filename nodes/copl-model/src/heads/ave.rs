@@ -1,7 +1,7 @@
 //! Audio-visual event localisation: every segment is sorted into one of the classes, background among them.
 //!
-//! [f_v ; f_a] -> logits. Beside it stands the alignment of the consistency loss (eq. 10): a bias-free map of audio features
-//! to the visual width, only where widths differ.
+//! [f_v ; f_a] -> logits. Beside it stands the alignment of the consistency loss (eq. 10): a bias-free map of audio
+//! features to the visual width, only where widths differ.
 
 use candle_core::Tensor;
 
@@ -61,8 +61,8 @@ impl AveHead {
         }
     }
 
-    /// Audio features [B, T, d_a] as they are compared with visual ones: [B, T, d_v] where widths differ and the consistency
-    /// loss is on, unchanged else.
+    /// Audio features [B, T, d_a] as they are compared with visual ones: [B, T, d_v] where widths differ and the
+    /// consistency loss is on, unchanged else.
     ///
     /// # Errors
     /// If shapes do not fit or a parameter is absent.

@@ -4,11 +4,13 @@ use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
 use super::matrix::{Matrix, MatrixMut, Threads, Write, product};
-use super::rows_per_task;
 
-/// Weights above this size are worth one product over all rows, which packs them once; below, rows are split in tasks that
-/// stay in a core's cache together with what follows the product.
+/// Weights above this size are worth one product over all rows, which packs them once; below, rows are split in tasks
+/// that stay in a core's cache together with what follows the product.
 pub(crate) const SPLIT_BELOW: usize = 64 * 1024;
+
+/// Numbers of a layer's wider side that stay in a core's second-level cache.
+const CACHED: usize = 128 * 1024;
 
 /// Borrowed weights of a layer from `inputs` to `outputs` numbers.
 #[derive(Clone, Copy)]
@@ -27,8 +29,8 @@ impl Dense<'_> {
         self.forward_then(x, None, |_, _| ())
     }
 
-    /// As [`Self::forward`], then `finish` on parts of the result while they are in cache. `extra`, as large as the result, is
-    /// handed to `finish` in the same parts.
+    /// As [`Self::forward`], then `finish` on parts of the result while they are in cache. `extra`, as large as the
+    /// result, is handed to `finish` in the same parts.
     pub(crate) fn forward_then(
         &self,
         x: &[f32],
@@ -44,7 +46,7 @@ impl Dense<'_> {
         if !split {
             self.multiply(x, &mut y, Threads::All);
         }
-        let task = rows_per_task(self.inputs.max(self.outputs));
+        let task = self.task(rows);
         let part = |y: &mut [f32], x: &[f32], extra: Option<&mut [f32]>| {
             if split {
                 self.multiply(x, y, Threads::One);
@@ -54,12 +56,19 @@ impl Dense<'_> {
         };
         let parts = y.par_chunks_mut(task * self.outputs).zip(x.par_chunks(task * self.inputs));
         match extra {
-            Some(extra) => parts
-                .zip(extra.par_chunks_mut(task * self.outputs))
-                .for_each(|((y, x), extra)| part(y, x, Some(extra))),
+            Some(extra) => {
+                parts.zip(extra.par_chunks_mut(task * self.outputs)).for_each(|((y, x), extra)| part(y, x, Some(extra)))
+            }
             None => parts.for_each(|(y, x)| part(y, x, None)),
         }
         y
+    }
+
+    /// Rows of one task: few enough for every thread to have two, enough to be worth packing the weights, at most what
+    /// a core's cache holds.
+    fn task(&self, rows: usize) -> usize {
+        let most = (CACHED / self.inputs.max(self.outputs)).max(64);
+        rows.div_ceil(2 * rayon::current_num_threads()).clamp(64, most)
     }
 
     fn multiply(&self, x: &[f32], y: &mut [f32], threads: Threads) {
@@ -88,7 +97,7 @@ impl Dense<'_> {
         }
         let weight = Matrix::new(self.weight, self.outputs, self.inputs);
         if self.weight.len() <= SPLIT_BELOW {
-            let task = rows_per_task(self.inputs.max(self.outputs));
+            let task = self.task(rows);
             dx.par_chunks_mut(task * self.inputs).zip(dy.par_chunks(task * self.outputs)).for_each(|(dx, dy)| {
                 let rows = dy.len() / self.outputs;
                 let out = MatrixMut::new(dx, rows, self.inputs);
@@ -160,7 +169,8 @@ mod tests {
                     assert!((y[r * outputs + o] - expected).abs() < 1e-4);
                 }
                 for i in 0..inputs {
-                    let expected: f32 = 1.0 + (0..outputs).map(|o| dy[r * outputs + o] * w[o * inputs + i]).sum::<f32>();
+                    let expected: f32 =
+                        1.0 + (0..outputs).map(|o| dy[r * outputs + o] * w[o * inputs + i]).sum::<f32>();
                     assert!((dx[r * inputs + i] - expected).abs() < 1e-4);
                 }
             }

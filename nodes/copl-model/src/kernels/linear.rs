@@ -96,9 +96,9 @@ impl CustomOp3 for Linear {
             false => None,
         };
         let dw = match weight.track_op() {
-            true => Some(with_floats(x, |x| {
-                with_floats(grad, |dy| like(weight_gradient(x, dy, inputs, outputs), weight))
-            })?),
+            true => {
+                Some(with_floats(x, |x| with_floats(grad, |dy| like(weight_gradient(x, dy, inputs, outputs), weight)))?)
+            }
             false => None,
         };
         let db = match bias.track_op() {
@@ -115,7 +115,13 @@ fn weight_gradient(x: &[f32], dy: &[f32], inputs: usize, outputs: usize) -> Vec<
         let rows = x.len() / inputs;
         let mut dw = vec![0.0; outputs * inputs];
         let out = MatrixMut::new(&mut dw, outputs, inputs);
-        product(out, Matrix::new(dy, rows, outputs).transposed(), Matrix::new(x, rows, inputs), Write::Replace, threads);
+        product(
+            out,
+            Matrix::new(dy, rows, outputs).transposed(),
+            Matrix::new(x, rows, inputs),
+            Write::Replace,
+            threads,
+        );
         dw
     };
     if outputs * inputs > SPLIT_BELOW {

@@ -74,7 +74,7 @@ pub(crate) enum Write {
     Add,
 }
 
-/// `out = a b`, or `out += a b`. The result does not depend on the number of threads: no sum is split between them.
+/// `out = a b`, or `out += a b`. No sum is split between threads.
 pub(crate) fn product(out: MatrixMut<'_>, a: Matrix<'_>, b: Matrix<'_>, write: Write, threads: Threads) {
     assert!(
         out.rows == a.rows && out.columns == b.columns && a.columns == b.rows,
@@ -152,7 +152,13 @@ mod tests {
     #[test]
     fn an_empty_sum_writes_zeros() {
         let mut out = vec![3.0f32; 4];
-        product(MatrixMut::new(&mut out, 2, 2), Matrix::new(&[], 2, 0), Matrix::new(&[], 0, 2), Write::Replace, Threads::One);
+        product(
+            MatrixMut::new(&mut out, 2, 2),
+            Matrix::new(&[], 2, 0),
+            Matrix::new(&[], 0, 2),
+            Write::Replace,
+            Threads::One,
+        );
         assert_eq!(out, vec![0.0; 4]);
     }
 }

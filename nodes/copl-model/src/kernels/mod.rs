@@ -1,12 +1,14 @@
 //! The arithmetic of frozen encoders, written for speed on the CPU.
 //!
-//! Two layers. The slice functions (`matrix`, `math`, `dense`, `attention`, the rows of `norm` and `softmax`) know nothing of
-//! tensors or graphs; a frozen block ([`crate::encoders`]) runs forward and backward through them as one operation, keeps
-//! only what its backward needs and computes no gradient of a frozen weight. The tensor functions ([`linear`], [`layer_norm`], [`gelu`],
-//! [`softmax`], [`attention::trainable`]) are differentiable in all their arguments and serve what is trained.
-//! Each has a plain composition of candle operations beside it: used on every device but the CPU, and the oracle of the tests.
+//! Two layers. The slice functions (`matrix`, `math`, `dense`, `attention`, the rows of `norm` and `softmax`) know
+//! nothing of tensors or graphs; a frozen block ([`crate::encoders`]) runs forward and backward through them as one
+//! operation, keeps only what its backward needs and computes no gradient of a frozen weight. The tensor functions
+//! ([`linear`], [`layer_norm`], [`gelu`], [`softmax`], [`attention::trainable`]) are differentiable in all their
+//! arguments and serve what is trained. Each has a plain composition of candle operations beside it: used on every
+//! device but the CPU, and the oracle of the tests.
 //!
-//! Results do not depend on the number of threads: work is split where no sum crosses, and sums have a fixed order.
+//! For a fixed number of threads the same call gives the same bits: work is split where no sum crosses, and what is
+//! summed over tasks is summed in their order.
 
 pub mod attention;
 pub(crate) mod dense;
@@ -32,8 +34,8 @@ pub use softmax::{softmax, softmax_plain};
 pub enum Execution {
     /// The kernels where the device is the CPU, the plain composition elsewhere.
     Fast,
-    /// As [`Execution::Fast`], but frozen blocks forget their activations and compute them again in the backward pass: about a
-    /// tenth of the memory, half as much time again, the same results bit for bit.
+    /// As [`Execution::Fast`], but frozen blocks forget their activations and compute them again in the backward pass:
+    /// about a tenth of the memory, half as much time again, the same results bit for bit.
     LowMemory,
     /// The plain composition everywhere.
     Plain,

@@ -77,7 +77,12 @@ mod tests {
     fn kernel_and_plain_composition_agree() {
         for shape in [[1, 1, 1], [2, 5, 7], [3, 4, 40]] {
             let x = var(&shape, 1);
-            assert_same(&[&x], 2e-6, || softmax(&x, Execution::Fast).unwrap(), || softmax(&x, Execution::Plain).unwrap());
+            assert_same(
+                &[&x],
+                2e-6,
+                || softmax(&x, Execution::Fast).unwrap(),
+                || softmax(&x, Execution::Plain).unwrap(),
+            );
             assert_gradients(&[&x], 10, 1e-3, || softmax(&x, Execution::Fast).unwrap());
         }
     }

@@ -74,7 +74,11 @@ pub(crate) fn assert_gradients(vars: &[&Var], probes: usize, tolerance: f64, f: 
             let numeric = (8.0 * (at(h) - at(-h)) - (at(2.0 * h) - at(-2.0 * h))) / (12.0 * h as f64);
             v.set(&Tensor::from_vec(original.clone(), v.dims(), &Device::Cpu).unwrap()).unwrap();
             let error = (numeric - analytic[i] as f64).abs() / numeric.abs().max(1.0);
-            assert!(error <= tolerance, "argument {index}, element {i}: {} by hand, {numeric} by differences", analytic[i]);
+            assert!(
+                error <= tolerance,
+                "argument {index}, element {i}: {} by hand, {numeric} by differences",
+                analytic[i]
+            );
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Collaborative prompt learning: prompts in every site of two frozen encoders, exchanged between them at the last k.
 //!
-//! Global and frame prompts (eq. 2) enter every site, interaction prompts (eqs. 5-9, `interaction`) the last k, paired from
-//! the end. All blocks of a site see the same prompts, as keys and values only: concatenating them to the tokens and dropping
-//! their outputs (eqs. 3, 4) is the same.
+//! Global and frame prompts (eq. 2) enter every site, interaction prompts (eqs. 5-9, `interaction`) the last k, paired
+//! from the end. All blocks of a site see the same prompts, as keys and values only: concatenating them to the tokens
+//! and dropping their outputs (eqs. 3, 4) is the same.
 
 use std::ops::Range;
 
@@ -68,8 +68,8 @@ impl Copl {
         Ok(Prompts { shared, own, bias: self.config.prompt_bias })
     }
 
-    /// Runs a site of a stream, with `interaction` [N, 2 L_I, d] where it is coupled. The merging that opens the site has been
-    /// done.
+    /// Runs a site of a stream, with `interaction` [N, 2 L_I, d] where it is coupled. The merging that opens the site
+    /// has been done.
     fn run_site(
         &self,
         stream: &mut Stream<'_>,
@@ -186,6 +186,9 @@ pub fn parameters(
     audio: &[BlockInfo],
 ) -> Result<Vec<ParamSpec>> {
     let (visual, audio) = (site_widths(visual, config.granularity), site_widths(audio, config.granularity));
+    if config.global && config.global_len == 0 {
+        return Err(Error::Config("global prompts: 0 (switch them off for none)".to_string()));
+    }
     let mut specs = Vec::new();
     for (modality, widths) in [("visual", &visual), ("audio", &audio)] {
         for (site, &width) in widths.iter().enumerate() {
@@ -203,12 +206,14 @@ pub fn parameters(
         let (coupled, sites) = (config.coupled_sites, visual.len().min(audio.len()));
         if coupled == 0 || coupled > sites {
             return Err(Error::Config(format!(
-                "coupled sites: {coupled}, but these encoders have {sites} sites to couple (switch interaction off for none)"
+                "{coupled} coupled sites, but these encoders have {sites} sites to couple (for none, switch interaction off)"
             )));
         }
         let empty = config.interaction_len == 0 || (config.bank && config.bank_len == 0);
         if empty || config.bottleneck == 0 {
-            return Err(Error::Config("interaction prompts, bank prompts and bottleneck must be at least 1".to_string()));
+            return Err(Error::Config(
+                "interaction prompts, bank prompts and bottleneck must be at least 1".to_string(),
+            ));
         }
         for index in 0..coupled {
             let (v, a) = (visual[visual.len() - coupled + index], audio[audio.len() - coupled + index]);

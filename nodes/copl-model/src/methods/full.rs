@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 
 use super::{ClipShape, Features, Method};
 use crate::config::MethodKind;
 use crate::encoders::{Architecture, encode};
 use crate::error::{Error, Result};
-use crate::kernels::{Execution, linear};
+use crate::kernels::Execution;
 use crate::model::Model;
 use crate::parameters::{ParamGroup, ParamSpec};
 use crate::train::checkpoint::write_tensors;
@@ -19,7 +19,8 @@ const SHARED: &str = "encoder.";
 const VISUAL: &str = "visual_encoder.";
 const AUDIO: &str = "audio_encoder.";
 
-/// The method. With one shared encoder its weights are named `encoder.*`, else `visual_encoder.*` and `audio_encoder.*`.
+/// The method. With one shared encoder its weights are named `encoder.*`, else `visual_encoder.*` and
+/// `audio_encoder.*`.
 pub struct Full {
     visual: Architecture,
     /// None: the visual encoder serves both.
@@ -37,9 +38,6 @@ impl Full {
     }
 
     /// The encoders' starting weights under the parameters' names.
-    ///
-    /// # Errors
-    /// If an encoder is given weights of a separate one it does not have.
     pub fn start(&self, visual: &Tensors, audio: Option<&Tensors>) -> BTreeMap<String, Tensor> {
         let visual = visual.iter().map(|(name, tensor)| (format!("{}{name}", self.prefix()), tensor.clone()));
         let audio = audio.into_iter().flat_map(Tensors::iter);
@@ -101,48 +99,4 @@ pub fn save_encoder(path: &Path, model: &Model) -> Result<()> {
         return Err(Error::Config("the method trains no encoder: there are no encoder weights to save".to_string()));
     }
     write_tensors(path, &weights.into_map(), &BTreeMap::new())
-}
-
-/// An image classifier on one encoder, all of whose weights learn: the plainest way to pre-train.
-pub struct Classifier {
-    architecture: Architecture,
-}
-
-impl Classifier {
-    /// Name of the classifier's linear layer.
-    pub const HEAD: &'static str = "head.fc";
-
-    /// On an encoder of these sizes.
-    pub fn new(architecture: Architecture) -> Self {
-        Self { architecture }
-    }
-
-    /// What it learns: the encoder under its own names, and a linear layer to `classes`.
-    pub fn parameters(&self, classes: usize) -> Vec<ParamSpec> {
-        let encoder = self.architecture.tensors().into_iter();
-        let encoder = encoder.map(|tensor| ParamSpec { tensor, group: ParamGroup::Encoder });
-        let head = ParamSpec::linear(Self::HEAD, self.architecture.out_dim(), classes, true, ParamGroup::Head);
-        encoder.chain(head).collect()
-    }
-
-    /// Images [N, 3, H, W] -> logits [N, classes].
-    ///
-    /// # Errors
-    /// If the images have another size or a parameter is absent.
-    pub fn logits(&self, parameters: &Tensors, images: &Tensor) -> Result<Tensor> {
-        let encoder = self.architecture.build(parameters, Execution::Fast)?;
-        let features = encode(&*encoder, images)?;
-        let (weight, bias) =
-            (parameters.get(&format!("{}.weight", Self::HEAD))?, parameters.get(&format!("{}.bias", Self::HEAD))?);
-        Ok(linear(&features, &weight, Some(&bias), Execution::Fast)?)
-    }
-
-    /// A device's worth of zeros, to warm up with.
-    ///
-    /// # Errors
-    /// If the device refuses.
-    pub fn blank(&self, images: usize, device: &Device) -> Result<Tensor> {
-        let size = self.architecture.image_size();
-        Ok(Tensor::zeros((images, 3, size, size), candle_core::DType::F32, device)?)
-    }
 }

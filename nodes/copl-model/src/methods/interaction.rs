@@ -1,7 +1,7 @@
 //! Modal-interaction prompts of one coupled pair of sites (paper eqs. 5-9).
 //!
-//! Each modality condenses its tokens into a few latents, picks prompts from its bank by them, and hands a mapped copy to
-//! the other: `I_m = [P_m ; F(P_other)]`.
+//! Each modality condenses its tokens into a few latents, picks prompts from its bank by them, and hands a mapped copy
+//! to the other: `I_m = [P_m ; F(P_other)]`.
 
 use candle_core::Tensor;
 

@@ -76,7 +76,8 @@ fn assert_slopes(config: &ModelConfig, audio: Option<LoadedEncoder>, audio_size:
     let model = model(config, audio).unwrap();
     for (index, (_, var)) in model.parameters().vars().enumerate() {
         // Prompts at their start are so small that a wrong sign would not show.
-        var.set(&(var.as_detached_tensor() + (tensor(var.dims(), 100 + index as u64) * 0.3).unwrap()).unwrap()).unwrap();
+        var.set(&(var.as_detached_tensor() + (tensor(var.dims(), 100 + index as u64) * 0.3).unwrap()).unwrap())
+            .unwrap();
     }
     let batch = batch(audio_size);
     let weights = weights_of(&model, &batch);
@@ -122,7 +123,13 @@ fn each_switch_takes_its_parameters_with_it() {
     };
     let has = |names: &[String], part: &str| names.iter().any(|name| name.contains(part));
     let all = names(CoplConfig::default());
-    for part in ["visual.global_prompts.1", "audio.frame_prompts.0", "coupling.1.audio.bank", "coupling.0.visual_to_audio.up.bias", "classifier.weight"] {
+    for part in [
+        "visual.global_prompts.1",
+        "audio.frame_prompts.0",
+        "coupling.1.audio.bank",
+        "coupling.0.visual_to_audio.up.bias",
+        "classifier.weight",
+    ] {
         assert!(has(&all, part), "{part} in {all:?}");
     }
     assert!(!has(&names(CoplConfig { global: false, ..CoplConfig::default() }), "global_prompts"));

@@ -50,12 +50,10 @@ pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(),
         progress: ProgressMeter::default(),
     };
     node.report_params()?;
-    while let Some(message) = node.edges.recv()? {
+    while !node.edges.forward_ended() {
+        let Some(message) = node.edges.recv()? else { break };
         if message.input == "gradients" {
-            match message.header.kind {
-                Kind::End => continue,
-                _ => return Err(NodeError::contract("gradients", "an answer nobody asked for")),
-            }
+            return Err(NodeError::contract("gradients", "an answer nobody asked for"));
         }
         node.join.add(message);
         while let Some(joined) = node.join.next()? {

@@ -1,8 +1,8 @@
 //! Checkpoints of what a method has learned: adapters and head in a safetensors file, and a card in JSON beside it.
 //!
-//! Frozen encoders are not stored; the card names them and their weights' SHA-256, and a checkpoint is refused for others.
-//! A file under its final name is whole: it is written aside, flushed to disk and renamed. The card is written last and holds
-//! the tensors' SHA-256, so a pair that does not belong together is noticed.
+//! Frozen encoders are not stored; the card names them and their weights' SHA-256, and a checkpoint is refused for
+//! others. A file under its final name is whole: it is written aside, flushed to disk and renamed. The card is written
+//! last and holds the tensors' SHA-256, so a pair that does not belong together is noticed.
 
 use std::collections::BTreeMap;
 use std::io::Write;

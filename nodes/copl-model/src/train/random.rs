@@ -1,7 +1,7 @@
 //! Random streams as pure functions of a seed and a purpose.
 //!
-//! A stream's key is SHA-256 of both, its generator ChaCha with 8 rounds: the same numbers on every machine, whatever else has
-//! been drawn. Candle's own CPU generator cannot be seeded and is never used.
+//! A stream's key is SHA-256 of both, its generator ChaCha with 8 rounds: the same numbers on every machine, whatever
+//! else has been drawn. Candle's own CPU generator cannot be seeded and is never used.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -62,7 +62,8 @@ impl std::str::FromStr for Schedule {
         parsed.ok_or_else(|| Error::UnknownWord {
             setting: "schedule",
             given: text.to_string(),
-            expected: "constant, step:EPOCHS:GAMMA (step:8:0.1), cosine:WARMUP:TOTAL in steps (cosine:100:5000)".to_string(),
+            expected: "constant, step:EPOCHS:GAMMA (step:8:0.1), cosine:WARMUP:TOTAL in steps (cosine:100:5000)"
+                .to_string(),
         })
     }
 }

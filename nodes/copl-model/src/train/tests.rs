@@ -122,7 +122,10 @@ fn an_encoder_trained_in_full_is_loaded_like_any_other() {
     let probe = ModelConfig { visual_weights: weights, ..config(MethodKind::LinearProbe) };
     let probe = Model::build(&probe, &Device::Cpu).unwrap();
     let found = probe.predict(&batch(0)).unwrap();
-    let difference = values(&found.visual_features).iter().zip(values(&after.visual_features)).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+    let difference = values(&found.visual_features)
+        .iter()
+        .zip(values(&after.visual_features))
+        .fold(0f32, |m, (a, b)| m.max((a - b).abs()));
     assert!(difference < 1e-4, "frozen and trained encoders differ by {difference}");
     assert!(save_encoder(&path, &probe).is_err());
 }

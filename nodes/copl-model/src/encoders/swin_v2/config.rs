@@ -155,14 +155,15 @@ impl SwinV2Config {
         all
     }
 
-    /// True for names a checkpoint may hold that are no weights of the encoder: classifier heads and tables recomputed at load.
+    /// True for names a checkpoint may hold that are no weights of the encoder: classifier heads and tables recomputed
+    /// at load.
     pub fn is_ignored(name: &str) -> bool {
         const TABLES: [&str; 4] = ["relative_coords_table", "relative_position_index", "attn_mask", "k_bias"];
         name.starts_with("head.") || TABLES.iter().any(|table| name.ends_with(table))
     }
 
-    /// Today's name of a weight. Before timm 0.9 (and in Microsoft's files) the merging that opens a stage was stored with the
-    /// stage before; `old` says that the file is of that kind.
+    /// Today's name of a weight. Before timm 0.9 (and in Microsoft's files) the merging that opens a stage was stored
+    /// with the stage before; `old` says that the file is of that kind.
     pub fn current_name(name: &str, old: bool) -> String {
         let moved = || {
             let rest = name.strip_prefix("layers.")?;

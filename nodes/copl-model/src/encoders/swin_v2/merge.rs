@@ -8,7 +8,9 @@ use rayon::prelude::*;
 
 use crate::kernels::dense::DenseLayer;
 use crate::kernels::matrix::Write;
-use crate::kernels::{Execution, Kept, NormLayer, floats, layer_norm, linear, norm_rows, norm_rows_backward, with_floats};
+use crate::kernels::{
+    Execution, Kept, NormLayer, floats, layer_norm, linear, norm_rows, norm_rows_backward, with_floats,
+};
 
 /// The merging that opens a stage, from a map of `map` x `map` tokens.
 pub(super) struct Merge {
@@ -52,7 +54,12 @@ impl Merge {
         }
         let grid = grid.reshape(vec![images, side, 2, side, 2, width])?.permute(vec![0, 1, 3, 4, 2, 5])?;
         let gathered = grid.contiguous()?.reshape((images, side * side, 4 * width))?;
-        layer_norm(&linear(&gathered, &self.reduction, None, self.execution)?, &self.norm.0, &self.norm.1, self.execution)
+        layer_norm(
+            &linear(&gathered, &self.reduction, None, self.execution)?,
+            &self.norm.0,
+            &self.norm.1,
+            self.execution,
+        )
     }
 }
 

@@ -1,7 +1,7 @@
 //! Swin Transformer V2 (Liu et al. 2022, arXiv 2111.09883), with timm's weight names and arithmetic.
 //!
-//! Residual post-norm blocks, cosine attention in shifted windows with a continuous position bias, patch merging at the start
-//! of every stage but the first. Prompts enter a block raw and act as keys and values of every window.
+//! Residual post-norm blocks, cosine attention in shifted windows with a continuous position bias, patch merging at the
+//! start of every stage but the first. Prompts enter a block raw and act as keys and values of every window.
 //!
 //! - [`config`]: sizes, presets, weight names
 //! - `layer`: a block from differentiable operations; `frozen`: the same as one operation without weight gradients
@@ -43,12 +43,12 @@ pub struct SwinV2 {
 
 enum Block {
     Frozen(Arc<FrozenLayer>),
-    Differentiable(Layer),
+    Differentiable(Box<Layer>),
 }
 
 impl SwinV2 {
-    /// Builds the encoder. Unless `execution` is plain, blocks are frozen operations on the CPU, unless the weights take part in a
-    /// graph: then every operation is differentiable in them.
+    /// Builds the encoder. Unless `execution` is plain, blocks are frozen operations on the CPU, unless the weights
+    /// take part in a graph: then every operation is differentiable in them.
     ///
     /// # Errors
     /// If sizes do not fit together or a weight is absent.
@@ -73,7 +73,7 @@ impl SwinV2 {
                 layers.push(if frozen {
                     Block::Frozen(Arc::new(FrozenLayer::new(&layer, execution == Execution::LowMemory)?))
                 } else {
-                    Block::Differentiable(Layer::new(layer, execution)?)
+                    Block::Differentiable(Box::new(Layer::new(layer, execution)?))
                 });
             }
         }

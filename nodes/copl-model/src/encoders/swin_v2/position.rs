@@ -10,8 +10,8 @@ pub(super) struct BiasNetwork<'a> {
     pub(super) second: &'a Tensor,
 }
 
-/// Bias [H, W, W] of windows of `window` x `window` positions; `pretrained` is the window the weights were trained with,
-/// 0 for the same. Differentiable in the weights.
+/// Bias [H, W, W] of windows of `window` x `window` positions; `pretrained` is the window the weights were trained
+/// with, 0 for the same. Differentiable in the weights.
 pub(super) fn position_bias(network: &BiasNetwork<'_>, window: usize, pretrained: usize) -> Result<Tensor> {
     let device = network.first.device();
     let coordinates = coordinates(window, pretrained, device)?;
@@ -31,8 +31,9 @@ fn coordinates(window: usize, pretrained: usize, device: &Device) -> Result<Tens
         let x = offset as f32 / unit * 8.0;
         x.signum() * if offset == 0 { 0.0 } else { (x.abs() + 1.0).log2() / 8f32.log2() }
     };
-    let all: Vec<f32> =
-        (-reach..=reach).flat_map(|row| (-reach..=reach).flat_map(move |column| [spaced(row), spaced(column)])).collect();
+    let all: Vec<f32> = (-reach..=reach)
+        .flat_map(|row| (-reach..=reach).flat_map(move |column| [spaced(row), spaced(column)]))
+        .collect();
     Tensor::from_vec(all, ((2 * window - 1).pow(2), 2), device)
 }
 

@@ -1,4 +1,5 @@
-//! The frozen encoder against the same encoder from differentiable operations, on layouts that timm's own sizes do not reach.
+//! The frozen encoder against the same encoder from differentiable operations, on layouts that timm's own sizes do not
+//! reach.
 
 use candle_core::{Device, Tensor, Var};
 
@@ -40,8 +41,16 @@ fn encoder(image_size: usize, window_size: usize, depths: &[usize], execution: E
 }
 
 /// Compares one block's output and gradients between the two implementations.
-fn compare_block(image_size: usize, window: usize, depths: &[usize], block: usize, counts: (usize, usize), bias: PromptBias) {
-    let (fast, plain) = (encoder(image_size, window, depths, Execution::Fast), encoder(image_size, window, depths, Execution::Plain));
+fn compare_block(
+    image_size: usize,
+    window: usize,
+    depths: &[usize],
+    block: usize,
+    counts: (usize, usize),
+    bias: PromptBias,
+) {
+    let (fast, plain) =
+        (encoder(image_size, window, depths, Execution::Fast), encoder(image_size, window, depths, Execution::Plain));
     let info = fast.blocks()[block];
     let images = 3;
     let tokens = var(&[images, info.tokens, info.width], 1);
@@ -116,7 +125,8 @@ fn frozen_block_gradients_are_those_of_finite_differences() {
 #[test]
 fn merging_agrees_on_even_and_odd_maps() {
     for size in [16, 20, 18] {
-        let (fast, plain) = (encoder(size, 4, &[1, 1, 1], Execution::Fast), encoder(size, 4, &[1, 1, 1], Execution::Plain));
+        let (fast, plain) =
+            (encoder(size, 4, &[1, 1, 1], Execution::Fast), encoder(size, 4, &[1, 1, 1], Execution::Plain));
         for block in 1..3 {
             let before = fast.blocks()[block - 1];
             let tokens = var(&[2, before.tokens, before.width], 1);

@@ -33,8 +33,8 @@ struct Outputs<'a> {
 }
 
 impl Attention {
-    /// Gradients of the packed inputs, from that of the output `dout` [N, L, C] and what [`Attention::forward`] was given
-    /// and returned as sums.
+    /// Gradients of the packed inputs, from that of the output `dout` [N, L, C] and what [`Attention::forward`] was
+    /// given and returned as sums.
     pub(crate) fn backward(
         &self,
         qkv: &[f32],
@@ -154,14 +154,7 @@ impl Attention {
     }
 
     /// Carries a window's gradients through the normalisation to their tokens in `dqkv` [L, 3C].
-    fn store_window(
-        &self,
-        scratch: &Scratch,
-        gradients: &HeadGradients,
-        head: usize,
-        window: usize,
-        dqkv: &mut [f32],
-    ) {
+    fn store_window(&self, scratch: &Scratch, gradients: &HeadGradients, head: usize, window: usize, dqkv: &mut [f32]) {
         let (width, size, depth) = (self.width, self.windows.size, self.head_width());
         let scale = self.scale[head];
         for (at, &token) in self.windows.source[window * size..][..size].iter().enumerate() {

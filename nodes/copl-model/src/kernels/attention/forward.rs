@@ -9,9 +9,9 @@ use super::windows::PADDING;
 use super::{Attention, PromptKeys};
 
 impl Attention {
-    /// Attends `qkv` [N, L, 3C] to itself and to the prompts. Returns the output [N, L, C] and, per image, head, window and
-    /// position, the logarithm of the sum of exponentials of the logits [N, H, windows, W], from which the backward pass
-    /// rebuilds the probabilities.
+    /// Attends `qkv` [N, L, 3C] to itself and to the prompts. Returns the output [N, L, C] and, per image, head, window
+    /// and position, the logarithm of the sum of exponentials of the logits [N, H, windows, W], from which the backward
+    /// pass rebuilds the probabilities.
     pub(crate) fn forward(&self, qkv: &[f32], prompts: PromptKeys<'_>) -> (Vec<f32>, Vec<f32>) {
         let (images, shared, own) = self.counts(qkv, prompts);
         let positions = self.windows.source.len();

@@ -1,13 +1,12 @@
 //! Window attention whose prompts are keys and values only.
 //!
-//! Tokens [N, L, C] of N images stand in windows of W positions; every window of an image also sees that image's P prompts.
-//! Logits of query i and column j in head h:
-//! `scale_h <q_i, k_j> + bias_h(i, j) + mask(i, j)`, with q and k normalised when `cosine` is set; a prompt column has no mask,
-//! and bias 0 or the mean of bias_h(i, ·) over the window's own columns ([`PromptBias`]).
-//! Queries, keys and values come packed: `qkv` [N, L, 3C], prompts `kv` [P, 2C].
+//! Tokens [N, L, C] of N images stand in windows of W positions; every window of an image also sees that image's P
+//! prompts. Logits of query i and column j in head h: `scale_h <q_i, k_j> + bias_h(i, j) + mask(i, j)`, with q and k
+//! normalised when `cosine` is set; a prompt column has no mask, and bias 0 or the mean of bias_h(i, ·) over the
+//! window's own columns ([`PromptBias`]). Queries, keys and values come packed: `qkv` [N, L, 3C], prompts `kv` [P, 2C].
 //!
 //! - [`windows`]: index arithmetic of windows
-//! - [`forward`], [`backward`]: the kernel on slices, one task an image
+//! - `forward`, `backward`: the kernel on slices, one task an image
 //! - [`trainable`]: the kernel as a tensor function with gradients of scale and bias too, without prompts
 //! - [`plain`]: the same from elementary tensor operations
 

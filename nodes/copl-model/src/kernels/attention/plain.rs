@@ -168,7 +168,13 @@ mod tests {
         let split = tables.split(&qkv).unwrap();
         let prompts: Vec<Tensor> = [
             (case.shared > 0).then(|| {
-                shared.unsqueeze(0).unwrap().broadcast_as((images, case.shared, 2 * channels)).unwrap().contiguous().unwrap()
+                shared
+                    .unsqueeze(0)
+                    .unwrap()
+                    .broadcast_as((images, case.shared, 2 * channels))
+                    .unwrap()
+                    .contiguous()
+                    .unwrap()
             }),
             (case.own > 0).then(|| own.as_tensor().clone()),
         ]

@@ -6,7 +6,8 @@ use super::windows::PADDING;
 use super::{Attention, PromptKeys};
 use crate::config::PromptBias;
 
-/// Rows of one head: queries of a window, keys and values of the window then of the prompts, and the logits between them.
+/// Rows of one head: queries of a window, keys and values of the window then of the prompts, and the logits between
+/// them.
 pub(super) struct Scratch {
     /// [W, D] normalised and multiplied by the scale.
     pub(super) q: Vec<f32>,

@@ -1,4 +1,5 @@
-//! Window attention without prompts as a tensor function with gradients of tokens, bias and scale: for encoders in training.
+//! Window attention without prompts as a tensor function with gradients of tokens, bias and scale: for encoders in
+//! training.
 
 use std::sync::Arc;
 
@@ -11,7 +12,8 @@ use super::{Attention, PromptKeys, Wanted};
 /// Attends packed tokens `qkv` [N, L, 3C] -> [N, L, C] with `bias` [H, W, W] and `scale` [H]. CPU, f32, no padding.
 ///
 /// # Errors
-/// If the shapes do not fit, or the windows have padding, whose values would depend on weights this function does not see.
+/// If the shapes do not fit, or the windows have padding, whose values would depend on weights this function does not
+/// see.
 pub fn attend(windows: &Arc<Windows>, qkv: &Tensor, bias: &Tensor, scale: &Tensor, cosine: bool) -> Result<Tensor> {
     if windows.has_padding() {
         candle_core::bail!("trainable window attention needs maps of whole windows");

@@ -1,8 +1,8 @@
 //! Which token stands where in which window: roll, padding and partition as index arithmetic.
 //!
-//! A map of `height` x `width` tokens is rolled by -shift, padded with zeros at the bottom and right to whole windows, and cut
-//! in windows row by row (timm `SwinTransformerV2Block._attn`). After a roll, a window can hold tokens that are not
-//! neighbours on the map; a mask of -100 keeps them apart.
+//! A map of `height` x `width` tokens is rolled by -shift, padded with zeros at the bottom and right to whole windows,
+//! and cut in windows row by row (timm `SwinTransformerV2Block._attn`). After a roll, a window can hold tokens that are
+//! not neighbours on the map; a mask of -100 keeps them apart.
 
 /// Source of a window position that is padding.
 pub(crate) const PADDING: u32 = u32::MAX;
@@ -27,7 +27,8 @@ impl Windows {
     pub fn new(height: usize, width: usize, window: usize, shift: usize) -> Self {
         let (rows, columns) = (height.next_multiple_of(window), width.next_multiple_of(window));
         let size = window * window;
-        // Region of a position along one axis of the rolled map: 0 untouched, 1 last window before the seam, 2 after it.
+        // Region of a position along one axis of the rolled map: 0 untouched, 1 last window before the seam, 2 after
+        // it.
         let region = |at: usize, length: usize| match at {
             _ if shift == 0 || at < length - window => 0,
             _ if at < length - shift => 1,

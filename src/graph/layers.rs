@@ -1,0 +1,166 @@
+//! Columns and heights: a node stands right of all it reads from, a data edge that passes a column has a place of its own
+//! there, and places are ordered and moved so that edges cross little and run straight.
+
+use super::flow::{Class, Flow};
+
+/// Vertical space between two places of a column.
+const ROW_GAP: f64 = 30.0;
+/// Height of the place of an edge that passes a column.
+const PASSAGE: f64 = 22.0;
+/// Sweeps over the columns for order and for height.
+const SWEEPS: usize = 12;
+
+/// A place in a column.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    /// The node that stands here; none where an edge passes.
+    pub(super) node: Option<usize>,
+    pub(super) column: usize,
+    pub(super) height: f64,
+    /// Its middle.
+    pub(super) y: f64,
+}
+
+/// Where everything stands.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Layers {
+    /// The nodes, by index, then the passages.
+    pub(super) places: Vec<Place>,
+    /// The places of each column, top down.
+    pub(super) columns: Vec<Vec<usize>>,
+    /// The places each data edge goes through, its ends included; empty for other edges.
+    pub(super) chains: Vec<Vec<usize>>,
+}
+
+impl Layers {
+    /// Lays out nodes of these heights.
+    pub(super) fn new(flow: &Flow, heights: &[f64]) -> Self {
+        let column_of = columns(flow);
+        let mut layers = Self { columns: vec![Vec::new(); column_of.iter().max().map_or(0, |c| c + 1)], ..Self::default() };
+        for (node, (column, height)) in column_of.iter().zip(heights).enumerate() {
+            layers.push(Some(node), *column, *height);
+        }
+        for edge in &flow.edges {
+            let mut chain = Vec::new();
+            if edge.class == Class::Data {
+                chain.push(edge.from);
+                for column in column_of[edge.from] + 1..column_of[edge.to] {
+                    chain.push(layers.push(None, column, PASSAGE));
+                }
+                chain.push(edge.to);
+            }
+            layers.chains.push(chain);
+        }
+        let neighbours = layers.neighbours();
+        layers.order(&neighbours);
+        layers.heights(&neighbours);
+        layers
+    }
+
+    fn push(&mut self, node: Option<usize>, column: usize, height: f64) -> usize {
+        self.places.push(Place { node, column, height, y: 0.0 });
+        self.columns[column].push(self.places.len() - 1);
+        self.places.len() - 1
+    }
+
+    fn neighbours(&self) -> Vec<Vec<usize>> {
+        let mut neighbours = vec![Vec::new(); self.places.len()];
+        for pair in self.chains.iter().flat_map(|c| c.windows(2)) {
+            neighbours[pair[0]].push(pair[1]);
+            neighbours[pair[1]].push(pair[0]);
+        }
+        neighbours
+    }
+
+    /// Orders each column by the mean rank of its neighbours, left to right and back.
+    fn order(&mut self, neighbours: &[Vec<usize>]) {
+        for sweep in 0..SWEEPS {
+            let count = self.columns.len();
+            for i in 0..count {
+                let column = if sweep % 2 == 0 { i } else { count - 1 - i };
+                let mut rank = vec![0.0; self.places.len()];
+                for places in &self.columns {
+                    places.iter().enumerate().for_each(|(r, p)| rank[*p] = (r as f64 + 0.5) / places.len() as f64);
+                }
+                let behind = |p: &usize| (self.places[*p].column < column) == (sweep % 2 == 0);
+                let wish = |p: usize| mean(neighbours[p].iter().filter(|n| behind(n)).map(|n| rank[*n])).unwrap_or(rank[p]);
+                let mut ordered: Vec<(f64, usize)> = self.columns[column].iter().map(|p| (wish(*p), *p)).collect();
+                ordered.sort_by(|a, b| a.0.total_cmp(&b.0));
+                self.columns[column] = ordered.into_iter().map(|(_, p)| p).collect();
+            }
+        }
+    }
+
+    /// Moves every place as near to its neighbours' height as the column allows.
+    fn heights(&mut self, neighbours: &[Vec<usize>]) {
+        for column in &self.columns {
+            let wishes = vec![0.0; column.len()];
+            settle(&mut self.places, column, &wishes);
+        }
+        for sweep in 0..SWEEPS {
+            for i in 0..self.columns.len() {
+                let column = if sweep % 2 == 0 { i } else { self.columns.len() - 1 - i };
+                let column = &self.columns[column];
+                let wishes: Vec<f64> = column.iter().map(|p| self.wish(*p, &neighbours[*p])).collect();
+                settle(&mut self.places, column, &wishes);
+            }
+        }
+    }
+
+    /// A passage keeps to the other passages of its edge, so that the edge runs straight past the boxes.
+    fn wish(&self, place: usize, neighbours: &[usize]) -> f64 {
+        let is_passage = |p: usize| self.places[p].node.is_none();
+        let passages = neighbours.iter().filter(|n| is_passage(place) && is_passage(**n)).map(|n| self.places[*n].y);
+        let boxes = neighbours.iter().filter(|n| is_passage(place) || !is_passage(**n)).map(|n| self.places[*n].y);
+        mean(passages).or_else(|| mean(boxes)).unwrap_or(self.places[place].y)
+    }
+}
+
+/// Column of each node: the longest way to it, feedback left out; a node that reads nothing stands before its first reader.
+fn columns(flow: &Flow) -> Vec<usize> {
+    let forward: Vec<(usize, usize)> = flow.edges.iter().filter(|e| e.class != Class::Feedback).map(|e| (e.from, e.to)).collect();
+    let mut column = vec![0; flow.nodes.len()];
+    // Without cycles, no way is longer than the number of nodes.
+    for _ in 0..flow.nodes.len() {
+        for (from, to) in &forward {
+            column[*to] = column[*to].max(column[*from] + 1);
+        }
+    }
+    for node in 0..flow.nodes.len() {
+        if forward.iter().all(|(_, to)| *to != node)
+            && let Some(first) = forward.iter().filter(|(from, _)| *from == node).map(|(_, to)| column[*to]).min()
+        {
+            column[node] = first - 1;
+        }
+    }
+    column
+}
+
+/// Puts a column's places where they wish to be, in order and without overlap, with the least sum of squared moves (pool
+/// adjacent violators).
+fn settle(places: &mut [Place], column: &[usize], wishes: &[f64]) {
+    let mut offset = 0.0;
+    let mut offsets = Vec::new();
+    let mut pools: Vec<(f64, usize)> = Vec::new();
+    for (i, (place, wish)) in column.iter().zip(wishes).enumerate() {
+        if i > 0 {
+            offset += (places[column[i - 1]].height + places[*place].height) / 2.0 + ROW_GAP;
+        }
+        offsets.push(offset);
+        let mut pool = (wish - offset, 1);
+        while let Some((above, count)) = pools.pop_if(|p| p.0 > pool.0) {
+            let total = count + pool.1;
+            pool = ((above * count as f64 + pool.0 * pool.1 as f64) / total as f64, total);
+        }
+        pools.push(pool);
+    }
+    let bases = pools.iter().flat_map(|(base, count)| std::iter::repeat_n(*base, *count));
+    for ((place, offset), base) in column.iter().zip(offsets).zip(bases) {
+        places[*place].y = base + offset;
+    }
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, count) = values.fold((0.0, 0), |(sum, count), v| (sum + v, count + 1));
+    (count > 0).then(|| sum / f64::from(count))
+}
