@@ -39,15 +39,27 @@ fn decode(files: &[PathBuf], passes: usize) -> Outcome {
         seconds[1] += start.elapsed().as_secs_f64();
     }
     let clips = (files.len() * passes.max(1)) as f64;
-    println!("frames: {:.2} clips/s a process ({:.0} ms a clip: {} frames of {} px)", clips / seconds[0], 1e3 * seconds[0] / clips, frames.segments, frames.size);
-    println!("audio:  {:.2} clips/s a process ({:.0} ms a clip: mono, {} Hz)", clips / seconds[1], 1e3 * seconds[1] / clips, audio.rate);
+    println!(
+        "frames: {:.2} clips/s a process ({:.0} ms a clip: {} frames of {} px)",
+        clips / seconds[0],
+        1e3 * seconds[0] / clips,
+        frames.segments,
+        frames.size
+    );
+    println!(
+        "audio:  {:.2} clips/s a process ({:.0} ms a clip: mono, {} Hz)",
+        clips / seconds[1],
+        1e3 * seconds[1] / clips,
+        audio.rate
+    );
     println!("both:   {:.2} clips/s a process", clips / (seconds[0] + seconds[1]));
     Ok(ExitCode::Success)
 }
 
 fn fbank(clips: usize) -> Outcome {
     let settings = FbankSettings::default();
-    let samples: Vec<f32> = (0..settings.rate * 10).map(|i| (i as f32 * 0.37).sin() * 0.3 + (i as f32 * 0.011).sin() * 0.2).collect();
+    let samples: Vec<f32> =
+        (0..settings.rate * 10).map(|i| (i as f32 * 0.37).sin() * 0.3 + (i as f32 * 0.011).sin() * 0.2).collect();
     let fbank = Fbank::new(settings).map_err(failed)?;
     let start = Instant::now();
     let mut sum = 0.0;
@@ -55,7 +67,11 @@ fn fbank(clips: usize) -> Outcome {
         sum += fbank.segments(&samples).map_err(failed)?[0];
     }
     let seconds = start.elapsed().as_secs_f64() / clips.max(1) as f64;
-    println!("fbank (preset ave-swin): {:.2} ms a clip of 10 s, {:.0} x realtime on one thread (checksum {sum:.3})", 1e3 * seconds, 10.0 / seconds);
+    println!(
+        "fbank (preset ave-swin): {:.2} ms a clip of 10 s, {:.0} x realtime on one thread (checksum {sum:.3})",
+        1e3 * seconds,
+        10.0 / seconds
+    );
     Ok(ExitCode::Success)
 }
 

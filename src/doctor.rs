@@ -113,7 +113,8 @@ fn ffmpeg(program: &Path) -> Vec<Line> {
     let report = match copl_media::doctor::doctor(program) {
         Ok(report) => report,
         Err(e) => {
-            let todo = "install ffmpeg (`apt-get install ffmpeg`), or give its path with --ffmpeg and the FFMPEG setting";
+            let todo =
+                "install ffmpeg (`apt-get install ffmpeg`), or give its path with --ffmpeg and the FFMPEG setting";
             return vec![Line::lacking("ffmpeg", State::Fail, e.to_string(), todo)];
         }
     };
@@ -145,7 +146,9 @@ fn ffmpeg(program: &Path) -> Vec<Line> {
 fn shared_memory() -> Line {
     let name = "shared memory";
     match space(Path::new("/dev/shm")) {
-        None => Line::lacking(name, State::Fail, "no /dev/shm", "mount a tmpfs at /dev/shm: nodes pass frames through it"),
+        None => {
+            Line::lacking(name, State::Fail, "no /dev/shm", "mount a tmpfs at /dev/shm: nodes pass frames through it")
+        }
         Some(space) => {
             let found = format!("/dev/shm: {} free of {}", gib(space.free), gib(space.size));
             if space.free < SHM_BYTES {
@@ -162,7 +165,12 @@ fn disk(runs: &Path) -> Line {
     let absolute = std::path::absolute(runs).unwrap_or_else(|_| runs.to_owned());
     let existing = absolute.ancestors().find(|p| p.exists()).unwrap_or(Path::new("/"));
     match space(existing) {
-        None => Line::lacking("disk", State::Warn, format!("{}: cannot be measured", runs.display()), "choose another folder with --runs"),
+        None => Line::lacking(
+            "disk",
+            State::Warn,
+            format!("{}: cannot be measured", runs.display()),
+            "choose another folder with --runs",
+        ),
         Some(space) => {
             let found = format!("{}: {} free of {}", runs.display(), gib(space.free), gib(space.size));
             if space.free < DISK_BYTES {
@@ -211,7 +219,9 @@ fn cache() -> Line {
             let todo = "set XDG_CACHE_HOME or HOME, or CACHE_DIR of the decoding nodes";
             Line::lacking("clip cache", State::Warn, "no folder for decoded clips", todo)
         }
-        Some(dir) if dir.is_dir() => Line::ok("clip cache", format!("{}: {}", dir.display(), gib(size_of_folder(&dir)))),
+        Some(dir) if dir.is_dir() => {
+            Line::ok("clip cache", format!("{}: {}", dir.display(), gib(size_of_folder(&dir))))
+        }
         Some(dir) => Line::ok("clip cache", format!("{}: not made yet", dir.display())),
     }
 }
@@ -223,7 +233,12 @@ fn weights(weights: &Weights) -> Line {
         Some(path) if path.is_file() => Line::ok(&name, path.display().to_string()),
         Some(path) => {
             let state = if weights.needed { State::Fail } else { State::Warn };
-            Line::lacking(&name, state, format!("{}: not found", path.display()), "put the file there, or name another in the model's settings")
+            Line::lacking(
+                &name,
+                state,
+                format!("{}: not found", path.display()),
+                "put the file there, or name another in the model's settings",
+            )
         }
     }
 }

@@ -88,7 +88,13 @@ fn edge(flow: &mut Flow, nodes: &[Node<'_>], to: usize, input: Input<'_>, specs:
             flow.nodes.push(NodeBox { id: source.to_owned(), kind: "engine".to_owned(), settings: Vec::new() });
             flow.nodes.len() - 1
         });
-        flow.edges.push(Edge { from, to, output: name.to_owned(), class: Class::Data, title: format!("{source} to {name}") });
+        flow.edges.push(Edge {
+            from,
+            to,
+            output: name.to_owned(),
+            class: Class::Data,
+            title: format!("{source} to {name}"),
+        });
         return;
     };
     let Some(from) = nodes.iter().position(|n| n.id_text() == Some(from)) else { return };

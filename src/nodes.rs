@@ -54,7 +54,10 @@ pub(crate) fn describe(spec: &NodeSpec) -> String {
     }
     // The report's tables are the same for every node: they are shown where they are read or where nothing else is.
     let reports = spec.inputs.iter().any(|e| e.schemas == REPORT_TABLES);
-    let elsewhere = |s: &Schema| !reports && !spec.inputs.iter().chain(&spec.outputs).any(|e| e.schemas != REPORT_TABLES && e.schemas.contains(s));
+    let elsewhere = |s: &Schema| {
+        !reports
+            && !spec.inputs.iter().chain(&spec.outputs).any(|e| e.schemas != REPORT_TABLES && e.schemas.contains(s))
+    };
     text += "\nPayloads (Arrow columns):\n";
     for schema in shown.iter().filter(|s| !elsewhere(s)) {
         text += &describe_schema(*schema);
@@ -143,8 +146,11 @@ fn edge_json(edge: &EdgeSpec) -> Value {
         .schemas
         .iter()
         .map(|s| {
-            let columns: Vec<Value> =
-                s.columns().iter().map(|c| json!({ "name": c.name, "type": c.kind.label(), "meaning": c.meaning })).collect();
+            let columns: Vec<Value> = s
+                .columns()
+                .iter()
+                .map(|c| json!({ "name": c.name, "type": c.kind.label(), "meaning": c.meaning }))
+                .collect();
             json!({ "schema": s.name(), "meaning": s.meaning().trim(), "columns": columns })
         })
         .collect();
@@ -233,6 +239,9 @@ mod tests {
     #[test]
     fn wrapped_text_hangs() {
         let text = hanging("key  ", 4, &"word ".repeat(30));
-        assert!(text.lines().all(|l| l.len() <= WIDTH) && text.lines().nth(1).unwrap().starts_with("    word"), "{text}");
+        assert!(
+            text.lines().all(|l| l.len() <= WIDTH) && text.lines().nth(1).unwrap().starts_with("    word"),
+            "{text}"
+        );
     }
 }

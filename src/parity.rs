@@ -71,6 +71,11 @@ fn rows(file: &Path) -> Result<Vec<Row>, String> {
     Ok(report
         .rows
         .into_iter()
-        .map(|r| Row { name: r.name, largest: r.max_abs, judged: format!("relative norm {:.2e} (tolerance {:.0e})", r.rel_norm, r.tolerance), passed: r.passed })
+        .map(|r| Row {
+            name: r.name,
+            largest: r.max_abs,
+            judged: format!("relative norm {:.2e} (tolerance {:.0e})", r.rel_norm, r.tolerance),
+            passed: r.passed,
+        })
         .collect())
 }

@@ -56,6 +56,7 @@ pub(crate) struct Progress {
     out: Box<dyn Write>,
     warnings: Box<dyn Write>,
     told: Option<Instant>,
+    failures: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -80,7 +81,7 @@ impl Progress {
 
     fn to(mode: Mode, out: Box<dyn Write>, warnings: Box<dyn Write>) -> Self {
         let bars = (mode == Mode::Bars).then(Bars::new);
-        Self { mode, state: RunState::default(), bars, out, warnings, told: None }
+        Self { mode, state: RunState::default(), bars, out, warnings, told: None, failures: Vec::new() }
     }
 
     /// Takes an event of a node.
@@ -100,6 +101,7 @@ impl Progress {
             }
             Event::Note { level, message } if level == "warning" => self.warn(&text::note(node, level, message)),
             Event::Note { level, message } => self.say(&text::note(node, level, message)),
+            Event::Failed { message, .. } => self.failures.push(message.clone()),
             Event::Progress { .. } if self.mode == Mode::Lines => self.tick(now),
             _ => {}
         }
@@ -114,6 +116,8 @@ impl Progress {
         match self.mode {
             Mode::Json => self.json(&LogLine { node, event: "log", line }),
             _ if node.is_empty() => self.say(line),
+            // A node that fails also says so on standard error; the command's verdict repeats it.
+            _ if self.failures.iter().flat_map(|f| f.lines()).any(|f| !f.is_empty() && line.ends_with(f)) => {}
             _ => self.say(&format!("{node}: {line}")),
         }
     }
@@ -207,7 +211,15 @@ mod tests {
             ("loss", bad),
             ("model", Event::warning("slow")),
             ("model", Event::Failed { code: 5, message: "broken".into() }),
-            ("loss", Event::Metrics { epoch: 1, split: "val".into(), whole: true, values: vec![("accuracy".into(), 61.234)] }),
+            (
+                "loss",
+                Event::Metrics {
+                    epoch: 1,
+                    split: "val".into(),
+                    whole: true,
+                    values: vec![("accuracy".into(), 61.234)],
+                },
+            ),
         ]
     }
 
@@ -218,6 +230,7 @@ mod tests {
             progress.event(node, &event);
         }
         progress.log("model", "hello\n");
+        progress.log("model", "copl-model: broken\n");
         progress.log("", "stopping");
         progress.finish("{\"best\":1}\n");
         let text = |s: Shared| String::from_utf8(s.0.lock().unwrap().clone()).unwrap();
@@ -255,9 +268,9 @@ mod tests {
     fn json_shows_every_event_and_ends_with_the_summary() {
         let (out, _) = shown(Mode::Json);
         let lines: Vec<serde_json::Value> = out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
-        assert_eq!(lines.len(), events().len() + 3);
+        assert_eq!(lines.len(), events().len() + 4);
         assert_eq!(lines[0], serde_json::json!({"node": "source", "event": "started", "pid": 1}));
         assert_eq!(lines[10], serde_json::json!({"node": "model", "event": "log", "line": "hello"}));
-        assert_eq!(lines[12], serde_json::json!({"best": 1}));
+        assert_eq!(lines[13], serde_json::json!({"best": 1}));
     }
 }

@@ -71,7 +71,11 @@ pub(crate) fn run(args: RunArgs) -> Outcome {
     if !text.contains("node report-writer") {
         // A dataflow without a report, such as a measurement of its edges.
         progress.finish("");
-        return if verdict.code == ExitCode::Success { Ok(verdict.code) } else { Err(Failure { code: verdict.code, message: verdict.message }) };
+        return if verdict.code == ExitCode::Success {
+            Ok(verdict.code)
+        } else {
+            Err(Failure { code: verdict.code, message: verdict.message })
+        };
     }
     finish(&run, &mut record, verdict, &mut progress, args.json)
 }
@@ -188,4 +192,3 @@ fn finish(run: &RunFolder, record: &mut RunRecord, verdict: Verdict, progress: &
 
 /// How the nodes ended, for [`verdict`].
 pub(crate) type Results = [NodeResult];
-

@@ -66,7 +66,8 @@ pub(crate) fn graph(args: &GraphArgs) -> Outcome {
     };
     match &args.output {
         None => println!("{picture}"),
-        Some(path) => std::fs::write(path, picture).map_err(|e| Failure::new(ExitCode::Internal, format!("{}: {e}", path.display())))?,
+        Some(path) => std::fs::write(path, picture)
+            .map_err(|e| Failure::new(ExitCode::Internal, format!("{}: {e}", path.display())))?,
     }
     Ok(ExitCode::Success)
 }

@@ -28,7 +28,11 @@ fn the_second_run_decodes_nothing() {
     let first = mini_run(tiny_ave(), work.path(), &["--epochs", "1"]).output().unwrap();
     assert!(first.status.success(), "{}", text(&first));
     // Without a working ffmpeg the same run goes through: every clip comes from the cache.
-    let second = mini_run(tiny_ave(), work.path(), &["--epochs", "1", "--set", "video.FFMPEG=/nonexistent", "--set", "spectrogram.FFMPEG=/nonexistent"]);
+    let second = mini_run(
+        tiny_ave(),
+        work.path(),
+        &["--epochs", "1", "--set", "video.FFMPEG=/nonexistent", "--set", "spectrogram.FFMPEG=/nonexistent"],
+    );
     let second = { second }.output().unwrap();
     assert!(second.status.success(), "{}", text(&second));
 }

@@ -82,7 +82,8 @@ fn broken_ave(work: &std::path::Path) -> (std::path::PathBuf, Vec<(String, Strin
         .filter_map(|l| l.split('&').nth(1).map(str::to_owned))
         .collect();
     others.retain(|id| id != "VideoID");
-    let victims: Vec<String> = ids.iter().take(4).chain(others.iter().take(2)).chain(others.iter().skip(4).take(2)).cloned().collect();
+    let victims: Vec<String> =
+        ids.iter().take(4).chain(others.iter().take(2)).chain(others.iter().skip(4).take(2)).cloned().collect();
     for ((_, path, reason), id) in broken.iter().zip(&victims) {
         let place = data.join("AVE").join(format!("{id}.mp4"));
         std::fs::copy(path, &place).unwrap();
@@ -95,7 +96,8 @@ fn broken_ave(work: &std::path::Path) -> (std::path::PathBuf, Vec<(String, Strin
 fn broken_clips_are_quarantined_and_the_numbers_add_up() {
     let work = tempfile::tempdir().unwrap();
     let (data, expected) = broken_ave(work.path());
-    let done = mini_run(&data, work.path(), &["--epochs", "1", "--set", "source.MAX_BAD_FRACTION=0.6"]).output().unwrap();
+    let done =
+        mini_run(&data, work.path(), &["--epochs", "1", "--set", "source.MAX_BAD_FRACTION=0.6"]).output().unwrap();
     assert!(done.status.success(), "{}", text(&done));
     let folder = run_folder(work.path());
     let quarantine = copl_reports::read(&folder, Table::Quarantine).unwrap();
@@ -106,7 +108,8 @@ fn broken_clips_are_quarantined_and_the_numbers_add_up() {
     };
     let (clips, reasons, paths, stages) = (column("clip"), column("reason"), column("path"), column("stage"));
     for (id, reason) in &expected {
-        let row = clips.iter().position(|c| c.starts_with(id.as_str())).unwrap_or_else(|| panic!("{id} is not in {clips:?}"));
+        let row =
+            clips.iter().position(|c| c.starts_with(id.as_str())).unwrap_or_else(|| panic!("{id} is not in {clips:?}"));
         assert_eq!(&reasons[row], reason, "{id}");
         assert!(paths[row].ends_with(&format!("{id}.mp4")), "{}", paths[row]);
         assert!(["video", "spectrogram"].contains(&stages[row].as_str()), "{}", stages[row]);

@@ -40,7 +40,8 @@ fn numbers(run_dir: &Path, table: Table) -> Result<Vec<u64>, ReportError> {
     let mut numbers = Vec::new();
     for entry in entries {
         let name = entry.map_err(ReportError::io("read", &folder))?.file_name();
-        let number: Option<u64> = name.to_str().and_then(|n| n.strip_prefix("part-")?.strip_suffix(".parquet")?.parse().ok());
+        let number: Option<u64> =
+            name.to_str().and_then(|n| n.strip_prefix("part-")?.strip_suffix(".parquet")?.parse().ok());
         numbers.extend(number);
     }
     numbers.sort_unstable();
@@ -54,7 +55,9 @@ fn numbers(run_dir: &Path, table: Table) -> Result<Vec<u64>, ReportError> {
 pub fn read(run_dir: &Path, table: Table) -> Result<DataFrame, ReportError> {
     // A run that ends while it is being read takes a part away under the reader's hands: then its file is there.
     match read_once(run_dir, table) {
-        Err(ReportError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => read_once(run_dir, table),
+        Err(ReportError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            read_once(run_dir, table)
+        }
         result => result,
     }
     .map(|(frame, _)| frame)

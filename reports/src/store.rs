@@ -128,7 +128,8 @@ impl RunFolder {
     /// If the folder cannot be written.
     pub fn write_record(&self, record: &RunRecord) -> Result<(), ReportError> {
         let path = self.path.join(RECORD);
-        let json = serde_json::to_string_pretty(record).map_err(|source| ReportError::Record { path: path.clone(), source })?;
+        let json = serde_json::to_string_pretty(record)
+            .map_err(|source| ReportError::Record { path: path.clone(), source })?;
         write_whole(&path, &format!("{json}\n"))
     }
 
@@ -282,8 +283,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::new(dir.path().join("runs"));
         let ids: std::collections::BTreeSet<String> = std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                (0..8).map(|_| scope.spawn(|| (0..10).map(|_| store.create().unwrap().id).collect::<Vec<_>>())).collect();
+            let threads: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| (0..10).map(|_| store.create().unwrap().id).collect::<Vec<_>>()))
+                .collect();
             threads.into_iter().flat_map(|t| t.join().unwrap()).collect()
         });
         assert_eq!(ids.len(), 80);

@@ -230,7 +230,9 @@ fn settle(
     }
     for (metric, rows) in [("clips", used), ("clips_quarantined", pass.quarantined)] {
         match metrics.get(key, metric) {
-            Some(count) if count != rows as f64 => wrong(format!("metric `{metric}` is {count}, but there are {rows} rows")),
+            Some(count) if count != rows as f64 => {
+                wrong(format!("metric `{metric}` is {count}, but there are {rows} rows"))
+            }
             _ => {}
         }
     }

@@ -213,7 +213,12 @@ impl Rows {
         let rows = columns.first().map_or(0, Values::len);
         for (column, values) in want.iter().zip(&columns) {
             if column.kind != values.kind() {
-                return Err(wrong(format!("`{}` is {}, not {}", column.name, column.kind.label(), values.kind().label())));
+                return Err(wrong(format!(
+                    "`{}` is {}, not {}",
+                    column.name,
+                    column.kind.label(),
+                    values.kind().label()
+                )));
             }
             if values.len() != rows {
                 return Err(wrong(format!("`{}` has {} rows, the first column has {rows}", column.name, values.len())));
@@ -259,7 +264,10 @@ mod tests {
         assert_eq!(Rows::new(Table::Checkpoints, "r", 1, "val", whole.clone()).unwrap().len(), 1);
         assert!(Rows::new(Table::Checkpoints, "r", 1, "val", whole[..2].to_vec()).is_err());
         let mistyped = vec![text("a"), text("b"), text("1")];
-        assert!(Rows::new(Table::Checkpoints, "r", 1, "val", mistyped).is_err_and(|e| e.to_string().contains("`best` is Int64")));
+        assert!(
+            Rows::new(Table::Checkpoints, "r", 1, "val", mistyped)
+                .is_err_and(|e| e.to_string().contains("`best` is Int64"))
+        );
         let uneven = vec![text("a"), text("b"), Values::Integer(vec![])];
         assert!(Rows::new(Table::Checkpoints, "r", 1, "val", uneven).is_err_and(|e| e.to_string().contains("0 rows")));
     }

@@ -94,14 +94,17 @@ impl Diagnostic {
     /// The same with a message that may end in a question: the question becomes the help.
     pub fn from_problem(place: &Place, problem: &str) -> Self {
         match problem.split_once("; did you mean ") {
-            Some((message, name)) => Self::error(place, message).help(format!("did you mean `{}`?", name.trim_end_matches('?'))),
+            Some((message, name)) => {
+                Self::error(place, message).help(format!("did you mean `{}`?", name.trim_end_matches('?')))
+            }
             None => Self::error(place, problem),
         }
     }
 
     /// `file:line:column: error: message`, the line with a mark beneath, and what to do.
     pub fn render(&self, colour: bool) -> String {
-        let paint = |code: &str, text: &str| if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() };
+        let paint =
+            |code: &str, text: &str| if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() };
         let (word, code) = match self.severity {
             Severity::Error => ("error", "1;31"),
             Severity::Warning => ("warning", "1;33"),
@@ -110,7 +113,8 @@ impl Diagnostic {
         let number = self.line.to_string();
         let margin = " ".repeat(number.len());
         // Tabs stay tabs, so the mark stands where the terminal puts the text.
-        let before: String = self.source.chars().take(self.column - 1).map(|c| if c == '\t' { c } else { ' ' }).collect();
+        let before: String =
+            self.source.chars().take(self.column - 1).map(|c| if c == '\t' { c } else { ' ' }).collect();
         let mark = paint(code, &"^".repeat(self.width));
         // Writing to a string cannot fail.
         let _ = write!(text, "\n {number} | {}\n {margin} | {before}{mark}", self.source);

@@ -102,7 +102,10 @@ impl Document {
         match documents.as_slice() {
             [] => Err(vec![Diagnostic::error(&start, "the file is empty: a dataflow has a list of `nodes`")]),
             [one] => Ok(Self { file: source.file.clone(), root: source.item(one) }),
-            [_, more, ..] => Err(vec![Diagnostic::error(&source.at(&more.span.start, 1), "a dataflow is one YAML document, here a second begins")]),
+            [_, more, ..] => Err(vec![Diagnostic::error(
+                &source.at(&more.span.start, 1),
+                "a dataflow is one YAML document, here a second begins",
+            )]),
         }
     }
 
@@ -230,8 +233,14 @@ impl Source {
 
     fn item(&self, node: &MarkedYaml<'_>) -> Item {
         let (start, end) = (&node.span.start, &node.span.end);
-        let written: String =
-            self.characters.get(start.index()..end.index()).unwrap_or_default().iter().collect::<String>().trim_end().to_owned();
+        let written: String = self
+            .characters
+            .get(start.index()..end.index())
+            .unwrap_or_default()
+            .iter()
+            .collect::<String>()
+            .trim_end()
+            .to_owned();
         let value = self.value(node, &written);
         let width = match &value {
             Value::Scalar(_) => written.lines().next().map_or(1, |l| l.chars().count()),
@@ -242,7 +251,9 @@ impl Source {
 
     fn value(&self, node: &MarkedYaml<'_>, written: &str) -> Value {
         match &node.data {
-            YamlData::Value(Scalar::String(text)) | YamlData::Representation(text, ..) => Value::Scalar(text.to_string()),
+            YamlData::Value(Scalar::String(text)) | YamlData::Representation(text, ..) => {
+                Value::Scalar(text.to_string())
+            }
             YamlData::Value(Scalar::Null) => Value::Null,
             // What is written of an alias, an anchored or a tagged value is not the value alone.
             YamlData::Value(scalar) if written.starts_with(['*', '&', '!']) => match scalar {
@@ -252,7 +263,9 @@ impl Source {
             },
             YamlData::Value(_) => Value::Scalar(written.to_owned()),
             YamlData::Sequence(items) => Value::Sequence(items.iter().map(|i| self.item(i)).collect()),
-            YamlData::Mapping(entries) => Value::Mapping(entries.iter().map(|(k, v)| (self.item(k), self.item(v))).collect()),
+            YamlData::Mapping(entries) => {
+                Value::Mapping(entries.iter().map(|(k, v)| (self.item(k), self.item(v))).collect())
+            }
             YamlData::Tagged(_, inner) => self.value(inner, written),
             YamlData::Alias(_) | YamlData::BadValue => Value::Null,
         }

@@ -25,10 +25,16 @@ impl Override {
     pub fn parse(text: &str) -> Result<Self, Box<Diagnostic>> {
         let source: Rc<str> = text.into();
         let wrong = |column: usize, message: &str| {
-            Box::new(Diagnostic::error(&place(&source, column, 1), message).help("write node.KEY=value, such as model.BATCH=8"))
+            Box::new(
+                Diagnostic::error(&place(&source, column, 1), message)
+                    .help("write node.KEY=value, such as model.BATCH=8"),
+            )
         };
-        let (name, value) = text.split_once('=').ok_or_else(|| wrong(text.chars().count().max(1), "an override needs `=` and a value"))?;
-        let (node, key) = name.rsplit_once('.').ok_or_else(|| wrong(1, "an override begins with a node's id and a dot"))?;
+        let (name, value) = text
+            .split_once('=')
+            .ok_or_else(|| wrong(text.chars().count().max(1), "an override needs `=` and a value"))?;
+        let (node, key) =
+            name.rsplit_once('.').ok_or_else(|| wrong(1, "an override begins with a node's id and a dot"))?;
         if node.is_empty() || key.is_empty() {
             return Err(wrong(1, "an override names a node and one of its settings"));
         }
@@ -80,7 +86,9 @@ pub fn apply(document: &mut Document, overrides: &[Override]) -> Vec<Diagnostic>
         let ids: Vec<String> = document.nodes().iter().filter_map(|n| n.id_text().map(str::to_owned)).collect();
         let Some(node) = node_mut(document, &change.node) else {
             let message = format!("no node `{}` in {}", change.node, document.file);
-            found.push(Diagnostic::error(&change.node_place(), message).nearest(&change.node, ids.iter().map(String::as_str)));
+            found.push(
+                Diagnostic::error(&change.node_place(), message).nearest(&change.node, ids.iter().map(String::as_str)),
+            );
             continue;
         };
         set(node, change);

@@ -21,7 +21,13 @@ pub fn resolve(file: &str, text: &str, overrides: &[String]) -> Result<String, V
         return Ok(text.to_owned());
     }
     let refused = |e: serde_yaml::Error| {
-        let place = Place { file: file.into(), line: 1, column: 1, width: 1, text: text.lines().next().unwrap_or_default().into() };
+        let place = Place {
+            file: file.into(),
+            line: 1,
+            column: 1,
+            width: 1,
+            text: text.lines().next().unwrap_or_default().into(),
+        };
         vec![Diagnostic::error(&place, format!("not valid YAML: {e}"))]
     };
     let mut yaml: Value = serde_yaml::from_str(text).map_err(refused)?;

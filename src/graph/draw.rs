@@ -1,7 +1,9 @@
 //! The picture as SVG text. Colours are CSS classes, with others for readers of dark pages.
 
 use super::flow::{Class, Flow, NodeBox};
-use super::ports::{Frame, HEADER, ID_SIZE, KIND_SIZE, LABEL_SIZE, PADDING, SETTING_LINE, SETTING_SIZE, shortened, text_width};
+use super::ports::{
+    Frame, HEADER, ID_SIZE, KIND_SIZE, LABEL_SIZE, PADDING, SETTING_LINE, SETTING_SIZE, shortened, text_width,
+};
 use super::route::{Picture, number};
 
 const MARGIN: f64 = 20.0;
@@ -21,7 +23,8 @@ text{fill:#f0f6fc}.kind,.key{fill:#9198a1}.data{stroke:#4493f8}.feedback{stroke:
 
 /// Draws a dataflow that has been laid out.
 pub(super) fn svg(flow: &Flow, picture: &Picture) -> String {
-    let used: Vec<Class> = [Class::Data, Class::Feedback, Class::Report].into_iter().filter(|c| flow.of(*c).next().is_some()).collect();
+    let used: Vec<Class> =
+        [Class::Data, Class::Feedback, Class::Report].into_iter().filter(|c| flow.of(*c).next().is_some()).collect();
     let width = picture.ports.width.max(if used.is_empty() { 0.0 } else { 420.0 });
     let top = picture.top - MARGIN;
     let height = picture.bottom + MARGIN + LEGEND - top;
@@ -71,7 +74,8 @@ fn boxed(node: &NodeBox, frame: Frame) -> String {
     let mut text = format!("<rect class=\"box\" x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\" rx=\"8\"/>\n");
     let left = frame.left + PADDING;
     // Where edges make a box taller than its text, the text stands in its middle.
-    let content = HEADER + if node.settings.is_empty() { 4.0 } else { 12.0 + node.settings.len() as f64 * SETTING_LINE };
+    let content =
+        HEADER + if node.settings.is_empty() { 4.0 } else { 12.0 + node.settings.len() as f64 * SETTING_LINE };
     let top = frame.top + ((frame.bottom - frame.top) - content) / 2.0;
     text += &words("id", left, top + 23.0, ID_SIZE, false, &escaped(&node.id));
     text += &words("kind", left, top + 41.0, KIND_SIZE, false, &escaped(&node.kind));

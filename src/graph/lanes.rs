@@ -10,8 +10,9 @@ pub(super) type Point = (f64, f64);
 const FEEDBACK_LANE: f64 = 26.0;
 const REPORT_LANE: f64 = 20.0;
 const CLEARANCE: f64 = 30.0;
-/// Height above the lower edge of a box at which feedback leaves or enters sideways.
+/// Distance from a box's corner at which an edge leaves or enters sideways, and between two such edges.
 const SIDE_PORT: f64 = 12.0;
+const SIDE_PORT_GAP: f64 = 7.0;
 
 /// An edge with its way.
 #[derive(Clone, Debug)]
@@ -51,13 +52,15 @@ type Ends = (usize, Vec<Point>, Vec<Point>);
 /// Both ends of each edge of a class: from the box to the point where it turns up or down.
 fn ends(flow: &Flow, ports: &Ports, class: Class) -> Vec<Ends> {
     let below = class == Class::Feedback;
-    let side = |node: usize, leaves: bool, index: usize| {
+    let side = |node: usize, leaves: bool, index: usize, nth: usize| {
         let frame = ports.frames[node];
-        let y = if below { frame.bottom - SIDE_PORT } else { frame.top + SIDE_PORT };
+        let inset = SIDE_PORT + SIDE_PORT_GAP * nth as f64;
+        let y = if below { frame.bottom - inset } else { frame.top + inset };
         let x = ports.track(node, index, leaves);
         vec![(if leaves { frame.right } else { frame.left }, y), (x, y)]
     };
     let mut tracks = vec![[0, 0]; ports.columns.len()];
+    let mut sides = vec![[0, 0]; ports.frames.len()];
     let mut ends: Vec<Ends> = Vec::new();
     for (i, edge) in flow.of(class) {
         let mut end = |node: usize, leaves: bool| {
@@ -65,8 +68,10 @@ fn ends(flow: &Flow, ports: &Ports, class: Class) -> Vec<Ends> {
                 vec![port(flow, ports, node, i, class, leaves)]
             } else {
                 let track = &mut tracks[ports.layers.places[node].column][usize::from(leaves)];
+                let nth = &mut sides[node][usize::from(leaves)];
                 *track += 1;
-                side(node, leaves, *track - 1)
+                *nth += 1;
+                side(node, leaves, *track - 1, *nth - 1)
             }
         };
         ends.push((i, end(edge.from, true), end(edge.to, false)));
@@ -131,15 +136,24 @@ fn levels(flow: &Flow, class: Class, ends: &[Ends]) -> Vec<usize> {
 fn place_labels(flow: &Flow, lanes: &mut [Lane]) {
     let walls: Vec<(f64, f64, f64)> = lanes
         .iter()
-        .flat_map(|l| l.points.windows(2).filter(|w| w[0].0 == w[1].0).map(|w| (w[0].0, w[0].1.min(w[1].1), w[0].1.max(w[1].1))))
+        .flat_map(|l| {
+            l.points.windows(2).filter(|w| w[0].0 == w[1].0).map(|w| (w[0].0, w[0].1.min(w[1].1), w[0].1.max(w[1].1)))
+        })
         .collect();
-    let longest_of_trunk: Vec<bool> = (0..lanes.len()).map(|i| (0..lanes.len()).all(|o| !shadows(flow, lanes, o, i))).collect();
+    let longest_of_trunk: Vec<bool> =
+        (0..lanes.len()).map(|i| (0..lanes.len()).all(|o| !shadows(flow, lanes, o, i))).collect();
     for (lane, has_label) in lanes.iter_mut().zip(longest_of_trunk) {
         let edge = &flow.edges[lane.edge];
-        let Some(level) = lane.points.windows(2).find(|w| w[0].0 != w[1].0 && w[0].1 == w[1].1 && w[0] != lane.points[0]) else { continue };
+        let Some(level) =
+            lane.points.windows(2).find(|w| w[0].0 != w[1].0 && w[0].1 == w[1].1 && w[0] != lane.points[0])
+        else {
+            continue;
+        };
         let (a, b, y) = (level[0].0, level[1].0, level[0].1);
         let half = text_width(&edge.output, LABEL_SIZE) / 2.0 + 6.0;
-        let is_clear = |x: f64| walls.iter().all(|(wall, top, bottom)| (wall - x).abs() > half || *top > y - 3.0 || *bottom < y - 16.0);
+        let is_clear = |x: f64| {
+            walls.iter().all(|(wall, top, bottom)| (wall - x).abs() > half || *top > y - 3.0 || *bottom < y - 16.0)
+        };
         let steps = (0..40).map(|s| 0.5 + f64::from((s + 1) / 2) * if s % 2 == 0 { 0.0125 } else { -0.0125 });
         let spot = steps.map(|share| a + (b - a) * share).find(|x| is_clear(*x)).unwrap_or((a + b) / 2.0);
         lane.label = has_label.then_some((spot, y - 5.0));
@@ -149,7 +163,8 @@ fn place_labels(flow: &Flow, lanes: &mut [Lane]) {
 /// Whether `other` is the longer edge of the same trunk.
 fn shadows(flow: &Flow, lanes: &[Lane], other: usize, lane: usize) -> bool {
     let edge = |i: usize| &flow.edges[lanes[i].edge];
-    let same = edge(lane).class == Class::Report && edge(other).class == Class::Report && edge(lane).to == edge(other).to;
+    let same =
+        edge(lane).class == Class::Report && edge(other).class == Class::Report && edge(lane).to == edge(other).to;
     let length = |i: usize| lanes[i].points.windows(2).map(|w| (w[0].0 - w[1].0).abs()).sum::<f64>();
     same && (length(other), lane) > (length(lane), other)
 }

@@ -18,7 +18,8 @@ pub(super) fn text(flow: &Flow) -> String {
     }
     for edge in &flow.edges {
         let arrow = if edge.class == Class::Feedback { "-.->" } else { "-->" };
-        let label = if edge.class == Class::Report { String::new() } else { format!("|\"{}\"|", escaped(&edge.output)) };
+        let label =
+            if edge.class == Class::Report { String::new() } else { format!("|\"{}\"|", escaped(&edge.output)) };
         text += &format!("    {} {arrow}{label} {}\n", names[edge.from], names[edge.to]);
     }
     let reports: Vec<String> = flow.of(Class::Report).map(|(i, _)| i.to_string()).collect();

@@ -70,7 +70,14 @@ impl Ports {
                 Frame { left, right, top: place.y - place.height / 2.0, bottom: place.y + place.height / 2.0 }
             })
             .collect();
-        let mut ports = Self { layers, frames, columns, out_y: vec![0.0; flow.edges.len()], in_y: vec![0.0; flow.edges.len()], width };
+        let mut ports = Self {
+            layers,
+            frames,
+            columns,
+            out_y: vec![0.0; flow.edges.len()],
+            in_y: vec![0.0; flow.edges.len()],
+            width,
+        };
         for node in 0..flow.nodes.len() {
             ports.attach(flow, node);
         }
@@ -81,8 +88,11 @@ impl Ports {
     fn attach(&mut self, flow: &Flow, node: usize) {
         let y = |place: usize| self.layers.places[place].y;
         let chain = |edge: usize| &self.layers.chains[edge];
-        let mut inputs: Vec<(f64, usize)> =
-            flow.of(Class::Data).filter(|(_, e)| e.to == node).map(|(i, _)| (y(chain(i)[chain(i).len() - 2]), i)).collect();
+        let mut inputs: Vec<(f64, usize)> = flow
+            .of(Class::Data)
+            .filter(|(_, e)| e.to == node)
+            .map(|(i, _)| (y(chain(i)[chain(i).len() - 2]), i))
+            .collect();
         inputs.sort_by(|a, b| a.0.total_cmp(&b.0));
         let mut outputs: Vec<(f64, &str, Vec<usize>)> = Vec::new();
         for (i, edge) in flow.of(Class::Data).filter(|(_, e)| e.from == node) {
@@ -135,11 +145,11 @@ fn columns(flow: &Flow, layers: &Layers) -> (Vec<Column>, f64) {
     }
     let mut columns = Vec::new();
     let mut x = MARGIN;
-    for column in 0..count {
+    for (column, entering) in entering.into_iter().enumerate() {
         let labels = flow.of(Class::Data).filter(|(_, e)| layers.places[e.to].column == column);
         let labels = labels.map(|(_, e)| text_width(&e.output, LABEL_SIZE) + ARROW).fold(0.0, f64::max);
         let curves = if column == 0 { x } else { x + leaving[column - 1] + CURVE };
-        let label_left = curves + entering[column] + if entering[column] > 0.0 { TRACK_GAP } else { 0.0 };
+        let label_left = curves + entering + if entering > 0.0 { TRACK_GAP } else { 0.0 };
         let left = label_left + labels + if column == 0 { 0.0 } else { 6.0 };
         let boxes = layers.columns[column].iter().filter_map(|p| layers.places[*p].node);
         let right = left + boxes.map(|n| box_width(&flow.nodes[n])).fold(0.0, f64::max);
@@ -158,7 +168,8 @@ fn height(flow: &Flow, node: usize) -> f64 {
 
 fn box_width(node: &NodeBox) -> f64 {
     let settings = node.settings.iter().map(|(key, value)| text_width(&setting(key, value), SETTING_SIZE));
-    let text = settings.fold(0.0, f64::max).max(text_width(&node.id, ID_SIZE) * 1.1).max(text_width(&node.kind, KIND_SIZE));
+    let text =
+        settings.fold(0.0, f64::max).max(text_width(&node.id, ID_SIZE) * 1.1).max(text_width(&node.kind, KIND_SIZE));
     (text + 2.0 * PADDING).max(MIN_WIDTH)
 }
 

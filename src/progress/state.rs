@@ -134,12 +134,12 @@ impl RunState {
         Some(before + node.done)
     }
 
-    /// Time left at the mean speed so far.
+    /// Time left at the mean speed so far; `None` at first and when all is done.
     pub(super) fn time_left(&self, now: Instant) -> Option<Duration> {
         let (since, at_first) = self.first?;
         let elapsed = now.duration_since(since);
         let (done, total) = (self.done_of_run()?, self.clips_of_run()?);
-        if elapsed < SETTLED || done <= at_first {
+        if elapsed < SETTLED || done <= at_first || done >= total {
             return None;
         }
         let secs_per_clip = elapsed.as_secs_f64() / (done - at_first) as f64;
@@ -197,7 +197,12 @@ mod tests {
     #[test]
     fn the_training_loss_is_the_mean_of_its_epoch() {
         let (mut state, now) = (RunState::default(), Instant::now());
-        let step = |epoch, loss| Event::Metrics { epoch, split: "train".into(), whole: false, values: vec![("step/loss".into(), loss)] };
+        let step = |epoch, loss| Event::Metrics {
+            epoch,
+            split: "train".into(),
+            whole: false,
+            values: vec![("step/loss".into(), loss)],
+        };
         for event in [step(1, 9.0), step(2, 1.0), step(2, 2.0)] {
             state.take("loss", &event, now);
         }

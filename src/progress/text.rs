@@ -40,7 +40,9 @@ pub(super) fn progress(state: &RunState, now: Instant) -> Option<String> {
     if let Some(speed) = node.clips_per_sec(now) {
         line += &format!(", {speed:.1} clips/s");
     }
-    if let Some((_, loss)) = state.train_loss().filter(|(epoch, _)| *epoch == node.epoch && node.split == copl_contract::Split::Train) {
+    if let Some((_, loss)) =
+        state.train_loss().filter(|(epoch, _)| *epoch == node.epoch && node.split == copl_contract::Split::Train)
+    {
         line += &format!(", loss {loss:.3}");
     }
     if let (Some(done), Some(total)) = (state.done_of_run(), state.clips_of_run()) {

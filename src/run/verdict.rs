@@ -40,7 +40,9 @@ pub(crate) fn verdict(results: &super::Results, watch: &Watch) -> Verdict {
                 Verdict { code, message: if known { message } else { with_lines(message, node, watch) } }
             }
         },
-        NodeEnd::Unknown(why) => Verdict { code: ExitCode::NodeFailed, message: with_lines(format!("node `{node}` {why}"), node, watch) },
+        NodeEnd::Unknown(why) => {
+            Verdict { code: ExitCode::NodeFailed, message: with_lines(format!("node `{node}` {why}"), node, watch) }
+        }
         NodeEnd::Success => Verdict { code: ExitCode::Success, message: String::new() },
     }
 }

@@ -32,8 +32,14 @@ impl Node for TensorSource {
             name: "tensor-source",
             about: "sends numbered tensors, to measure edges",
             settings: TensorSourceSettings::specs(),
-            inputs: vec![EdgeSpec::required("credits", &[Schema::Credits], "one row for every tensor taken").feedback()],
-            outputs: vec![EdgeSpec::required("tensors", &[Schema::Tensor], "tensors whose first number is their place")],
+            inputs: vec![
+                EdgeSpec::required("credits", &[Schema::Credits], "one row for every tensor taken").feedback(),
+            ],
+            outputs: vec![EdgeSpec::required(
+                "tensors",
+                &[Schema::Tensor],
+                "tensors whose first number is their place",
+            )],
             check: |env| TensorSourceSettings::from_env(env).map(|_| ()),
         }
     }
@@ -48,7 +54,10 @@ impl Node for TensorSource {
             credits.take(position).map_err(broken)?;
             let mut values = vec![0.0; settings.values.max(1)];
             values[0] = position as f32;
-            let row = BatchBuilder::new(Schema::Tensor).tensor_f32(values, 1, &[settings.values.max(1)]).build().map_err(broken)?;
+            let row = BatchBuilder::new(Schema::Tensor)
+                .tensor_f32(values, 1, &[settings.values.max(1)])
+                .build()
+                .map_err(broken)?;
             edges.send("tensors", Header { position, ..Header::new(Kind::Data, 1, Split::Train) }, row)?;
         }
         while !credits.all_returned() {
@@ -107,10 +116,14 @@ impl Node for TensorSink {
             if message.header.kind != Kind::Data {
                 continue;
             }
-            let view = tensor::view::<Float32Type>(&message.batch, "tensor").map_err(|e| NodeError::contract("tensors", e))?;
+            let view =
+                tensor::view::<Float32Type>(&message.batch, "tensor").map_err(|e| NodeError::contract("tensors", e))?;
             let position = message.header.position;
             if view.values[0] != position as f32 {
-                return Err(NodeError::failed(ExitCode::Contract, format!("tensor {position} holds {}", view.values[0])));
+                return Err(NodeError::failed(
+                    ExitCode::Contract,
+                    format!("tensor {position} holds {}", view.values[0]),
+                ));
             }
             bytes += size_of_val(view.values);
             count += 1;

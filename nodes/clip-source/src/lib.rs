@@ -68,7 +68,8 @@ impl Node for ClipSource {
             about: "reads a dataset and streams its clips, at most WINDOW under way",
             settings: ClipSourceSettings::specs(),
             inputs: vec![
-                EdgeSpec::required("credits", &[Schema::Credits], "one row for every clip whose row is in the report").feedback(),
+                EdgeSpec::required("credits", &[Schema::Credits], "one row for every clip whose row is in the report")
+                    .feedback(),
             ],
             outputs: vec![
                 EdgeSpec::required("clips", &[Schema::Clips], "the clips, in order"),

@@ -59,3 +59,68 @@ impl Plan {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use copl_contract::settings::Settings;
+    use made::dataset;
+
+    mod made {
+        use copl_datasets::{Clip, Dataset, Split, Task};
+
+        pub(super) fn dataset() -> Dataset {
+            let clip = |row: usize, split| Clip {
+                id: format!("v#{row}"),
+                video_id: "v".to_owned(),
+                video: "v.mp4".into(),
+                split,
+                labels: vec![0; 10],
+                category: 0,
+                start_secs: 0,
+                end_secs: 10,
+                row,
+            };
+            let splits = [Split::Train; 5].into_iter().chain([Split::Val; 2]).chain([Split::Test; 3]);
+            Dataset {
+                name: "made".to_owned(),
+                task: Task::Ave,
+                root: "/".into(),
+                classes: vec!["Bell".to_owned()],
+                background: 1,
+                segments: 10,
+                clips: splits.enumerate().map(|(row, split)| clip(row, split)).collect(),
+                fingerprint: String::new(),
+                unassigned: Vec::new(),
+            }
+        }
+    }
+
+    fn plan(more: &[(&str, &str)]) -> Vec<Step> {
+        let env = [("DATASET", "ave-mini"), ("ROOT", "x"), ("EPOCHS", "2")].iter().chain(more);
+        let env = env.map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Plan::new(&dataset(), &ClipSourceSettings::from_env(&env).unwrap()).steps().collect()
+    }
+
+    #[test]
+    fn train_and_val_every_epoch_then_test_once() {
+        let boundaries: Vec<_> = plan(&[])
+            .into_iter()
+            .filter_map(|s| if let Step::Boundary { epoch, split } = s { Some((epoch, split)) } else { None })
+            .collect();
+        let expected = [(1, Split::Train), (1, Split::Val), (2, Split::Train), (2, Split::Val), (2, Split::Test)];
+        assert_eq!(boundaries, expected);
+        assert_eq!(plan(&[]).len(), 2 * (5 + 2) + 3 + 5);
+    }
+
+    #[test]
+    fn the_order_is_a_function_of_seed_and_epoch() {
+        assert_eq!(plan(&[("SEED", "3")]), plan(&[("SEED", "3")]));
+        assert_ne!(plan(&[("SEED", "3")]), plan(&[("SEED", "4")]));
+    }
+
+    #[test]
+    fn a_limit_holds_for_each_split() {
+        assert_eq!(plan(&[("LIMIT_CLIPS", "2")]).len(), 2 * (2 + 2) + 2 + 5);
+    }
+}

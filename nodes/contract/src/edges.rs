@@ -116,7 +116,9 @@ impl Edges {
     ) -> Result<Self, NodeError> {
         let mut connected = BTreeMap::new();
         for name in inputs {
-            let spec = spec.input(name).ok_or_else(|| NodeError::contract(name, format!("{} has no such input", spec.name)))?;
+            let spec = spec
+                .input(name)
+                .ok_or_else(|| NodeError::contract(name, format!("{} has no such input", spec.name)))?;
             connected.insert(name.clone(), Input { spec: spec.clone(), sequence: Sequence::default(), closed: None });
         }
         for edge in spec.inputs.iter().filter(|e| !e.optional) {
@@ -246,10 +248,13 @@ impl Edges {
         if header.run != self.place.run {
             return Err(broken(format!("a message of run {}, this is run {}", header.run, self.place.run)));
         }
-        let input = self.inputs.get_mut(&id).ok_or_else(|| broken("a message on an input that is not declared".to_owned()))?;
+        let input =
+            self.inputs.get_mut(&id).ok_or_else(|| broken("a message on an input that is not declared".to_owned()))?;
         input.sequence.accept(&header).map_err(&broken)?;
         let batch = match header.kind {
-            Kind::Boundary | Kind::End => RecordBatch::new_empty(std::sync::Arc::new(arrow::datatypes::Schema::empty())),
+            Kind::Boundary | Kind::End => {
+                RecordBatch::new_empty(std::sync::Arc::new(arrow::datatypes::Schema::empty()))
+            }
             Kind::Data | Kind::Tombstone => {
                 let schema = header.schema.ok_or_else(|| broken("a payload without a schema".to_owned()))?;
                 let accepted = match header.kind {
@@ -282,7 +287,12 @@ impl Edges {
     ///
     /// # Errors
     /// If the schema does not belong on this output, or the engine refuses.
-    pub fn send(&mut self, output: &str, header: Header, (schema, batch): (Schema, RecordBatch)) -> Result<(), NodeError> {
+    pub fn send(
+        &mut self,
+        output: &str,
+        header: Header,
+        (schema, batch): (Schema, RecordBatch),
+    ) -> Result<(), NodeError> {
         let belongs = header.kind == Kind::Tombstone
             || self.declared.iter().any(|e| e.answers_to(output) && e.schemas.contains(&schema));
         if !belongs {
@@ -338,7 +348,9 @@ impl Edges {
         let settled = |i: &Input| i.sequence.ended() && (i.spec.feedback || i.closed.is_some());
         while !self.inputs.values().all(settled) {
             if start.elapsed() > FINISH_GRACE {
-                return Err(NodeError::Stalled("the graph upstream did not close after the end of the streams".to_owned()));
+                return Err(NodeError::Stalled(
+                    "the graph upstream did not close after the end of the streams".to_owned(),
+                ));
             }
             self.state("finishing");
             match self.transport.next(WAKE) {
@@ -350,7 +362,9 @@ impl Edges {
                         input.closed = Some(Instant::now());
                     }
                 }
-                Raw::Failed { node, error } => return Err(NodeError::Upstream(format!("node `{node}` failed: {error}"))),
+                Raw::Failed { node, error } => {
+                    return Err(NodeError::Upstream(format!("node `{node}` failed: {error}")));
+                }
                 Raw::Interrupted => return Err(NodeError::Interrupted),
                 Raw::Error(e) => return Err(NodeError::Engine(e)),
                 Raw::Idle => self.check_closed()?,

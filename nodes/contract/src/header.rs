@@ -118,7 +118,17 @@ pub struct Header {
 impl Header {
     /// A header of an epoch's split with no clip; `seq` and `run` are set by [`crate::Edges::send`].
     pub fn new(kind: Kind, epoch: u32, split: Split) -> Self {
-        Self { kind, seq: 0, run: String::new(), epoch, split, position: 0, clip: String::new(), step: None, schema: None }
+        Self {
+            kind,
+            seq: 0,
+            run: String::new(),
+            epoch,
+            split,
+            position: 0,
+            clip: String::new(),
+            step: None,
+            schema: None,
+        }
     }
 
     /// The same place in the run, as a message of another kind.
@@ -168,7 +178,8 @@ impl Header {
             Some(_) => Err(format!("header `{key}` is not a string")),
             None => Err(format!("header `{key}` is missing")),
         };
-        let count = |key: &str| int(key).and_then(|v| u64::try_from(v).map_err(|_| format!("header `{key}` is negative")));
+        let count =
+            |key: &str| int(key).and_then(|v| u64::try_from(v).map_err(|_| format!("header `{key}` is negative")));
         let version = int("copl_version")?;
         if version != CONTRACT_VERSION {
             return Err(format!("contract version {version}; this build speaks version {CONTRACT_VERSION}"));
@@ -176,7 +187,8 @@ impl Header {
         let kind = text("kind")?;
         let step = int("step")?;
         Ok(Self {
-            kind: Kind::parse(kind).ok_or_else(|| format!("header `kind` is `{kind}`; known: data, tombstone, boundary, end"))?,
+            kind: Kind::parse(kind)
+                .ok_or_else(|| format!("header `kind` is `{kind}`; known: data, tombstone, boundary, end"))?,
             seq: count("seq")?,
             run: text("run")?.to_owned(),
             epoch: u32::try_from(int("epoch")?).map_err(|_| "header `epoch` is out of range".to_owned())?,
@@ -186,7 +198,9 @@ impl Header {
             step: u64::try_from(step).ok(),
             schema: match text("schema")? {
                 "" => None,
-                name => Some(Schema::by_name(name).ok_or_else(|| format!("header `schema` names no known schema: `{name}`"))?),
+                name => Some(
+                    Schema::by_name(name).ok_or_else(|| format!("header `schema` names no known schema: `{name}`"))?,
+                ),
             },
         })
     }

@@ -35,7 +35,9 @@ pub fn launch<N: Node + 'static>() -> ! {
         .spawn(run::<N>)
         .map_err(|e| NodeError::failed(ExitCode::Internal, format!("cannot start the node's thread: {e}")))
         .and_then(|thread| {
-            thread.join().unwrap_or_else(|_| Err(NodeError::failed(ExitCode::Internal, "the node panicked; see the lines above")))
+            thread.join().unwrap_or_else(|_| {
+                Err(NodeError::failed(ExitCode::Internal, "the node panicked; see the lines above"))
+            })
         });
     let code = match code {
         Ok(()) => {

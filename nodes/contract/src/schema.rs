@@ -5,7 +5,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Float64Array, Int32Builder, Int64Array, ListArray, ListBuilder, RecordBatch, StringArray};
+use arrow::array::{
+    Array, ArrayRef, Float64Array, Int32Builder, Int64Array, ListArray, ListBuilder, RecordBatch, StringArray,
+};
 use arrow::datatypes::{DataType, Field, Float32Type, Int32Type, Schema as ArrowSchema, UInt8Type};
 
 use crate::tensor;
@@ -247,7 +249,9 @@ impl BatchBuilder {
 
     fn push(mut self, make: impl FnOnce(&'static str) -> Result<(Field, ArrayRef), String>) -> Self {
         match self.schema.columns().get(self.fields.len()) {
-            None => self.problem = self.problem.or_else(|| Some(format!("`{}` has no more columns", self.schema.name()))),
+            None => {
+                self.problem = self.problem.or_else(|| Some(format!("`{}` has no more columns", self.schema.name())))
+            }
             Some(column) => match make(column.name) {
                 Ok((field, array)) => {
                     self.fields.push(field);
@@ -312,7 +316,8 @@ impl BatchBuilder {
         if let Some(problem) = self.problem {
             return Err(problem);
         }
-        let batch = RecordBatch::try_new(Arc::new(ArrowSchema::new(self.fields)), self.arrays).map_err(|e| e.to_string())?;
+        let batch =
+            RecordBatch::try_new(Arc::new(ArrowSchema::new(self.fields)), self.arrays).map_err(|e| e.to_string())?;
         self.schema.check(&batch)?;
         Ok((self.schema, batch))
     }

@@ -60,10 +60,8 @@ pub fn view<'a, T: ArrowPrimitiveType>(batch: &'a RecordBatch, name: &str) -> Re
     let list = batch.column(index).as_any().downcast_ref::<FixedSizeListArray>().ok_or_else(wrong)?;
     let values = list.values().as_any().downcast_ref::<PrimitiveArray<T>>().ok_or_else(wrong)?;
     let width = usize::try_from(list.value_length()).map_err(|e| e.to_string())?;
-    let metadata = field
-        .metadata()
-        .get(EXTENSION_METADATA)
-        .ok_or_else(|| format!("column `{name}` names no tensor shape"))?;
+    let metadata =
+        field.metadata().get(EXTENSION_METADATA).ok_or_else(|| format!("column `{name}` names no tensor shape"))?;
     let shape: Vec<usize> = serde_json::from_str::<serde_json::Value>(metadata)
         .ok()
         .and_then(|v| serde_json::from_value(v.get("shape")?.clone()).ok())

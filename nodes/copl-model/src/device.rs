@@ -38,9 +38,9 @@ pub fn open(choice: DeviceChoice) -> Result<(Device, String), String> {
         DeviceChoice::Cpu => Ok((Device::Cpu, "cpu".to_owned())),
         DeviceChoice::Cuda(n) => match Device::new_cuda(n) {
             Ok(device) => Ok((device, format!("cuda:{n}"))),
-            Err(_) if !cfg!(feature = "cuda") => {
-                Err(format!("DEVICE cuda:{n}: this build has no CUDA; build with `--features cuda`, or set DEVICE to cpu or auto"))
-            }
+            Err(_) if !cfg!(feature = "cuda") => Err(format!(
+                "DEVICE cuda:{n}: this build has no CUDA; build with `--features cuda`, or set DEVICE to cpu or auto"
+            )),
             Err(e) => Err(format!("DEVICE cuda:{n}: {e}; set DEVICE to cpu or auto to go on without it")),
         },
         DeviceChoice::Auto => match cfg!(feature = "cuda").then(|| Device::new_cuda(0)) {

@@ -28,9 +28,7 @@ pub enum Error {
     Config(String),
 
     /// An encoder's weights are needed and no file was named.
-    #[error(
-        "encoder '{preset}' has no weights inside this program: name a safetensors file, or say 'random'"
-    )]
+    #[error("encoder '{preset}' has no weights inside this program: name a safetensors file, or say 'random'")]
     NoWeights {
         /// The encoder's preset name.
         preset: String,

@@ -180,30 +180,35 @@ impl Model {
         if config.segments == 0 || config.classes == 0 {
             return Err(Error::Config("segments and classes must be at least 1".to_string()));
         }
-        let sizes = (&visual.architecture, audio.as_ref().map_or(&visual.architecture, |a| &a.architecture));
-        let head = AveHead::new(config.head, config.classes, sizes.0.out_dim(), sizes.1.out_dim(), config.consistency);
-        let image_sizes = (sizes.0.image_size(), sizes.1.image_size());
-        let mut cards = vec![(
-            visual.card(if audio.is_some() { "visual" } else { "visual and audio" }),
-            visual.weights.iter().count(),
-        )];
+        let role = if audio.is_some() { "visual" } else { "visual and audio" };
+        let mut cards = vec![(visual.card(role), visual.weights.iter().count())];
         cards.extend(audio.iter().map(|audio| (audio.card("audio"), audio.weights.iter().count())));
-        let frozen = || -> Result<Encoders> {
-            let visual = visual.architecture.build(&visual.weights, execution)?;
-            let audio = match &audio {
-                Some(audio) => audio.architecture.build(&audio.weights, execution)?,
-                None => visual.clone(),
-            };
-            Ok(Encoders { visual, audio })
-        };
+        let (visual_sizes, audio_sizes) = (visual.architecture, audio.as_ref().map(|audio| audio.architecture.clone()));
+        let other = audio_sizes.as_ref().unwrap_or(&visual_sizes);
+        let image_sizes = (visual_sizes.image_size(), other.image_size());
+        let widths = (visual_sizes.out_dim(), other.out_dim());
+        let head = AveHead::new(config.head, config.classes, widths.0, widths.1, config.consistency);
+        let (visual, audio) = (visual.weights, audio.map(|audio| audio.weights));
         let mut start = None;
         let method: Box<dyn Method> = match config.method {
-            MethodKind::Copl => Box::new(Copl::new(config.copl.clone(), config.segments, frozen()?)?),
-            MethodKind::LinearProbe => Box::new(LinearProbe::new(frozen()?)),
             MethodKind::Full => {
-                let full = Full::new(visual.architecture.clone(), audio.as_ref().map(|a| a.architecture.clone()));
-                start = Some(full.start(&visual.weights, audio.as_ref().map(|a| &a.weights)));
+                let full = Full::new(visual_sizes, audio_sizes);
+                start = Some(full.start(&visual, audio.as_ref()));
                 Box::new(full)
+            }
+            MethodKind::Copl | MethodKind::LinearProbe => {
+                // Weights are given away, so that they are not in memory twice.
+                let visual = visual_sizes.build(visual, execution)?;
+                let audio = match (audio_sizes, audio) {
+                    (Some(sizes), Some(weights)) => sizes.build(weights, execution)?,
+                    _ => visual.clone(),
+                };
+                let encoders = Encoders { visual, audio };
+                if config.method == MethodKind::Copl {
+                    Box::new(Copl::new(config.copl.clone(), config.segments, encoders)?)
+                } else {
+                    Box::new(LinearProbe::new(encoders))
+                }
             }
         };
         let mut specs = method.parameters();

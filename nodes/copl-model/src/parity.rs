@@ -213,7 +213,7 @@ fn backbone(
     report: &mut ParityReport,
 ) -> Result<()> {
     let loaded = fixture.encoder("backbone.", sizes)?;
-    let encoder = loaded.architecture.build(&loaded.weights, execution)?;
+    let encoder = loaded.architecture.build(loaded.weights, execution)?;
     let mut check = |name: &str, found: &Tensor| report.compare(name, Measure::Activation, found, fixture.get(name)?);
     let mut tokens = encoder.embed(fixture.get("input.images")?)?;
     check("expect.embed", &tokens)?;

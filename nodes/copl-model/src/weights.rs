@@ -82,6 +82,16 @@ impl Tensors {
         })
     }
 
+    /// Takes the tensor of this name out, so that its memory can be given back once it has been copied elsewhere.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn take(&mut self, name: &str) -> Result<Tensor> {
+        let tensor = self.get(name)?;
+        self.0.remove(name);
+        Ok(tensor)
+    }
+
     /// True if some tensor takes part in a graph.
     pub fn tracked(&self) -> bool {
         self.0.values().any(Tensor::track_op)
@@ -227,8 +237,8 @@ impl WeightSource {
     }
 }
 
-/// The weights that ship inside the program, by preset: `("swin-v2-nano", include_bytes!("../weights/..."))`.
-const EMBEDDED: &[(&str, &[u8])] = &[];
+/// The weights that ship inside the program, by preset.
+const EMBEDDED: &[(&str, &[u8])] = &[("swin-v2-nano", include_bytes!("../weights/swin-v2-nano.safetensors"))];
 
 fn embedded(preset: &str) -> Option<&'static [u8]> {
     EMBEDDED.iter().find(|(name, _)| *name == preset).map(|(_, bytes)| *bytes)
@@ -301,6 +311,18 @@ mod tests {
         assert_eq!(read.keys().collect::<Vec<_>>(), tensors.keys().collect::<Vec<_>>());
         let name = "layers.2.downsample.reduction.weight";
         assert_eq!(read[name].to_vec2::<f32>().unwrap(), tensors[name].to_vec2::<f32>().unwrap());
+    }
+
+    #[test]
+    fn weights_inside_the_program_are_whole() {
+        for (name, _) in EMBEDDED {
+            let source = WeightSource::resolve(name, None).unwrap();
+            let weights = preset(name).unwrap().weights(&source, 0, &Device::Cpu).unwrap();
+            for (name, tensor) in weights.iter() {
+                let sum = tensor.sum_all().unwrap().to_scalar::<f32>().unwrap();
+                assert!(sum.is_finite(), "{name}");
+            }
+        }
     }
 
     #[test]

@@ -108,8 +108,13 @@ pub fn validate(yaml: &str) -> Result<(), EngineError> {
 ///
 /// # Errors
 /// If dora refuses the dataflow or fails; a node's failure is in its result.
-pub fn run(yaml: &str, folder: &Path, mut on_line: impl FnMut(Line) + Send + 'static) -> Result<Vec<NodeResult>, EngineError> {
-    let mut descriptor = Descriptor::parse(yaml.as_bytes().to_vec()).map_err(|e| EngineError::Descriptor(format!("{e:#}")))?;
+pub fn run(
+    yaml: &str,
+    folder: &Path,
+    mut on_line: impl FnMut(Line) + Send + 'static,
+) -> Result<Vec<NodeResult>, EngineError> {
+    let mut descriptor =
+        Descriptor::parse(yaml.as_bytes().to_vec()).map_err(|e| EngineError::Descriptor(format!("{e:#}")))?;
     let this = std::env::current_exe()?.display().to_string();
     for node in &mut descriptor.nodes {
         if node.path.as_deref() == Some("copl") {

@@ -73,7 +73,12 @@ fn ratio(part: u64, whole: u64) -> Option<f64> {
 pub fn argmax(logits: &[f32], classes: usize) -> Vec<usize> {
     logits
         .chunks_exact(classes.max(1))
-        .map(|row| row.iter().enumerate().fold((0, f32::NEG_INFINITY), |best, (i, x)| if *x > best.1 { (i, *x) } else { best }).0)
+        .map(|row| {
+            row.iter()
+                .enumerate()
+                .fold((0, f32::NEG_INFINITY), |best, (i, x)| if *x > best.1 { (i, *x) } else { best })
+                .0
+        })
         .collect()
 }
 

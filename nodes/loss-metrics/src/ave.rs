@@ -32,19 +32,21 @@ impl TaskLoss {
         let mut gradient = Vec::with_capacity(logits.len());
         let mut by_segment = Vec::with_capacity(labels.len());
         for (row, label) in logits.chunks_exact(classes.max(1)).zip(labels) {
-            let label = usize::try_from(*label)
-                .ok()
-                .filter(|l| *l < classes)
-                .ok_or_else(|| format!("label {label} is none of {classes} classes; CLASSES of the model must count the background"))?;
+            let label = usize::try_from(*label).ok().filter(|l| *l < classes).ok_or_else(|| {
+                format!("label {label} is none of {classes} classes; CLASSES of the model must count the background")
+            })?;
             let p = softmax(row);
             by_segment.push(match self {
                 Self::CrossEntropy => {
-                    gradient.extend(p.iter().enumerate().map(|(c, p)| ((p - f64::from(u8::from(c == label))) / count) as f32));
+                    gradient.extend(
+                        p.iter().enumerate().map(|(c, p)| ((p - f64::from(u8::from(c == label))) / count) as f32),
+                    );
                     cross_entropy(row, label)
                 }
                 Self::SoftmaxBce => {
                     let elements = count * classes as f64;
-                    let dp: Vec<f64> = p.iter().enumerate().map(|(c, p)| bce_slope(*p, c == label) / elements).collect();
+                    let dp: Vec<f64> =
+                        p.iter().enumerate().map(|(c, p)| bce_slope(*p, c == label) / elements).collect();
                     let mean: f64 = dp.iter().zip(&p).map(|(d, p)| d * p).sum();
                     gradient.extend(dp.iter().zip(&p).map(|(d, p)| (p * (d - mean)) as f32));
                     p.iter().enumerate().map(|(c, p)| bce(*p, c == label)).sum::<f64>() / classes as f64
@@ -85,7 +87,11 @@ fn bce_slope(p: f64, hit: bool) -> f64 {
 /// If the two differ in size.
 pub fn consistency(visual: &[f32], audio: &[f32], weight: f64) -> Result<(f64, Vec<f32>, Vec<f32>), String> {
     if visual.len() != audio.len() {
-        return Err(format!("visual features of {} and audio features of {} values cannot be compared", visual.len(), audio.len()));
+        return Err(format!(
+            "visual features of {} and audio features of {} values cannot be compared",
+            visual.len(),
+            audio.len()
+        ));
     }
     let n = visual.len().max(1) as f64;
     let difference: Vec<f64> = visual.iter().zip(audio).map(|(v, a)| f64::from(*v) - f64::from(*a)).collect();
@@ -123,8 +129,16 @@ mod tests {
     /// torch: F.cross_entropy and F.binary_cross_entropy(x.softmax(-1), one_hot) of the same numbers.
     #[test]
     fn values_agree_with_pytorch() {
-        assert!((mean(TaskLoss::CrossEntropy, &LOGITS) - 0.821_282).abs() < 1e-5, "{}", mean(TaskLoss::CrossEntropy, &LOGITS));
-        assert!((mean(TaskLoss::SoftmaxBce, &LOGITS) - 0.363_371).abs() < 1e-5, "{}", mean(TaskLoss::SoftmaxBce, &LOGITS));
+        assert!(
+            (mean(TaskLoss::CrossEntropy, &LOGITS) - 0.821_282).abs() < 1e-5,
+            "{}",
+            mean(TaskLoss::CrossEntropy, &LOGITS)
+        );
+        assert!(
+            (mean(TaskLoss::SoftmaxBce, &LOGITS) - 0.363_371).abs() < 1e-5,
+            "{}",
+            mean(TaskLoss::SoftmaxBce, &LOGITS)
+        );
     }
 
     #[test]

@@ -42,9 +42,9 @@ impl Targets {
 
     /// Takes a clip's target out; a clip is predicted once.
     pub(crate) fn take(&mut self, position: u64) -> Result<Target, NodeError> {
-        self.waiting
-            .remove(&position)
-            .ok_or_else(|| NodeError::contract("predictions", format!("clip {position} is not under way, or was predicted twice")))
+        self.waiting.remove(&position).ok_or_else(|| {
+            NodeError::contract("predictions", format!("clip {position} is not under way, or was predicted twice"))
+        })
     }
 
     /// Name of a class; the last one of `classes` is the background.

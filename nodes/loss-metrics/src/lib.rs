@@ -15,3 +15,6 @@ mod node;
 mod report;
 
 pub use node::{LossMetrics, LossMetricsSettings};
+
+#[cfg(test)]
+mod tests;

@@ -35,21 +35,44 @@ impl Node for LossMetrics {
             settings: LossMetricsSettings::specs(),
             inputs: vec![
                 EdgeSpec::required("clips", &[Schema::Clips], "the clips with their targets"),
-                EdgeSpec::required("predictions", &[Schema::Predictions], "what the model says of each batch; tombstones of clips that were not decoded"),
+                EdgeSpec::required(
+                    "predictions",
+                    &[Schema::Predictions],
+                    "what the model says of each batch; tombstones of clips that were not decoded",
+                ),
             ],
             outputs: vec![
-                EdgeSpec::required("gradients", &[Schema::Gradients, Schema::Verdict], "the loss's gradient for each training batch; a verdict after each validation pass"),
-                EdgeSpec::optional("report", copl_contract::spec::REPORT_TABLES, "a `samples` row for every clip, `metrics`, `quarantine`, `nodes`"),
+                EdgeSpec::required(
+                    "gradients",
+                    &[Schema::Gradients, Schema::Verdict],
+                    "the loss's gradient for each training batch; a verdict after each validation pass",
+                ),
+                EdgeSpec::optional(
+                    "report",
+                    copl_contract::spec::REPORT_TABLES,
+                    "a `samples` row for every clip, `metrics`, `quarantine`, `nodes`",
+                ),
             ],
             check: |env| {
                 let settings = LossMetricsSettings::from_env(env)?;
-                if settings.consistency >= 0.0 { Ok(()) } else { Err(("CONSISTENCY".to_owned(), "a weight is not negative".to_owned())) }
+                if settings.consistency >= 0.0 {
+                    Ok(())
+                } else {
+                    Err(("CONSISTENCY".to_owned(), "a weight is not negative".to_owned()))
+                }
             },
         }
     }
 
     fn run(settings: Self::Settings, edges: &mut Edges) -> Result<(), NodeError> {
-        let mut node = Running { settings, targets: Targets::default(), pass: Pass::default(), best: None, step: 0, progress: ProgressMeter::default() };
+        let mut node = Running {
+            settings,
+            targets: Targets::default(),
+            pass: Pass::default(),
+            best: None,
+            step: 0,
+            progress: ProgressMeter::default(),
+        };
         let mut waiting: VecDeque<Message> = VecDeque::new();
         while let Some(message) = edges.recv()? {
             match (message.input.as_str(), message.header.kind) {
@@ -77,7 +100,8 @@ impl Node for LossMetrics {
 fn positions(message: &Message) -> Result<Vec<u64>, NodeError> {
     Ok(match message.header.kind {
         Kind::Data => {
-            let column = schema::int64(&message.batch, "position").map_err(|e| NodeError::contract("predictions", e))?;
+            let column =
+                schema::int64(&message.batch, "position").map_err(|e| NodeError::contract("predictions", e))?;
             column.values().iter().map(|p| *p as u64).collect()
         }
         Kind::Tombstone => vec![message.header.position],
@@ -127,7 +151,10 @@ impl Running {
         let targets = positions.iter().map(|p| self.targets.take(*p)).collect::<Result<Vec<_>, _>>()?;
         let labels: Vec<i32> = targets.iter().flat_map(|t| t.labels.iter().copied()).collect();
         if labels.len() != segments * targets.len() {
-            return Err(broken(format!("predictions of {segments} segments for clips of {}", labels.len() / targets.len().max(1))));
+            return Err(broken(format!(
+                "predictions of {segments} segments for clips of {}",
+                labels.len() / targets.len().max(1)
+            )));
         }
         let loss = self.settings.loss.evaluate(logits.values, &labels, classes).map_err(broken)?;
         let weight = self.settings.consistency;
@@ -138,7 +165,13 @@ impl Running {
             let clips: Vec<&str> = targets.iter().map(|t| t.clip.as_str()).collect();
             return Err(NodeError::failed(
                 ExitCode::NotFinite,
-                format!("loss {total} at step {} of epoch {} ({}), clips {}: lower the learning rates", header.step.unwrap_or(0), header.epoch, header.split, clips.join(", ")),
+                format!(
+                    "loss {total} at step {} of epoch {} ({}), clips {}: lower the learning rates",
+                    header.step.unwrap_or(0),
+                    header.epoch,
+                    header.split,
+                    clips.join(", ")
+                ),
             ));
         }
         let training = header.split == Split::Train;
@@ -208,7 +241,14 @@ impl Running {
         let target = self.targets.take(header.position)?;
         self.pass.quarantined += 1;
         self.progress.clip(header.epoch, header.split);
-        let row = Sample { position: header.position, target, status: "quarantined", prediction: Vec::new(), score: f64::NAN, loss: f64::NAN };
+        let row = Sample {
+            position: header.position,
+            target,
+            status: "quarantined",
+            prediction: Vec::new(),
+            score: f64::NAN,
+            loss: f64::NAN,
+        };
         self.report(edges, header, Ok((Schema::Quarantine, message.batch.clone())))?;
         self.report(edges, header, report::samples(&[row]))
     }
@@ -217,7 +257,8 @@ impl Running {
         self.progress.flush();
         let pass = std::mem::take(&mut self.pass);
         let clips = pass.clips.max(1) as f64;
-        let mut metrics = vec![Metric::count("clips", pass.clips), Metric::count("clips_quarantined", pass.quarantined)];
+        let mut metrics =
+            vec![Metric::count("clips", pass.clips), Metric::count("clips_quarantined", pass.quarantined)];
         let accuracy = pass.confusion.as_ref().and_then(Confusion::accuracy);
         if let (Some(confusion), Some(accuracy)) = (&pass.confusion, accuracy) {
             metrics.extend([
@@ -239,7 +280,11 @@ impl Running {
             if best {
                 self.best = Some(value);
             }
-            let verdict = BatchBuilder::new(Schema::Verdict).utf8(["accuracy"]).float64([100.0 * value]).int64([i64::from(best)]).build();
+            let verdict = BatchBuilder::new(Schema::Verdict)
+                .utf8(["accuracy"])
+                .float64([100.0 * value])
+                .int64([i64::from(best)])
+                .build();
             let verdict = verdict.map_err(|e| NodeError::contract("gradients", e))?;
             edges.send("gradients", header.with_kind(Kind::Data), verdict)?;
         }
@@ -267,7 +312,12 @@ impl Running {
         Event::Metrics { epoch: header.epoch, split: header.split.to_string(), whole, values }.emit();
     }
 
-    fn report(&self, edges: &mut Edges, header: &Header, rows: Result<(Schema, arrow::array::RecordBatch), String>) -> Result<(), NodeError> {
+    fn report(
+        &self,
+        edges: &mut Edges,
+        header: &Header,
+        rows: Result<(Schema, arrow::array::RecordBatch), String>,
+    ) -> Result<(), NodeError> {
         let rows = rows.map_err(|e| NodeError::contract("report", e))?;
         if !edges.has_output("report") {
             return Ok(());

@@ -64,12 +64,7 @@ impl Cache {
         let failed = |source| MediaError::system(format!("use the cache folder {}", folder.display()), source);
         fs::create_dir_all(folder).map_err(failed)?;
         let room = Room::measure(folder, max_bytes).map_err(failed)?;
-        Ok(Self {
-            folder: folder.to_owned(),
-            contents: Contents::default(),
-            room,
-            counters: Counters::default(),
-        })
+        Ok(Self { folder: folder.to_owned(), contents: Contents::default(), room, counters: Counters::default() })
     }
 
     /// The decoded form of `clip` under `settings`: from the folder, or from `decode`, whose success is then kept.

@@ -98,7 +98,8 @@ mod tests {
         for old in ["4.4.2-0ubuntu0.22.04.1", "4.2.2-static", "5.0.1"] {
             assert!(is_before_5_1(old), "{old}");
         }
-        for new in ["5.1.9-0+deb12u1", "6", "7.0.2-static", "n9.0.2-17-g2a571b6068-20260930", "N-118-gabc", "git-2026"] {
+        for new in ["5.1.9-0+deb12u1", "6", "7.0.2-static", "n9.0.2-17-g2a571b6068-20260930", "N-118-gabc", "git-2026"]
+        {
             assert!(!is_before_5_1(new), "{new}");
         }
     }

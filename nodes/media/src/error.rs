@@ -90,10 +90,7 @@ impl FromStr for ReasonCode {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|code| code.as_str() == text)
-            .ok_or_else(|| format!("unknown reason code `{text}`"))
+        Self::ALL.into_iter().find(|code| code.as_str() == text).ok_or_else(|| format!("unknown reason code `{text}`"))
     }
 }
 

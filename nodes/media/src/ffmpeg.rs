@@ -77,12 +77,7 @@ impl Run<'_> {
         })
     }
 
-    fn drain(
-        &self,
-        child: &mut FfmpegChild,
-        deadline: Instant,
-        limits: &Limits,
-    ) -> Result<(Vec<u8>, Log), MediaError> {
+    fn drain(&self, child: &mut FfmpegChild, deadline: Instant, limits: &Limits) -> Result<(Vec<u8>, Log), MediaError> {
         let max_bytes = self.max_bytes.min(limits.max_output_bytes);
         let bytes = in_thread(child.take_stdout(), move |pipe| {
             let mut bytes = Vec::new();
@@ -90,9 +85,8 @@ impl Run<'_> {
             read.map(|_| bytes)
         })?;
         let log = in_thread(child.take_stderr(), |pipe| Log::read(pipe))?;
-        let bytes = self
-            .receive(&bytes, deadline, limits)?
-            .map_err(|source| MediaError::system("read from ffmpeg", source))?;
+        let bytes =
+            self.receive(&bytes, deadline, limits)?.map_err(|source| MediaError::system("read from ffmpeg", source))?;
         if bytes.len() as u64 > max_bytes {
             let detail = format!("decodes to more than {max_bytes} bytes");
             return Err(BadClip::new(self.stage, ReasonCode::Oversized, detail).into());
@@ -183,7 +177,10 @@ mod tests {
 
     #[test]
     fn an_option_ffmpeg_does_not_know_is_no_fault_of_the_clip() {
-        for args in [&["-no_such_option", "1", "-"][..], &["-f", "lavfi", "-i", "testsrc2", "-vf", "no_such_filter", "-f", "null", "-"]] {
+        for args in [
+            &["-no_such_option", "1", "-"][..],
+            &["-f", "lavfi", "-i", "testsrc2", "-vf", "no_such_filter", "-f", "null", "-"],
+        ] {
             let error = run(args, 1).output(&Limits::default()).unwrap_err();
             assert!(matches!(error, MediaError::UnfitFfmpeg { .. }), "{error}");
         }

@@ -67,9 +67,8 @@ impl Log {
             }
             return;
         }
-        self.cut_short |= ["partial file", "ended prematurely", "Packet corrupt", "Truncated"]
-            .iter()
-            .any(|mark| line.contains(mark));
+        self.cut_short |=
+            ["partial file", "ended prematurely", "Packet corrupt", "Truncated"].iter().any(|mark| line.contains(mark));
         self.no_index |= line.contains("moov atom not found");
         if ["corrupt decoded frame", "Error while decoding stream", "Error submitting packet to decoder"]
             .iter()

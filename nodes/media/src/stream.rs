@@ -48,7 +48,10 @@ pub fn open_cache(wanted: bool, dir: Option<&Path>, max_gib: f64) -> Result<Opti
     let dir = match dir {
         Some(dir) => dir.to_owned(),
         None => default_cache_dir().ok_or_else(|| {
-            NodeError::failed(ExitCode::Missing, "no cache folder: set CACHE_DIR, or the HOME or XDG_CACHE_HOME variable")
+            NodeError::failed(
+                ExitCode::Missing,
+                "no cache folder: set CACHE_DIR, or the HOME or XDG_CACHE_HOME variable",
+            )
         })?,
     };
     let max_bytes = (max_gib * (1u64 << 30) as f64) as u64;
@@ -58,7 +61,8 @@ pub fn open_cache(wanted: bool, dir: Option<&Path>, max_gib: f64) -> Result<Opti
 /// Where decoded clips are kept if nothing else is said.
 pub fn default_cache_dir() -> Option<PathBuf> {
     let base = std::env::var_os("XDG_CACHE_HOME").filter(|v| !v.is_empty()).map(PathBuf::from);
-    base.or_else(|| std::env::var_os("HOME").map(|h| Path::new(&h).join(".cache"))).map(|b| b.join("copl").join("clips"))
+    base.or_else(|| std::env::var_os("HOME").map(|h| Path::new(&h).join(".cache")))
+        .map(|b| b.join("copl").join("clips"))
 }
 
 fn fatal(error: &MediaError) -> NodeError {
@@ -99,7 +103,9 @@ where
                     pending.pop_front();
                 }
                 Pending::Clip(..) => {
-                    let Some(result) = (if open { pool.try_next() } else { pool.next_timeout(IDLE_POLL) }) else { break };
+                    let Some(result) = (if open { pool.try_next() } else { pool.next_timeout(IDLE_POLL) }) else {
+                        break;
+                    };
                     let Some(Pending::Clip(header, path)) = pending.pop_front() else { break };
                     let (epoch, split) = (header.epoch, header.split);
                     match result.map_err(|e| failed(&e))? {
@@ -130,7 +136,8 @@ where
                 Kind::Boundary => pending.push_back(Pending::Boundary(header)),
                 Kind::Tombstone => return Err(NodeError::contract("clips", "a tombstone where clips are expected")),
                 Kind::Data => {
-                    let path = schema::utf8(&batch, "path").map_err(|e| NodeError::contract("clips", e))?.value(0).to_owned();
+                    let path =
+                        schema::utf8(&batch, "path").map_err(|e| NodeError::contract("clips", e))?.value(0).to_owned();
                     let (decode, file) = (decode.clone(), PathBuf::from(&path));
                     pool.submit(move || decode(&file));
                     pending.push_back(Pending::Clip(header, path));

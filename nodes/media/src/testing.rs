@@ -76,10 +76,12 @@ fn write_huge(path: &Path) -> io::Result<()> {
     let inputs = ["-f", "lavfi", "-i", video, "-f", "lavfi", "-i", audio];
     ffmpeg(&[&inputs[..], &["-c:v", "qtrle", "-c:a", "aac", text(path)?]].concat())?;
     let mut bytes = fs::read(path)?;
-    let find = |what: &[u8], from: usize| bytes[from..].windows(what.len()).position(|part| part == what).map(|i| i + from);
+    let find =
+        |what: &[u8], from: usize| bytes[from..].windows(what.len()).position(|part| part == what).map(|i| i + from);
     // Sample description: four letters of the codec, 24 bytes, then width and height, big-endian.
     let codec = find(b"stsd", 0).and_then(|table| find(b"rle ", table));
-    let Some(size) = codec.map(|codec| codec + 28).filter(|size| bytes.get(*size..size + 4) == Some(&[0, 64, 0, 64])) else {
+    let Some(size) = codec.map(|codec| codec + 28).filter(|size| bytes.get(*size..size + 4) == Some(&[0, 64, 0, 64]))
+    else {
         return Err(io::Error::other("no sample description of 64 x 64 in the movie"));
     };
     bytes[size..size + 4].copy_from_slice(&[0x40, 0, 0x40, 0]);

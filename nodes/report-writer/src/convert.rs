@@ -11,7 +11,8 @@ use copl_reports::{Column, ColumnKind, Rows, Table, Values};
 /// # Errors
 /// If the message is of no table, or a column is not the table's.
 pub(crate) fn rows(schema: Schema, message: &Message) -> Result<Rows, String> {
-    let table = Table::by_name(schema.name()).ok_or_else(|| format!("`{}` is no table of the report", schema.name()))?;
+    let table =
+        Table::by_name(schema.name()).ok_or_else(|| format!("`{}` is no table of the report", schema.name()))?;
     let columns = table.own_columns().iter().map(|c| values(&message.batch, c)).collect::<Result<_, _>>()?;
     let header = &message.header;
     Rows::new(table, &header.run, header.epoch.into(), header.split.as_str(), columns).map_err(|e| e.to_string())
@@ -19,7 +20,9 @@ pub(crate) fn rows(schema: Schema, message: &Message) -> Result<Rows, String> {
 
 fn values(batch: &RecordBatch, column: &Column) -> Result<Values, String> {
     Ok(match column.kind {
-        ColumnKind::Text => Values::Text(schema::utf8(batch, column.name)?.iter().flatten().map(str::to_owned).collect()),
+        ColumnKind::Text => {
+            Values::Text(schema::utf8(batch, column.name)?.iter().flatten().map(str::to_owned).collect())
+        }
         ColumnKind::Integer => Values::Integer(schema::int64(batch, column.name)?.values().to_vec()),
         ColumnKind::Number => Values::Number(schema::float64(batch, column.name)?.values().to_vec()),
         ColumnKind::Integers => {

@@ -39,9 +39,17 @@ impl Node for ReportWriter {
             name: "report-writer",
             about: "writes the run's Parquet tables; returns a credit for every clip it has a row of",
             settings: ReportWriterSettings::specs(),
-            inputs: vec![EdgeSpec::required("report", REPORT_TABLES, "rows of any table; one such input a reporting node").many()],
+            inputs: vec![
+                EdgeSpec::required("report", REPORT_TABLES, "rows of any table; one such input a reporting node")
+                    .many(),
+            ],
             outputs: vec![
-                EdgeSpec::required("credits", &[Schema::Credits], "one row for every row of `samples`, as soon as it is here").feedback(),
+                EdgeSpec::required(
+                    "credits",
+                    &[Schema::Credits],
+                    "one row for every row of `samples`, as soon as it is here",
+                )
+                .feedback(),
             ],
             check: |env| {
                 let settings = ReportWriterSettings::from_env(env)?;

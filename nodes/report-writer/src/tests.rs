@@ -23,7 +23,14 @@ fn samples(rows: &[(i64, &str)]) -> (Schema, RecordBatch) {
 }
 
 fn metric(value: f64) -> (Schema, RecordBatch) {
-    BatchBuilder::new(Schema::Metrics).int64([7]).utf8(["loss"]).float64([value]).utf8(["nats"]).int64([0]).build().unwrap()
+    BatchBuilder::new(Schema::Metrics)
+        .int64([7])
+        .utf8(["loss"])
+        .float64([value])
+        .utf8(["nats"])
+        .int64([0])
+        .build()
+        .unwrap()
 }
 
 fn quarantine(clip: &str) -> (Schema, RecordBatch) {
@@ -72,7 +79,10 @@ fn every_sample_frees_a_place_and_every_row_is_in_its_table() {
     assert_eq!(frame.column("epoch").unwrap().i64().unwrap().get(2), Some(2));
     let prediction = frame.column("prediction").unwrap().list().unwrap().get_as_series(0).unwrap();
     assert_eq!(prediction.i32().unwrap().into_no_null_iter().collect::<Vec<_>>(), [1, 2]);
-    assert_eq!((table(Table::Metrics).height(), table(Table::Quarantine).height(), table(Table::Params).height()), (1, 1, 0));
+    assert_eq!(
+        (table(Table::Metrics).height(), table(Table::Quarantine).height(), table(Table::Params).height()),
+        (1, 1, 0)
+    );
     for t in Table::ALL {
         assert!(dir.path().join(format!("{}.parquet", t.name())).is_file(), "{}", t.name());
         assert!(!dir.path().join(format!("{}.parts", t.name())).exists());
@@ -100,7 +110,11 @@ fn a_disk_that_cannot_be_written_stops_the_node_after_the_credits() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("samples.parts"), "in the way").unwrap();
     let result = ends(
-        Harness::new().run_dir(dir.path()).outputs(&["credits"]).message("report", header(Split::Train), samples(&[(0, "trained")])),
+        Harness::new().run_dir(dir.path()).outputs(&["credits"]).message(
+            "report",
+            header(Split::Train),
+            samples(&[(0, "trained")]),
+        ),
         &["report"],
     )
     .run::<ReportWriter>();

@@ -47,6 +47,8 @@ mod tests {
     fn eight_of_192_filters_hold_no_bin_and_the_others_none_of_zero_weight() {
         let filters = MelFilters::new(192, 512, 16_000).filters;
         assert_eq!(filters.iter().filter(|(_, weights)| weights.is_empty()).count(), 8);
-        assert!(filters.iter().all(|(first, weights)| first + weights.len() <= 256 && weights.iter().all(|w| *w > 0.0)));
+        assert!(
+            filters.iter().all(|(first, weights)| first + weights.len() <= 256 && weights.iter().all(|w| *w > 0.0))
+        );
     }
 }

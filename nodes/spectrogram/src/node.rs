@@ -124,7 +124,11 @@ impl Node for Spectrogram {
             settings: SpectrogramSettings::specs(),
             inputs: vec![EdgeSpec::required("clips", &[Schema::Clips], "clips whose audio is wanted")],
             outputs: vec![
-                EdgeSpec::required("segments", &[Schema::Spectrogram], "the segments of each clip, in the clips' order; a tombstone for a clip that cannot be decoded"),
+                EdgeSpec::required(
+                    "segments",
+                    &[Schema::Spectrogram],
+                    "the segments of each clip, in the clips' order; a tombstone for a clip that cannot be decoded",
+                ),
                 EdgeSpec::optional("report", copl_contract::spec::REPORT_TABLES, "rows of the `nodes` table"),
             ],
             check,
@@ -142,14 +146,19 @@ impl Node for Spectrogram {
             timeout: Duration::from_secs_f64(settings.timeout_secs),
             ..Limits::default()
         };
-        let cache: Option<Arc<Cache>> = stream::open_cache(settings.cache, settings.cache_dir.as_deref(), settings.cache_max_gib)?;
+        let cache: Option<Arc<Cache>> =
+            stream::open_cache(settings.cache, settings.cache_dir.as_deref(), settings.cache_max_gib)?;
         let work = ClipWork {
             output: "segments",
             workers: settings.workers,
             decode: move |path: &Path| {
                 let wave = audio::decode_audio_cached(cache.as_deref(), path, &audio, &limits)?;
                 let values = fbank.segments(&wave.samples).map_err(|e| {
-                    MediaError::Bad(BadClip { stage: Stage::Audio, reason: ReasonCode::TooShort, detail: e.to_string() })
+                    MediaError::Bad(BadClip {
+                        stage: Stage::Audio,
+                        reason: ReasonCode::TooShort,
+                        detail: e.to_string(),
+                    })
                 })?;
                 Ok(Segments { values, shape, notes: wave.notes })
             },

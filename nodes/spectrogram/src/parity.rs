@@ -80,7 +80,8 @@ pub fn parity(path: &Path) -> Result<Vec<Case>, ParityError> {
 
 fn config(metadata: &Metadata) -> Result<Config, ParityError> {
     let entries = metadata.metadata().as_ref();
-    let text = entries.and_then(|entries| entries.get("config")).ok_or_else(|| ParityError::Config("none".to_owned()))?;
+    let text =
+        entries.and_then(|entries| entries.get("config")).ok_or_else(|| ParityError::Config("none".to_owned()))?;
     let config: Config = serde_json::from_str(text).map_err(|error| ParityError::Config(error.to_string()))?;
     if config.kind != "fbank" {
         return Err(ParityError::Config(format!("its kind is `{}`", config.kind)));

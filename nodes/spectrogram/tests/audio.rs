@@ -52,9 +52,12 @@ fn mixing_keeps_the_loudness_and_first_takes_the_first() {
 #[test]
 fn length_is_exact_for_every_codec() {
     let dir = tempfile::tempdir().unwrap();
-    for (name, codec, rate) in
-        [("a.m4a", "aac", 44_100), ("a.ogg", "libvorbis", 44_100), ("a.webm", "libopus", 48_000), ("a.mp3", "libmp3lame", 22_050)]
-    {
+    for (name, codec, rate) in [
+        ("a.m4a", "aac", 44_100),
+        ("a.ogg", "libvorbis", 44_100),
+        ("a.webm", "libopus", 48_000),
+        ("a.mp3", "libmp3lame", 22_050),
+    ] {
         let path = dir.path().join(name);
         write(&path, "0.5*sin(2*PI*440*t)", 10.0, rate, codec);
         let waveform = decode(&path, &AudioSettings::default());

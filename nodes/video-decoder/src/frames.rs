@@ -30,7 +30,11 @@ pub struct Frames {
 impl fmt::Debug for Frames {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { segments, size, notes, .. } = self;
-        f.debug_struct("Frames").field("segments", segments).field("size", size).field("notes", notes).finish_non_exhaustive()
+        f.debug_struct("Frames")
+            .field("segments", segments)
+            .field("size", size)
+            .field("notes", notes)
+            .finish_non_exhaustive()
     }
 }
 
@@ -56,7 +60,12 @@ pub fn decode_frames(path: &Path, settings: &FrameSettings, limits: &Limits) -> 
         FrameRule::Centre => (settings.segments + 2) as u64 * frame_bytes(settings) as u64,
         FrameRule::Linspace => limits.max_output_bytes,
     };
-    let run = Run { stage: Stage::Video, args: arguments(&absolute, settings, limits)?, folder: Some(folder.path()), max_bytes };
+    let run = Run {
+        stage: Stage::Video,
+        args: arguments(&absolute, settings, limits)?,
+        folder: Some(folder.path()),
+        max_bytes,
+    };
     let output = run.output(limits)?;
     let stamps = Stamps::read(&folder.path().join(STAMPS_FILE))
         .map_err(|source| MediaError::System { doing: "read the times of the frames".to_owned(), source })?;

@@ -51,7 +51,11 @@ impl Node for VideoDecoder {
             settings: VideoDecoderSettings::specs(),
             inputs: vec![EdgeSpec::required("clips", &[Schema::Clips], "clips to decode")],
             outputs: vec![
-                EdgeSpec::required("frames", &[Schema::Frames], "the frames of each clip, in the clips' order; a tombstone for a clip that cannot be decoded"),
+                EdgeSpec::required(
+                    "frames",
+                    &[Schema::Frames],
+                    "the frames of each clip, in the clips' order; a tombstone for a clip that cannot be decoded",
+                ),
                 EdgeSpec::optional("report", copl_contract::spec::REPORT_TABLES, "rows of the `nodes` table"),
             ],
             check: |env| VideoDecoderSettings::from_env(env).map(|_| ()),
@@ -76,7 +80,8 @@ impl Node for VideoDecoder {
             extract_fps: settings.extract_fps,
             min_secs: settings.min_secs,
         };
-        let cache: Option<Arc<Cache>> = stream::open_cache(settings.cache, settings.cache_dir.as_deref(), settings.cache_max_gib)?;
+        let cache: Option<Arc<Cache>> =
+            stream::open_cache(settings.cache, settings.cache_dir.as_deref(), settings.cache_max_gib)?;
         let work = ClipWork {
             output: "frames",
             workers: settings.workers,

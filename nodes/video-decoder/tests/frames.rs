@@ -46,14 +46,18 @@ fn small(segments: usize) -> FrameSettings {
 /// Presentation times of all frames, from the container's start, by ffprobe; the reference the node is held against.
 fn reference_stamps(path: &Path) -> Vec<f64> {
     let ask = |what: &[&str]| {
-        let output = Command::new("ffprobe").args(["-v", "error", "-of", "csv=p=0"]).args(what).arg(path).output().unwrap();
+        let output =
+            Command::new("ffprobe").args(["-v", "error", "-of", "csv=p=0"]).args(what).arg(path).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     };
     let start: f64 = ask(&["-show_entries", "format=start_time"]).trim().parse().unwrap();
     // ffmpeg's choice among several pictures: the largest.
     let streams = ask(&["-select_streams", "V", "-show_entries", "stream=index,width"]);
     let largest = streams
-        .lines().filter(|line| line.contains(',')).max_by_key(|line| line.split(',').nth(1).unwrap().parse::<u32>().unwrap()).unwrap();
+        .lines()
+        .filter(|line| line.contains(','))
+        .max_by_key(|line| line.split(',').nth(1).unwrap().parse::<u32>().unwrap())
+        .unwrap();
     let index = largest.split(',').next().unwrap();
     let frames = ask(&["-select_streams", index, "-show_entries", "frame=best_effort_timestamp_time"]);
     // Frames with side data are followed by an empty line.
@@ -141,7 +145,11 @@ fn late_video(path: &Path) {
     let chosen = numbers(&frames);
     let places = chosen.iter().enumerate().all(|(t, frame)| frame.abs_diff(on_screen(&stamps, t as f64 + 0.5)) <= 1);
     assert!(places && chosen[..2] == [0, 0], "{path:?}: {chosen:?}");
-    assert!(frames.notes[0].starts_with("video begins at 2.0") || frames.notes[0].starts_with("video begins at 1.9"), "{path:?}: {:?}", frames.notes);
+    assert!(
+        frames.notes[0].starts_with("video begins at 2.0") || frames.notes[0].starts_with("video begins at 1.9"),
+        "{path:?}: {:?}",
+        frames.notes
+    );
 }
 
 #[test]
@@ -184,7 +192,9 @@ fn a_play_list_does_not_open_other_files() {
     let dir = tempfile::tempdir().unwrap();
     write_numbered(&dir.path().join("a.ts"), 50, &["-r", "25"], &["-c:v", "libx264", "-pix_fmt", "yuv420p"]);
     let list = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\na.ts\n#EXT-X-ENDLIST\n";
-    for (name, text) in [("list.m3u8", list), ("list.mp4", list), ("list.ffconcat", "ffconcat version 1.0\nfile a.ts\n")] {
+    for (name, text) in
+        [("list.m3u8", list), ("list.mp4", list), ("list.ffconcat", "ffconcat version 1.0\nfile a.ts\n")]
+    {
         let path = dir.path().join(name);
         std::fs::write(&path, text).unwrap();
         let error = decode_frames(&path, &small(2), &Limits::default()).unwrap_err();
@@ -238,7 +248,13 @@ fn truncated_files_of_other_containers_are_told_from_short_ones() {
     let dir = tempfile::tempdir().unwrap();
     for name in ["a.mkv", "a.webm", "a.avi", "a.flv"] {
         let path = dir.path().join(name);
-        let codec = if name == "a.webm" { "libvpx" } else if name == "a.avi" { "mpeg4" } else { "libx264" };
+        let codec = if name == "a.webm" {
+            "libvpx"
+        } else if name == "a.avi" {
+            "mpeg4"
+        } else {
+            "libx264"
+        };
         write_numbered(&path, 250, &["-r", "25"], &["-c:v", codec, "-pix_fmt", "yuv420p", "-g", "25"]);
         let good = std::fs::read(&path).unwrap();
         std::fs::write(&path, &good[..good.len() * 6 / 10]).unwrap();
@@ -254,7 +270,8 @@ fn a_clip_whose_video_ends_before_its_sound_is_short_not_truncated() {
     let dir = tempfile::tempdir().unwrap();
     for name in ["a.mp4", "a.mkv"] {
         let path = dir.path().join(name);
-        let sound = ["-f", "lavfi", "-i", "sine=440:d=10", "-map", "0:v", "-map", "1:a", "-c:v", "libx264", "-c:a", "aac"];
+        let sound =
+            ["-f", "lavfi", "-i", "sine=440:d=10", "-map", "0:v", "-map", "1:a", "-c:v", "libx264", "-c:a", "aac"];
         write_numbered(&path, 100, &["-r", "25"], &[&sound[..], &["-pix_fmt", "yuv420p"]].concat());
         let frames = decode(&path, &small(10));
         assert_eq!(frames.notes.len(), 1, "{name}: {:?}", frames.notes);
@@ -310,7 +327,11 @@ fn real_clips_give_the_frames_a_full_decode_gives() {
         assert_eq!(all.len() / bytes, stamps.len(), "{}", path.display());
         for t in 0..settings.segments {
             let index = on_screen(&stamps, t as f64 + 0.5);
-            assert!(frames.frame(t) == &all[index * bytes..][..bytes], "{}: segment {t}, frame {index}", path.display());
+            assert!(
+                frames.frame(t) == &all[index * bytes..][..bytes],
+                "{}: segment {t}, frame {index}",
+                path.display()
+            );
         }
         println!("{}: {} frames, {:?}", path.display(), stamps.len(), frames.notes);
     }

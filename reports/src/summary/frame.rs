@@ -9,10 +9,11 @@ fn column<V>(
     name: &str,
     values: impl FnOnce(&polars::prelude::Column) -> PolarsResult<Vec<V>>,
 ) -> Result<Vec<V>, ReportError> {
-    frame
-        .column(name)
-        .and_then(values)
-        .map_err(|source| ReportError::Parquet { action: "use column of", path: name.into(), source })
+    frame.column(name).and_then(values).map_err(|source| ReportError::Parquet {
+        action: "use column of",
+        path: name.into(),
+        source,
+    })
 }
 
 fn whole<T: PolarsDataType>(array: &ChunkedArray<T>) -> PolarsResult<&ChunkedArray<T>> {

@@ -35,12 +35,23 @@ impl Run {
     }
 
     fn metric(&self, epoch: i64, split: &str, name: &str, value: f64) {
-        let columns = vec![Values::Integer(vec![1]), text(&[name]), Values::Number(vec![value]), text(&["percent"]), Values::Integer(vec![1])];
+        let columns = vec![
+            Values::Integer(vec![1]),
+            text(&[name]),
+            Values::Number(vec![value]),
+            text(&["percent"]),
+            Values::Integer(vec![1]),
+        ];
         self.add(Table::Metrics, epoch, split, columns);
     }
 
     fn quarantine(&self, epoch: i64, split: &str, clip: &str) {
-        self.add(Table::Quarantine, epoch, split, vec![text(&[clip]), text(&["x.mp4"]), text(&["video"]), text(&["truncated"]), text(&["eof"])]);
+        self.add(
+            Table::Quarantine,
+            epoch,
+            split,
+            vec![text(&[clip]), text(&["x.mp4"]), text(&["video"]), text(&["truncated"]), text(&["eof"])],
+        );
     }
 
     fn summary(&self) -> Summary {
@@ -113,11 +124,15 @@ fn time_is_summed_by_node() {
     let run = good();
     for (epoch, node, compute) in [(1, "model", 3.0), (2, "model", 3.0), (1, "video", 0.0)] {
         let seconds = |s: f64| Values::Number(vec![s]);
-        let columns = vec![text(&[node]), Values::Integer(vec![4]), seconds(4.0), seconds(1.0), seconds(compute), seconds(5.0)];
+        let columns =
+            vec![text(&[node]), Values::Integer(vec![4]), seconds(4.0), seconds(1.0), seconds(compute), seconds(5.0)];
         run.add(Table::Nodes, epoch, "train", columns);
     }
     let summary = run.summary();
-    assert_eq!(summary.nodes.iter().map(|n| (n.node.as_str(), n.items)).collect::<Vec<_>>(), [("model", 8), ("video", 4)]);
+    assert_eq!(
+        summary.nodes.iter().map(|n| (n.node.as_str(), n.items)).collect::<Vec<_>>(),
+        [("model", 8), ("video", 4)]
+    );
     assert!((summary.wall_secs - 10.0).abs() < 1e-9);
     assert!((summary.not_compute.unwrap() - 0.4).abs() < 1e-9);
 }

@@ -117,7 +117,7 @@ impl Architecture {
     ///
     /// # Errors
     /// If sizes do not fit together or a weight is absent.
-    pub fn build(&self, weights: &Tensors, execution: Execution) -> Result<Arc<dyn Encoder>> {
+    pub fn build(&self, weights: Tensors, execution: Execution) -> Result<Arc<dyn Encoder>> {
         match &self.kind {
             Kind::SwinV2(config) => Ok(Arc::new(SwinV2::new(&self.name, config, weights, execution)?)),
         }

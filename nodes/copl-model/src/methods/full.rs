@@ -73,9 +73,9 @@ impl Method for Full {
         spectrogram: &Tensor,
         shape: ClipShape,
     ) -> Result<Features> {
-        let visual = self.visual.build(&strip(parameters, self.prefix()), Execution::Fast)?;
+        let visual = self.visual.build(strip(parameters, self.prefix()), Execution::Fast)?;
         let audio = match &self.audio {
-            Some(audio) => audio.build(&strip(parameters, AUDIO), Execution::Fast)?,
+            Some(audio) => audio.build(strip(parameters, AUDIO), Execution::Fast)?,
             None => visual.clone(),
         };
         Ok(Features {

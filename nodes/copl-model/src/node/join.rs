@@ -42,13 +42,20 @@ impl Join {
         if self.frames.is_empty() || self.spectrogram.is_empty() {
             return Ok(None);
         }
-        let (Some(frames), Some(spectrogram)) = (self.frames.pop_front(), self.spectrogram.pop_front()) else { return Ok(None) };
+        let (Some(frames), Some(spectrogram)) = (self.frames.pop_front(), self.spectrogram.pop_front()) else {
+            return Ok(None);
+        };
         let (f, s) = (&frames.header, &spectrogram.header);
         let boundaries = [f.kind, s.kind].map(|k| k == Kind::Boundary);
-        if boundaries[0] != boundaries[1] || (f.epoch, f.split, f.position, &f.clip) != (s.epoch, s.split, s.position, &s.clip) {
+        if boundaries[0] != boundaries[1]
+            || (f.epoch, f.split, f.position, &f.clip) != (s.epoch, s.split, s.position, &s.clip)
+        {
             return Err(NodeError::contract(
                 "spectrogram",
-                format!("clip `{}` at place {} where the frames have clip `{}` at place {}", s.clip, s.position, f.clip, f.position),
+                format!(
+                    "clip `{}` at place {} where the frames have clip `{}` at place {}",
+                    s.clip, s.position, f.clip, f.position
+                ),
             ));
         }
         Ok(Some(match (f.kind, s.kind) {

@@ -30,11 +30,24 @@ impl Node for CoplModel {
             inputs: vec![
                 EdgeSpec::required("frames", &[Schema::Frames], "the frames of each clip"),
                 EdgeSpec::required("spectrogram", &[Schema::Spectrogram], "the spectrogram segments of each clip"),
-                EdgeSpec::required("gradients", &[Schema::Gradients, Schema::Verdict], "the loss's gradients, and the verdict on each validation pass").feedback(),
+                EdgeSpec::required(
+                    "gradients",
+                    &[Schema::Gradients, Schema::Verdict],
+                    "the loss's gradients, and the verdict on each validation pass",
+                )
+                .feedback(),
             ],
             outputs: vec![
-                EdgeSpec::required("predictions", &[Schema::Predictions], "predictions of each batch; a tombstone for a clip that was not decoded"),
-                EdgeSpec::optional("report", copl_contract::spec::REPORT_TABLES, "rows of `params`, `checkpoints` and `nodes`"),
+                EdgeSpec::required(
+                    "predictions",
+                    &[Schema::Predictions],
+                    "predictions of each batch; a tombstone for a clip that was not decoded",
+                ),
+                EdgeSpec::optional(
+                    "report",
+                    copl_contract::spec::REPORT_TABLES,
+                    "rows of `params`, `checkpoints` and `nodes`",
+                ),
             ],
             check: settings::check,
         }

@@ -132,7 +132,11 @@ impl Running<'_> {
         Batch::from_slices(&pictures, &spectra, shape, sizes, &self.device).map_err(failed)
     }
 
-    fn prediction_rows(&self, clips: &[(Message, Message)], p: &Predictions) -> Result<(Schema, arrow::array::RecordBatch), NodeError> {
+    fn prediction_rows(
+        &self,
+        clips: &[(Message, Message)],
+        p: &Predictions,
+    ) -> Result<(Schema, arrow::array::RecordBatch), NodeError> {
         let values = |t: &Tensor| -> Result<(Vec<f32>, Vec<usize>), NodeError> {
             let values = t.flatten_all().and_then(|t| t.to_vec1::<f32>()).map_err(failed)?;
             Ok((values, t.dims()[1..].to_vec()))
@@ -152,11 +156,15 @@ impl Running<'_> {
     fn learn(&mut self, header: &Header, graph: Graph) -> Result<(), NodeError> {
         let message = self.answer(Schema::Gradients)?;
         if message.header.step != header.step {
-            return Err(NodeError::contract("gradients", format!("gradients of step {:?}, this is step {:?}", message.header.step, header.step)));
+            return Err(NodeError::contract(
+                "gradients",
+                format!("gradients of step {:?}, this is step {:?}", message.header.step, header.step),
+            ));
         }
         let start = Instant::now();
         let gradient = |name: &str| -> Result<Tensor, NodeError> {
-            let view = tensor::view::<arrow::datatypes::Float32Type>(&message.batch, name).map_err(|e| NodeError::contract("gradients", e))?;
+            let view = tensor::view::<arrow::datatypes::Float32Type>(&message.batch, name)
+                .map_err(|e| NodeError::contract("gradients", e))?;
             let shape: Vec<usize> = std::iter::once(view.rows).chain(view.shape).collect();
             Tensor::from_slice(view.values, shape, &self.device).map_err(failed)
         };
@@ -246,7 +254,11 @@ impl Running<'_> {
         self.report(&Header::new(Kind::Data, 1, Split::Train), batch)
     }
 
-    fn report(&mut self, header: &Header, rows: Result<(Schema, arrow::array::RecordBatch), String>) -> Result<(), NodeError> {
+    fn report(
+        &mut self,
+        header: &Header,
+        rows: Result<(Schema, arrow::array::RecordBatch), String>,
+    ) -> Result<(), NodeError> {
         let rows = rows.map_err(|e| NodeError::contract("report", e))?;
         self.edges.send("report", Header { clip: String::new(), ..header.with_kind(Kind::Data) }, rows)
     }

@@ -43,6 +43,32 @@ impl SettingValue for Schedule {
     }
 }
 
+/// Name of an encoder preset, or `shared`.
+#[derive(Clone, Debug)]
+pub struct EncoderName(pub String);
+
+impl SettingValue for EncoderName {
+    const TYPE: &'static str = "encoder";
+    fn parse(text: &str) -> Result<Self, String> {
+        if text == SHARED || encoders::preset(text).is_ok() {
+            return Ok(Self(text.to_owned()));
+        }
+        let presets = encoders::presets();
+        let names =
+            presets.iter().flat_map(|p| std::iter::once(p.name.as_str()).chain(p.aliases.iter().map(String::as_str)));
+        Err(match copl_contract::settings::nearest(text, names) {
+            Some(near) => format!("there is no encoder `{text}`; did you mean {near}?"),
+            None => {
+                let known: Vec<&str> = presets.iter().map(|p| p.name.as_str()).collect();
+                format!("there is no encoder `{text}`; known: {}", known.join(", "))
+            }
+        })
+    }
+    fn show(&self) -> String {
+        self.0.clone()
+    }
+}
+
 copl_contract::choice! {
     /// The task.
     pub enum Task { Ave = "ave" }
@@ -53,8 +79,8 @@ copl_contract::settings! {
     pub struct CoplModelSettings {
         "TASK" task: Task = "ave", "The task; it decides the head.";
         "METHOD" method: MethodKind = "copl", "How the encoders are adapted: copl (collaborative prompts), linear-probe (frozen encoders and a head), full (every weight; to make an encoder).";
-        "VISUAL_ENCODER" visual_encoder: String = "swin-v2-large-192", "Encoder of the frames, by preset name (`copl nodes describe copl-model` lists them).";
-        "AUDIO_ENCODER" audio_encoder: String = "shared", "Encoder of the spectrograms: shared, or a preset name.";
+        "VISUAL_ENCODER" visual_encoder: EncoderName = "swin-v2-large-192", "Encoder of the frames, by preset name (`copl nodes describe copl-model` lists them).";
+        "AUDIO_ENCODER" audio_encoder: EncoderName = "shared", "Encoder of the spectrograms: shared, or a preset name.";
         "VISUAL_WEIGHTS" visual_weights: Option<String> = "", "Its weights: a timm safetensors file, or `random`; unset for those inside the program (swin-v2-nano).";
         "AUDIO_WEIGHTS" audio_weights: Option<String> = "", "Weights of the audio encoder where it is not shared.";
         "CLASSES" classes: usize = "29", "Classes a segment is sorted into, background included.";
@@ -108,8 +134,8 @@ impl CoplModelSettings {
             head: self.head,
             consistency: self.align,
             seed: self.seed,
-            visual_encoder: self.visual_encoder.clone(),
-            audio_encoder: self.audio_encoder.clone(),
+            visual_encoder: self.visual_encoder.0.clone(),
+            audio_encoder: self.audio_encoder.0.clone(),
             visual_weights: self.visual_weights.clone(),
             audio_weights: self.audio_weights.clone(),
         }
@@ -117,29 +143,23 @@ impl CoplModelSettings {
 
     /// The optimizer these settings describe.
     pub fn adam(&self) -> AdamConfig {
-        AdamConfig { lr_prompts: self.lr_prompts, lr_head: self.lr_head, schedule: self.schedule, ..AdamConfig::default() }
+        AdamConfig {
+            lr_prompts: self.lr_prompts,
+            lr_head: self.lr_head,
+            schedule: self.schedule,
+            ..AdamConfig::default()
+        }
     }
-}
-
-fn check_encoder(key: &str, name: &str) -> Result<(), (String, String)> {
-    if encoders::preset(name).is_ok() {
-        return Ok(());
-    }
-    let presets = encoders::presets();
-    let names = presets.iter().flat_map(|p| std::iter::once(p.name.as_str()).chain(p.aliases.iter().map(String::as_str)));
-    let hint = match copl_contract::settings::nearest(name, names) {
-        Some(near) => format!("did you mean {near}?"),
-        None => format!("known: {}", presets.iter().map(|p| p.name.as_str()).collect::<Vec<_>>().join(", ")),
-    };
-    Err((key.to_owned(), format!("no encoder `{name}`; {hint}")))
 }
 
 /// Checks what single settings cannot say.
 pub(super) fn check(env: &Env) -> Result<(), (String, String)> {
     let s = CoplModelSettings::from_env(env)?;
-    check_encoder("VISUAL_ENCODER", &s.visual_encoder)?;
-    if s.audio_encoder != SHARED {
-        check_encoder("AUDIO_ENCODER", &s.audio_encoder)?;
+    if s.visual_encoder.0 == SHARED {
+        return Err((
+            "VISUAL_ENCODER".to_owned(),
+            "the visual encoder is named; only the audio encoder can be `shared`".to_owned(),
+        ));
     }
     let positive = [
         ("CLASSES", s.classes),
@@ -151,7 +171,9 @@ pub(super) fn check(env: &Env) -> Result<(), (String, String)> {
     if let Some((key, _)) = positive.into_iter().find(|(_, v)| *v == 0) {
         return Err((key.to_owned(), "must be at least 1".to_owned()));
     }
-    if let Some((key, rate)) = [("LR_PROMPTS", s.lr_prompts), ("LR_HEAD", s.lr_head)].into_iter().find(|(_, r)| !(*r >= 0.0 && r.is_finite())) {
+    if let Some((key, rate)) =
+        [("LR_PROMPTS", s.lr_prompts), ("LR_HEAD", s.lr_head)].into_iter().find(|(_, r)| !(*r >= 0.0 && r.is_finite()))
+    {
         return Err((key.to_owned(), format!("{rate} is no learning rate")));
     }
     if s.save_encoder.is_some() && s.method != MethodKind::Full {

@@ -43,7 +43,11 @@ pub struct Array {
 impl fmt::Debug for Array {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { dtype, shape, notes, .. } = self;
-        f.debug_struct("Array").field("dtype", dtype).field("shape", shape).field("notes", notes).finish_non_exhaustive()
+        f.debug_struct("Array")
+            .field("dtype", dtype)
+            .field("shape", shape)
+            .field("notes", notes)
+            .finish_non_exhaustive()
     }
 }
 

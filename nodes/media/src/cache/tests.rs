@@ -113,8 +113,7 @@ fn failures_are_not_kept() {
 fn many_threads_and_caches_share_a_folder() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("cache");
-    let paths: Vec<_> =
-        (0..10).map(|number| clip(dir.path(), &format!("{number}.mp4"), &[number as u8; 9])).collect();
+    let paths: Vec<_> = (0..10).map(|number| clip(dir.path(), &format!("{number}.mp4"), &[number as u8; 9])).collect();
     let decoded = AtomicUsize::new(0);
     thread::scope(|scope| {
         for worker in 0..8 {

@@ -38,8 +38,8 @@ pub(super) struct LayerWeights {
 }
 
 impl LayerWeights {
-    pub(super) fn new(config: &SwinV2Config, weights: &Tensors, stage: usize, block: usize) -> crate::Result<Self> {
-        let get = |name: &str| weights.get(&format!("layers.{stage}.blocks.{block}.{name}"));
+    pub(super) fn new(config: &SwinV2Config, weights: &mut Tensors, stage: usize, block: usize) -> crate::Result<Self> {
+        let mut get = |name: &str| weights.take(&format!("layers.{stage}.blocks.{block}.{name}"));
         let placement = config.placement(stage, block);
         let network = BiasNetwork {
             first: &get("attn.cpb_mlp.0.weight")?,

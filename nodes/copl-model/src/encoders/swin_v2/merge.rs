@@ -12,16 +12,14 @@ use crate::kernels::{
     Execution, Kept, NormLayer, floats, layer_norm, linear, norm_rows, norm_rows_backward, with_floats,
 };
 
-/// The merging that opens a stage, from a map of `map` x `map` tokens.
-pub(super) struct Merge {
-    map: usize,
-    reduction: Tensor,
-    norm: (Tensor, Tensor),
-    execution: Execution,
-    frozen: Option<Arc<FrozenMerge>>,
+/// The merging that opens a stage.
+pub(super) enum Merge {
+    Frozen(Arc<FrozenMerge>),
+    Differentiable(DifferentiableMerge),
 }
 
 impl Merge {
+    /// From a map of `map` x `map` tokens, with weights `reduction` [2C, 4C] and `norm` [2C].
     pub(super) fn new(
         map: usize,
         reduction: Tensor,
@@ -29,23 +27,36 @@ impl Merge {
         execution: Execution,
         frozen: bool,
     ) -> Result<Self> {
-        let frozen = match frozen {
-            true => Some(Arc::new(FrozenMerge {
-                map,
-                reduction: DenseLayer::new(&reduction, None)?,
-                norm: NormLayer::new(&norm.0, &norm.1)?,
-            })),
-            false => None,
-        };
-        Ok(Self { map, reduction, norm, execution, frozen })
+        Ok(if frozen {
+            let reduction = DenseLayer::new(&reduction, None)?;
+            Self::Frozen(Arc::new(FrozenMerge { map, reduction, norm: NormLayer::new(&norm.0, &norm.1)? }))
+        } else {
+            Self::Differentiable(DifferentiableMerge { map, reduction, norm, execution })
+        })
     }
 
     /// [N, map², C] -> [N, ceil(map / 2)², 2C].
     pub(super) fn forward(&self, tokens: &Tensor) -> Result<Tensor> {
-        if let Some(frozen) = &self.frozen {
-            let op = MergeOp { merge: frozen.clone(), keep: tokens.track_op(), reduced: Kept::empty() };
-            return tokens.contiguous()?.apply_op1(op);
+        match self {
+            Self::Frozen(merge) => {
+                let op = MergeOp { merge: merge.clone(), keep: tokens.track_op(), reduced: Kept::empty() };
+                tokens.contiguous()?.apply_op1(op)
+            }
+            Self::Differentiable(merge) => merge.forward(tokens),
         }
+    }
+}
+
+/// The merging from differentiable operations.
+pub(super) struct DifferentiableMerge {
+    map: usize,
+    reduction: Tensor,
+    norm: (Tensor, Tensor),
+    execution: Execution,
+}
+
+impl DifferentiableMerge {
+    fn forward(&self, tokens: &Tensor) -> Result<Tensor> {
         let (images, _, width) = tokens.dims3()?;
         let (side, odd) = (self.map.div_ceil(2), self.map % 2);
         let mut grid = tokens.reshape((images, self.map, self.map, width))?;
@@ -54,16 +65,13 @@ impl Merge {
         }
         let grid = grid.reshape(vec![images, side, 2, side, 2, width])?.permute(vec![0, 1, 3, 4, 2, 5])?;
         let gathered = grid.contiguous()?.reshape((images, side * side, 4 * width))?;
-        layer_norm(
-            &linear(&gathered, &self.reduction, None, self.execution)?,
-            &self.norm.0,
-            &self.norm.1,
-            self.execution,
-        )
+        let reduced = linear(&gathered, &self.reduction, None, self.execution)?;
+        layer_norm(&reduced, &self.norm.0, &self.norm.1, self.execution)
     }
 }
 
-struct FrozenMerge {
+/// The merging as one operation without weight gradients.
+pub(super) struct FrozenMerge {
     map: usize,
     reduction: DenseLayer,
     norm: NormLayer,

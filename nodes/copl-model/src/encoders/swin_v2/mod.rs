@@ -52,24 +52,23 @@ impl SwinV2 {
     ///
     /// # Errors
     /// If sizes do not fit together or a weight is absent.
-    pub fn new(name: &str, config: &SwinV2Config, weights: &Tensors, execution: Execution) -> Result<Self> {
+    pub fn new(name: &str, config: &SwinV2Config, mut weights: Tensors, execution: Execution) -> Result<Self> {
         config.validate()?;
-        let pair = |name: &str| -> Result<(Tensor, Tensor)> {
-            Ok((weights.get(&format!("{name}.weight"))?, weights.get(&format!("{name}.bias"))?))
+        let frozen = execution.uses_kernels(&weights.get("norm.weight")?) && !weights.tracked();
+        let pair = |weights: &mut Tensors, name: &str| -> Result<(Tensor, Tensor)> {
+            Ok((weights.take(&format!("{name}.weight"))?, weights.take(&format!("{name}.bias"))?))
         };
-        let norm = pair("norm")?;
-        let frozen = execution.uses_kernels(&norm.0) && !weights.tracked();
         let (mut merges, mut layers) = (Vec::new(), Vec::new());
         for (stage, &depth) in config.depths.iter().enumerate() {
             for block in 0..depth {
                 merges.push(if stage > 0 && block == 0 {
-                    let reduction = weights.get(&format!("layers.{stage}.downsample.reduction.weight"))?;
-                    let norm = pair(&format!("layers.{stage}.downsample.norm"))?;
+                    let reduction = weights.take(&format!("layers.{stage}.downsample.reduction.weight"))?;
+                    let norm = pair(&mut weights, &format!("layers.{stage}.downsample.norm"))?;
                     Some(Merge::new(config.map(stage - 1), reduction, norm, execution, frozen)?)
                 } else {
                     None
                 });
-                let layer = LayerWeights::new(config, weights, stage, block)?;
+                let layer = LayerWeights::new(config, &mut weights, stage, block)?;
                 layers.push(if frozen {
                     Block::Frozen(Arc::new(FrozenLayer::new(&layer, execution == Execution::LowMemory)?))
                 } else {
@@ -81,11 +80,11 @@ impl SwinV2 {
             name: name.to_string(),
             config: config.clone(),
             blocks: config.blocks(),
-            proj: pair("patch_embed.proj")?,
-            embed_norm: pair("patch_embed.norm")?,
+            proj: pair(&mut weights, "patch_embed.proj")?,
+            embed_norm: pair(&mut weights, "patch_embed.norm")?,
             merges,
             layers,
-            norm,
+            norm: pair(&mut weights, "norm")?,
             execution,
         })
     }

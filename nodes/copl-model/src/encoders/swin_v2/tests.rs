@@ -37,7 +37,7 @@ fn encoder(image_size: usize, window_size: usize, depths: &[usize], execution: E
             (noise.name.clone(), (start + centre).unwrap())
         })
         .collect();
-    SwinV2::new("test", &config, &weights, execution).unwrap()
+    SwinV2::new("test", &config, weights, execution).unwrap()
 }
 
 /// Compares one block's output and gradients between the two implementations.
@@ -152,7 +152,7 @@ fn training_all_weights_gives_the_gradients_of_the_plain_composition() {
     let weight = tensor(&[2, 12], 5);
     let run = |execution| {
         let tracked: Tensors = vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
-        let encoder = SwinV2::new("test", &config, &tracked, execution).unwrap();
+        let encoder = SwinV2::new("test", &config, tracked, execution).unwrap();
         let out = encode(&encoder, &images).unwrap();
         let grads = (&out * &weight).unwrap().sum_all().unwrap().backward().unwrap();
         (out, grads)
