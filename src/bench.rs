@@ -1,5 +1,5 @@
-//! `copl bench`: how fast the parts are on this machine. Ratios against other tools are taken with interleaved runs of
-//! `benches/`; the numbers here are one machine's, at one time.
+//! `copl bench`: how fast the parts are on this machine, at this time: decoding, spectrograms, a training step, and what a
+//! run spends beside its model. `copl run dataflows/bench-messages.yml` measures an edge.
 
 use std::path::PathBuf;
 use std::time::Instant;

@@ -41,8 +41,9 @@ pub(crate) fn run(args: RunArgs) -> Outcome {
     progress.log("", &format!("run {} of {file}", run.id));
     let before = shm::Snapshot::take();
     let (sender, lines) = channel::<Line>();
+    let logs = run.path.join("logs");
     let engine = std::thread::spawn(move || {
-        copl_engine::run(&yaml, &folder, move |line| {
+        copl_engine::run(&yaml, &folder, &logs, move |line| {
             // The receiver is gone only when the command is about to exit.
             let _ = sender.send(line);
         })

@@ -72,6 +72,7 @@ fn broken_ave(work: &std::path::Path) -> (std::path::PathBuf, Vec<(String, Strin
     for clip in std::fs::read_dir(tiny_ave().join("AVE")).unwrap().flatten() {
         std::fs::copy(clip.path(), data.join("AVE").join(clip.file_name())).unwrap();
     }
+    std::fs::create_dir_all(work.join("kinds")).unwrap();
     let broken = copl_media::testing::write_broken_set(&work.join("kinds")).unwrap();
     assert_eq!(broken.len(), 8);
     let mut expected = Vec::new();

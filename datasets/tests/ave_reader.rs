@@ -107,6 +107,7 @@ fn missing_videos_can_be_refused() {
 fn small_differences_between_copies_change_nothing() {
     let expected = shape(&read(&fixture()).unwrap());
     let header = "Category&VideoID&Quality&StartTime&EndTime\n";
+    #[expect(clippy::type_complexity, reason = "a table of cases")]
     let changes: [(&str, fn(&str) -> String); 5] = [
         ("Windows line ends", |text| text.replace('\n', "\r\n")),
         ("no last line end", |text| text.trim_end().to_owned()),

@@ -208,7 +208,7 @@ mod tests {
         let expected = SynthOptions { noise: 8.5, snr_db: [0.0, 12.0], train: 16, jobs: 7, ..SynthOptions::ave() };
         assert_eq!(options, expected);
         for (name, text, part) in [
-            ("noice", "1", "'noice' is not known; there are brightness"),
+            ("noice", "1", "'noice' is not known; there are "),
             ("noise", "loud", "neither a number"),
             ("train", "1.5", "train: "),
             ("width", "63", "even numbers"),

@@ -104,13 +104,15 @@ pub fn validate(yaml: &str) -> Result<(), EngineError> {
     Descriptor::parse(yaml.as_bytes().to_vec()).map(|_| ()).map_err(|e| EngineError::Descriptor(format!("{e:#}")))
 }
 
-/// Runs a dataflow to its end. `path: copl` stands for this executable; relative paths start at `folder`.
+/// Runs a dataflow to its end. `path: copl` stands for this executable; relative paths start at `folder`. dora's own log
+/// files of the nodes are moved to `logs`.
 ///
 /// # Errors
 /// If dora refuses the dataflow or fails; a node's failure is in its result.
 pub fn run(
     yaml: &str,
     folder: &Path,
+    logs: &Path,
     mut on_line: impl FnMut(Line) + Send + 'static,
 ) -> Result<Vec<NodeResult>, EngineError> {
     let mut descriptor =
@@ -151,7 +153,15 @@ pub fn run(
     // The engine's senders are gone with the runtime; a panic in the line handler was printed by its thread.
     let _ = lines.join();
     let result = result.map_err(|e| EngineError::Engine(format!("{e:#}")))?;
+    move_logs(&folder.join("out"), &result.uuid.to_string(), logs);
     Ok(result.node_results.into_iter().map(|(node, end)| node_result(node.to_string(), end)).collect())
+}
+
+/// dora writes a folder of logs beside the dataflow. What cannot be moved stays there: it is no part of the result.
+fn move_logs(out: &Path, id: &str, logs: &Path) {
+    if std::fs::rename(out.join(id), logs).is_ok() {
+        let _ = std::fs::remove_dir(out);
+    }
 }
 
 fn node_result(node: String, end: Result<(), dora_message::common::NodeError>) -> NodeResult {

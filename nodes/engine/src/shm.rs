@@ -20,13 +20,15 @@ fn is_ours(path: &Path) -> bool {
     path.file_name().is_some_and(|n| n.to_string_lossy().contains("zenoh"))
 }
 
-/// Whether any process maps this file.
+/// Whether another process maps this file. Our own engine may, but it is done.
 fn in_use(path: &Path) -> bool {
+    let own = std::process::id().to_string();
     let Ok(processes) = std::fs::read_dir("/proc") else { return true };
     let name = path.display().to_string();
     processes
         .flatten()
         .filter(|p| p.file_name().to_string_lossy().bytes().all(|b| b.is_ascii_digit()))
+        .filter(|p| *p.file_name().to_string_lossy() != *own)
         .any(|p| std::fs::read_to_string(p.path().join("maps")).is_ok_and(|maps| maps.contains(&name)))
 }
 

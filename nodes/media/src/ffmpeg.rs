@@ -84,7 +84,7 @@ impl Run<'_> {
             let read = pipe.take(max_bytes + 1).read_to_end(&mut bytes);
             read.map(|_| bytes)
         })?;
-        let log = in_thread(child.take_stderr(), |pipe| Log::read(pipe))?;
+        let log = in_thread(child.take_stderr(), Log::read)?;
         let bytes =
             self.receive(&bytes, deadline, limits)?.map_err(|source| MediaError::system("read from ffmpeg", source))?;
         if bytes.len() as u64 > max_bytes {
