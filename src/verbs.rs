@@ -84,7 +84,7 @@ pub(crate) fn nodes(args: &NodesArgs) -> Outcome {
             }
             println!("{}", nodes::describe(spec));
             if spec.name == "copl-model" {
-                println!("{}", encoders());
+                println!("\n{}", encoders());
             }
         }
         _ if args.json => println!("{}", nodes::json(&specs)),

@@ -85,9 +85,9 @@ impl SynthOptions {
     pub fn ave() -> Self {
         Self {
             seed: 0,
-            train: 64,
-            val: 24,
-            test: 48,
+            train: 160,
+            val: 40,
+            test: 80,
             width: 160,
             height: 120,
             frames_per_sec: 8,
