@@ -5,7 +5,7 @@ mod common;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{mini_run, run_folder, shared_memory, text, tiny_ave, wait};
+use common::{alone, mini_run, run_folder, shared_memory, text, tiny_ave, wait};
 use copl_reports::tables::Table;
 
 /// Pids of the children of `parent`, with their command lines.
@@ -26,6 +26,7 @@ fn children(parent: u32) -> Vec<(i32, String)> {
 
 #[test]
 fn a_killed_node_stops_the_run_within_five_seconds_and_is_named() {
+    let _alone = alone();
     for node in ["copl-model", "video-decoder", "loss-metrics", "report-writer", "clip-source"] {
         let work = tempfile::tempdir().unwrap();
         let before = shared_memory();
@@ -95,6 +96,7 @@ fn broken_ave(work: &std::path::Path) -> (std::path::PathBuf, Vec<(String, Strin
 
 #[test]
 fn broken_clips_are_quarantined_and_the_numbers_add_up() {
+    let _alone = alone();
     let work = tempfile::tempdir().unwrap();
     let (data, expected) = broken_ave(work.path());
     let done =
@@ -120,6 +122,7 @@ fn broken_clips_are_quarantined_and_the_numbers_add_up() {
 
 #[test]
 fn too_many_broken_clips_stop_the_run() {
+    let _alone = alone();
     let work = tempfile::tempdir().unwrap();
     let (data, _) = broken_ave(work.path());
     let done = mini_run(&data, work.path(), &["--epochs", "1"]).output().unwrap();
@@ -129,6 +132,7 @@ fn too_many_broken_clips_stop_the_run() {
 
 #[test]
 fn a_path_that_leaves_the_data_root_is_refused() {
+    let _alone = alone();
     let work = tempfile::tempdir().unwrap();
     let data = work.path().join("data");
     std::fs::create_dir_all(data.join("AVE")).unwrap();

@@ -63,6 +63,12 @@ pub fn run_folder(work: &Path) -> PathBuf {
     runs.pop().expect("a run")
 }
 
+/// Held by a test that looks at what its dataflow leaves behind: the other dataflows of this machine's tests wait.
+pub fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 /// Files in shared memory.
 pub fn shared_memory() -> Vec<PathBuf> {
     let mut files: Vec<_> = std::fs::read_dir("/dev/shm").unwrap().map(|e| e.unwrap().path()).collect();
