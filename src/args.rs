@@ -8,7 +8,7 @@ use clap_complete::Shell;
 /// Audio-visual learning experiments as dataflows: frozen encoders, collaborative prompts, Parquet reports.
 ///
 /// A dataflow is a YAML graph of nodes: clip source, video decoder, spectrogram, model, loss and metrics, report. Start one
-/// with `copl run`, change any setting with `--set node.KEY=value`, read the report in runs/<id>/ with polars, pandas or
+/// with `copl run`, change any setting with `--set node.KEY=value`, read the report in runs/ID/ with polars, pandas or
 /// DuckDB.
 #[derive(Debug, Parser)]
 #[command(name = "copl", version, max_term_width = 110, after_help = EXAMPLES)]

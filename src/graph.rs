@@ -1,9 +1,9 @@
 //! Pictures of a dataflow for `copl graph`: Mermaid text, and SVG with a layout of its own.
 //!
-//! - [`flow`]: the dataflow as boxes and edges of three classes: data, feedback, reports;
+//! - [`mod@flow`]: the dataflow as boxes and edges of three classes: data, feedback, reports;
 //! - [`layers`]: which box stands in which column and at which height (layered drawing after Sugiyama et al. 1981);
 //! - [`ports`], [`lanes`], [`route`]: where the edges run;
-//! - [`draw`], [`mermaid`]: the text of the picture.
+//! - [`draw`], [`mod@mermaid`]: the text of the picture.
 
 mod draw;
 mod flow;

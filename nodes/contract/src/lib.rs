@@ -5,7 +5,7 @@
 //! - [`header`]: who sent a message, where it belongs (epoch, split, clip) and its place in the stream;
 //! - [`schema`]: the Arrow schema of every edge we ship, versioned by [`CONTRACT_VERSION`];
 //! - [`tensor`]: tensors as Arrow columns (`arrow.fixed_shape_tensor`);
-//! - [`settings`]: a node's settings, typed, with defaults and meanings, read from the `env:` map of the dataflow;
+//! - [`mod@settings`]: a node's settings, typed, with defaults and meanings, read from the `env:` map of the dataflow;
 //! - [`spec`]: the description of a node that `copl nodes`, `copl check` and the docs are generated from;
 //! - [`edges`]: receiving and sending with gap, duplicate and schema checks, end of stream and back-pressure;
 //! - [`credits`]: the bounded window of clips in flight;

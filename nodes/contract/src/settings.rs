@@ -1,6 +1,6 @@
 //! A node's settings: typed, with default and meaning, read from the `env:` map the dataflow gives the node.
 //!
-//! A node declares them once with [`settings!`]; parsing, `copl nodes describe`, `copl check` and the docs all come from
+//! A node declares them once with [`crate::settings!`]; parsing, `copl nodes describe`, `copl check` and the docs all come from
 //! that declaration.
 
 use std::collections::BTreeMap;
@@ -123,7 +123,7 @@ pub struct SettingSpec {
     pub check: fn(&str) -> Result<(), String>,
 }
 
-/// A set of settings, as [`settings!`] declares it.
+/// A set of settings, as [`crate::settings!`] declares it.
 pub trait Settings: Sized {
     /// All settings in the order of their declaration.
     fn specs() -> Vec<SettingSpec>;

@@ -9,7 +9,7 @@
 //! - [`parameters`]: trainable tensors by name; [`params`]: the table of counts
 //! - [`train`]: optimizer, schedules, random streams, checkpoints
 //! - [`weights`]: where encoders' weights come from
-//! - [`loss`], [`parity`]: comparison with reference results; [`bench`]: speed of a training step
+//! - [`loss`], [`parity`]: comparison with reference results; [`mod@bench`]: speed of a training step
 
 pub mod bench;
 pub mod config;

@@ -20,7 +20,7 @@ pub struct SegmentLoss {
 }
 
 impl TaskLoss {
-    /// Loss and gradient of `logits` [segments, classes] against `labels` [segments].
+    /// Loss and gradient of `logits` [segments, classes] against `labels` `[segments]`.
     ///
     /// # Errors
     /// If a label is no class, or the sizes do not match.
@@ -79,7 +79,7 @@ fn bce_slope(p: f64, hit: bool) -> f64 {
     (p - f64::from(u8::from(hit))) / (p * (1.0 - p)).max(1e-12)
 }
 
-/// Consistency loss of features [n] each and its gradients, scaled by `weight`.
+/// Consistency loss of features `[n]` each and its gradients, scaled by `weight`.
 ///
 /// Returns (unweighted loss, gradient of `weight` x loss with respect to the visual and to the audio features).
 ///

@@ -33,7 +33,7 @@ impl MelFilters {
         Self { filters: (0..mels).map(filter).collect() }
     }
 
-    /// Energies [mels] of a power spectrum [fft / 2 + 1].
+    /// Energies `[mels]` of a power spectrum [fft / 2 + 1].
     pub fn energies<'a>(&'a self, power: &'a [f32]) -> impl Iterator<Item = f32> + 'a {
         self.filters.iter().map(|(first, weights)| weights.iter().zip(&power[*first..]).map(|(w, p)| w * p).sum())
     }

@@ -1,6 +1,6 @@
 //! Holding our spectra against the reference implementation's, from a fixture file.
 //!
-//! The file (safetensors) holds `input.waveform_16k` [n] and, for each case its metadata describes, `expect.CASE`
+//! The file (safetensors) holds `input.waveform_16k` `[n]` and, for each case its metadata describes, `expect.CASE`
 //! [segments, frames, mels]. Normalised values are compared; the tolerance is [`WORST`] for any value and [`MEAN`] for their
 //! mean difference: empty and near-silent bins carry the rounding of the Fourier transform.
 

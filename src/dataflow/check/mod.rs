@@ -1,6 +1,6 @@
 //! Everything about a dataflow that can be refused before a process is started.
 //!
-//! One file a question: its [`shape`], [`keys`] that nobody knows, [`nodes`] and their kinds, their [`env`] settings, their
+//! One file a question: its [`shape`], [`keys`] that nobody knows, [`nodes`] and their kinds, their [`mod@env`] settings, their
 //! [`ports`], the [`links`] between them, [`cycles`], and whether the [`queues`] hold what is under way. Nodes of other
 //! programs (`path` other than `copl`) are checked for keys and links only.
 

@@ -10,7 +10,7 @@ use super::{Execution, floats, with_floats};
 /// Rows a task of the weight's gradient sums over; a whole number of these, so sums do not depend on the threads.
 const ROWS: usize = 1024;
 
-/// x Wᵀ + b over the last dimension of `x` [..., in], with `weight` [out, in] and `bias` [out].
+/// x Wᵀ + b over the last dimension of `x` [..., in], with `weight` [out, in] and `bias` `[out]`.
 ///
 /// # Errors
 /// If the shapes do not fit.

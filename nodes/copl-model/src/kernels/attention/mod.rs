@@ -31,11 +31,11 @@ pub struct Attention {
     pub cosine: bool,
     /// The windows.
     pub windows: Windows,
-    /// [H] factor of the logits.
+    /// `[H]` factor of the logits.
     pub scale: Vec<f32>,
     /// [H, W, W] position bias.
     pub bias: Vec<f32>,
-    /// [3C] packed query, key and value of a padded position: the biases of the layer that makes them.
+    /// `[3C]` packed query, key and value of a padded position: the biases of the layer that makes them.
     pub padding: Vec<f32>,
 }
 

@@ -74,7 +74,7 @@ pub struct Terms<'a> {
     pub heads: usize,
     /// Normalise queries and keys.
     pub cosine: bool,
-    /// [H] factor of the logits.
+    /// `[H]` factor of the logits.
     pub scale: &'a Tensor,
     /// [H, W, W] position bias.
     pub bias: &'a Tensor,

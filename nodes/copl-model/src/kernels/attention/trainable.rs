@@ -9,7 +9,7 @@ use super::super::{Kept, floats, with_floats};
 use super::windows::Windows;
 use super::{Attention, PromptKeys, Wanted};
 
-/// Attends packed tokens `qkv` [N, L, 3C] -> [N, L, C] with `bias` [H, W, W] and `scale` [H]. CPU, f32, no padding.
+/// Attends packed tokens `qkv` [N, L, 3C] -> [N, L, C] with `bias` [H, W, W] and `scale` `[H]`. CPU, f32, no padding.
 ///
 /// # Errors
 /// If the shapes do not fit, or the windows have padding, whose values would depend on weights this function does not
