@@ -152,6 +152,24 @@ fn summary(out: &Path, manifest: &Manifest, reused: bool) -> SynthSummary {
     }
 }
 
+/// Prefix of a scratch folder's name; the process id follows.
+const PARTIAL: &str = ".synth-partial-";
+
+/// Removes scratch folders whose process was killed. Best effort: what cannot be removed is in nobody's way.
+fn remove_abandoned(parent: &Path) {
+    let processes = Path::new("/proc");
+    if !processes.join("self").exists() {
+        return;
+    }
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| name.strip_prefix(PARTIAL)?.split('-').next()?.parse::<u32>().ok());
+        if owner.is_some_and(|owner| !processes.join(owner.to_string()).exists()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 /// A folder beside `out`, on the same file system, that goes if anything fails.
 fn scratch_folder(out: &Path) -> Result<tempfile::TempDir, SynthError> {
     let parent = match out.parent() {
@@ -159,7 +177,8 @@ fn scratch_folder(out: &Path) -> Result<tempfile::TempDir, SynthError> {
         _ => Path::new("."),
     };
     fs::create_dir_all(parent)
-        .and_then(|()| tempfile::Builder::new().prefix(".synth-partial-").tempdir_in(parent))
+        .map(|()| remove_abandoned(parent))
+        .and_then(|()| tempfile::Builder::new().prefix(&format!("{PARTIAL}{}-", std::process::id())).tempdir_in(parent))
         .map_err(|source| SynthError::Io { path: parent.to_owned(), source })
 }
 

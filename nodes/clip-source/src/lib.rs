@@ -85,7 +85,13 @@ impl Node for ClipSource {
         if plan.clips.iter().sum::<u64>() == 0 {
             return Err(NodeError::failed(ExitCode::Data, "the dataset holds no clips"));
         }
-        Event::Plan { dataset: dataset.name.clone(), epochs: settings.epochs, clips: plan.clips }.emit();
+        Event::Plan {
+            dataset: dataset.name.clone(),
+            epochs: settings.epochs,
+            clips: plan.clips,
+            fingerprint: dataset.fingerprint.clone(),
+        }
+        .emit();
         let total = plan.clips.iter().sum::<u64>();
         let mut source = Source {
             credits: Credits::new(settings.window),

@@ -33,6 +33,7 @@ pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(),
     let model = Model::build_with(&settings.model(), execution, dtype, &device)
         .map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
     let table = model.table();
+    Event::Device { name: name.clone() }.emit();
     Event::info(format!("{} on {name}", settings.method)).emit();
     table.text().lines().for_each(|line| Event::info(line).emit());
     let adam = Adam::new(settings.adam(), model.parameters()).map_err(failed)?;
