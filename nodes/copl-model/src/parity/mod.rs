@@ -1,9 +1,10 @@
 //! Comparison with reference results: a fixture file holds weights, inputs, and what PyTorch made of them.
 //!
 //! A fixture is a safetensors file whose metadata key `config` is JSON: its `kind`, sizes, settings. Each kind has a file
-//! here: `backbone` (tokens after every block) and `copl` (predictions, loss, every gradient, five optimizer steps).
+//! here: `avs` (the decoder of segmentation), `backbone` (tokens after every block) and `copl` (predictions, loss, every gradient, five optimizer steps).
 //! Tensors are named `backbone.*`, `audio_backbone.*`, `param.*`, `input.*`, `expect.*`, `grad.*`.
 
+mod avs;
 mod backbone;
 mod copl;
 mod fixture;
@@ -120,6 +121,7 @@ pub fn run_with(path: &Path, execution: Execution) -> Result<ParityReport> {
     let kind = fixture.kind()?;
     let mut report = ParityReport { path: path.to_path_buf(), kind: kind.clone(), rows: Vec::new() };
     match kind.as_str() {
+        "avs-decoder" => avs::compare(&fixture, execution, &mut report)?,
         "backbone" => backbone::compare(&fixture, execution, &mut report)?,
         "copl" => copl::compare(&fixture, execution, &mut report)?,
         kind => return Err(Error::Unsupported(format!("a fixture of kind '{kind}'"))),

@@ -40,3 +40,9 @@ fn copl_is_that_of_the_reference_with_two_encoders() {
     assert_parity("copl_swin_v2_unshared.safetensors", Execution::Plain);
     assert_parity("copl_swin_v2_unshared.safetensors", Execution::Fast);
 }
+
+#[test]
+fn decoder_is_that_of_avsbench() {
+    assert_parity("avs_decoder.safetensors", Execution::Plain);
+    assert_parity("avs_decoder.safetensors", Execution::Fast);
+}
