@@ -6,8 +6,9 @@ use std::{collections::BTreeMap, fs, io, path::Path, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ave::{self, ReadError, ReadOptions},
+    ave,
     dataset::{Dataset, Split, Task},
+    read::{ReadError, ReadOptions},
 };
 
 /// Built-in descriptors by name.
