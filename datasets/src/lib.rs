@@ -8,6 +8,7 @@
 //! Decoding videos, resampling audio and batching do not belong here: those are nodes.
 
 pub mod ave;
+pub mod avs_s4;
 pub mod check;
 pub mod dataset;
 pub mod descriptor;
