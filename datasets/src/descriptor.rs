@@ -6,15 +6,17 @@ use std::{collections::BTreeMap, fs, io, path::Path, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ave::{self, ReadError, ReadOptions},
+    ave, avs_s4,
     dataset::{Dataset, Split, Task},
+    read::{ReadError, ReadOptions},
 };
 
 /// Built-in descriptors by name.
-const BUILT_IN: [(&str, &str); 3] = [
+const BUILT_IN: [(&str, &str); 4] = [
     ("ave", include_str!("../ave.yml")),
     ("ave-mini", include_str!("../ave-mini.yml")),
     ("ave-objects", include_str!("../ave-objects.yml")),
+    ("avs-s4", include_str!("../avs-s4.yml")),
 ];
 
 /// The layout on disk.
@@ -22,6 +24,7 @@ const BUILT_IN: [(&str, &str); 3] = [
 #[serde(rename_all = "kebab-case")]
 pub enum Reader {
     Ave,
+    AvsS4,
 }
 
 /// What makes a synthetic set.
@@ -113,6 +116,7 @@ impl Descriptor {
     pub fn open(&self, root: &Path, options: &ReadOptions) -> Result<Dataset, ReadError> {
         let mut dataset = match self.reader {
             Reader::Ave => ave::read(root, options)?,
+            Reader::AvsS4 => avs_s4::read(root, options)?,
         };
         dataset.name.clone_from(&self.name);
         dataset.task = self.task;

@@ -33,7 +33,7 @@ use std::{
 use rand::Rng;
 use sha2::{Digest, Sha256};
 
-use crate::{ave as layout, dataset::Split};
+use crate::{ave as layout, dataset::Split, read::hex};
 use catalog::Catalog;
 use encode::Encoder;
 pub use options::SynthOptions;
@@ -148,7 +148,7 @@ fn summary(out: &Path, manifest: &Manifest, reused: bool) -> SynthSummary {
         clips: manifest.clips.len(),
         bytes: manifest.clips.iter().map(|clip| clip.bytes).sum(),
         reused,
-        raw_sha256: layout::hex(&all.finalize()),
+        raw_sha256: hex(&all.finalize()),
     }
 }
 
@@ -257,7 +257,7 @@ fn render(plan: &Plan, catalog: &Catalog, set: &Path, options: &SynthOptions) ->
         video_id: plan.video_id.clone(),
         split: plan.key.split,
         bytes,
-        raw_sha256: layout::hex(&hash.finalize()),
+        raw_sha256: hex(&hash.finalize()),
         scene: plan.scene.clone(),
     })
 }

@@ -150,6 +150,6 @@ fn frames_and_samples_are_those_of_this_version() {
                 .iter()
                 .for_each(|sample| hash.update(sample.to_le_bytes()));
         }
-        assert_eq!(layout::hex(&hash.finalize()), expected, "{}", catalog.name);
+        assert_eq!(hex(&hash.finalize()), expected, "{}", catalog.name);
     }
 }
