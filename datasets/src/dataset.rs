@@ -8,6 +8,8 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::music_avqa::QuestionKind;
+
 /// What is asked of a clip; decides which head and which metric fit the dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -85,15 +87,6 @@ pub enum Media {
     Frames { frames: Vec<PathBuf>, audio: PathBuf },
 }
 
-/// What a question is about; the metric counts by it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct QuestionKind {
-    /// "Audio", "Visual" or "Audio-Visual".
-    pub modality: String,
-    /// Such as "Counting".
-    pub subtype: String,
-}
-
 /// What is asked of a clip and the right answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
@@ -116,9 +109,11 @@ pub enum Target {
     },
     /// A question with one of the answers of [`Dataset::classes`].
     Question {
+        /// Not always unique: see [`crate::music_avqa::Question`].
         question_id: u64,
+        /// What the metric counts by.
         kind: QuestionKind,
-        /// The question's words, its template filled.
+        /// The question's words, its template filled; [`crate::music_avqa::vocabulary::encode`] numbers them.
         words: Vec<String>,
         /// Index of the answer.
         answer: u32,

@@ -11,8 +11,8 @@ use super::{
     vocabulary::{ANSWERS, QUESTION_LENGTH, answer_index, word_index},
 };
 use crate::{
-    ave::videos::id_fault,
     problem::{Problem, Problems},
+    read::name_fault,
 };
 
 /// All questions of a file; what is wrong goes to `problems`, and those entries are left out.
@@ -49,7 +49,7 @@ fn parse_entry(entry: &Value, number: usize, faults: &mut Vec<String>) -> Option
         faults.push(format!("{} where an object is expected", shown(entry)));
         return None;
     };
-    let video_id = text(fields, "video_id", faults).filter(|id| match id_fault(id) {
+    let video_id = text(fields, "video_id", faults).filter(|id| match name_fault(id) {
         Some(fault) => {
             faults.push(format!("video_id: {fault}"));
             false

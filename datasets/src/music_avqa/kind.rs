@@ -81,6 +81,11 @@ impl QuestionKind {
         }
     }
 
+    /// "Audio", "Visual" or "Audio-Visual", as the official files spell it.
+    pub fn modality(self) -> &'static str {
+        self.group().as_str()
+    }
+
     /// As the official files spell it.
     pub fn subtype(self) -> &'static str {
         match self {

@@ -5,8 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{ReadError, question::Question};
-use crate::problem::{Problem, Problems};
+use super::question::Question;
+use crate::{
+    problem::{Problem, Problems},
+    read::{Place, ReadError, place},
+};
 
 /// Where videos are looked for, inside the data root: the common folder, and the two that the official archives unpack to.
 pub const FOLDERS: [&str; 5] = [
@@ -47,13 +50,7 @@ impl Origin {
 pub(super) struct VideoFolders {
     root: PathBuf,
     folders: Vec<PathBuf>,
-    found: HashMap<String, Found>,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Found {
-    pub path: PathBuf,
-    pub present: bool,
+    found: HashMap<String, PathBuf>,
 }
 
 impl VideoFolders {
@@ -71,8 +68,8 @@ impl VideoFolders {
         Ok(Self { root: root.to_owned(), folders, found: HashMap::new() })
     }
 
-    /// The file of a question's video; `file` is the annotation file that names it.
-    pub fn find(&mut self, question: &Question, file: &Path, problems: &mut Problems) -> Found {
+    /// The file of a question's video, where it should be if it is not there; `file` is the annotation file that names it.
+    pub fn find(&mut self, question: &Question, file: &Path, problems: &mut Problems) -> PathBuf {
         if let Some(found) = self.found.get(&question.video_id) {
             return found.clone();
         }
@@ -81,25 +78,20 @@ impl VideoFolders {
         found
     }
 
-    fn look(&self, question: &Question, file: &Path, problems: &mut Problems) -> Found {
+    fn look(&self, question: &Question, file: &Path, problems: &mut Problems) -> PathBuf {
         let id = &question.video_id;
         let names = EXTENSIONS.map(|extension| format!("{id}.{extension}"));
         let mut candidates = self.folders.iter().flat_map(|folder| names.iter().map(|name| folder.join(name)));
         let Some(path) = candidates.find(|path| path.is_file()) else {
             let [official, ..] = names;
-            return Found { path: self.root.join(FOLDERS[0]).join(official), present: false };
+            return self.root.join(FOLDERS[0]).join(official);
         };
-        match path.canonicalize() {
-            Ok(real) if real.starts_with(&self.root) => Found { path, present: true },
-            Ok(real) => {
-                let mut problem = outside(&path, &real, &self.root, file);
-                problem.what = format!("entry {}: video_id: {}", question.entry, problem.what);
-                problems.0.push(problem);
-                Found { path, present: true }
-            }
-            // Gone since it was seen, or in a folder we may not pass: the decoder will say so.
-            Err(_) => Found { path, present: false },
+        if let Place::Outside(real) = place(&self.root, &path) {
+            let mut problem = outside(&path, &real, &self.root, file);
+            problem.what = format!("entry {}: video_id: {}", question.entry, problem.what);
+            problems.0.push(problem);
         }
+        path
     }
 }
 
