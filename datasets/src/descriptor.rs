@@ -13,12 +13,13 @@ use crate::{
 };
 
 /// Built-in descriptors by name.
-const BUILT_IN: [(&str, &str); 6] = [
+const BUILT_IN: [(&str, &str); 7] = [
     ("ave", include_str!("../ave.yml")),
     ("ave-mini", include_str!("../ave-mini.yml")),
     ("ave-objects", include_str!("../ave-objects.yml")),
     ("avs-s4", include_str!("../avs-s4.yml")),
     ("music-avqa", include_str!("../music-avqa.yml")),
+    ("music-avqa-mini", include_str!("../music-avqa-mini.yml")),
     ("music-avqa-updated", include_str!("../music-avqa-updated.yml")),
 ];
 
@@ -37,6 +38,7 @@ pub enum Reader {
 pub enum Generator {
     Ave,
     Objects,
+    MusicAvqa,
 }
 
 /// A dataset as its YAML states it.
@@ -135,7 +137,10 @@ impl Descriptor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::synth::SynthOptions;
+    use crate::{
+        music_avqa::vocabulary::ANSWERS,
+        synth::{MusicOptions, SynthOptions},
+    };
 
     #[test]
     fn built_in_descriptors_parse_and_bear_their_names() {
@@ -155,6 +160,22 @@ mod tests {
             let made = [(Split::Train, options.train), (Split::Val, options.val), (Split::Test, options.test)];
             assert_eq!(descriptor.expect.split_clips, BTreeMap::from(made), "{name}");
             assert!(descriptor.generator.is_some());
+        }
+    }
+
+    #[test]
+    fn the_made_questions_are_described_as_they_are_made_by_default() {
+        let options = MusicOptions::default();
+        let expect = Descriptor::load("music-avqa-mini").unwrap().expect;
+        let made = [(Split::Train, options.train), (Split::Val, options.val), (Split::Test, options.test)];
+        assert_eq!(expect.split_clips, made.map(|(split, videos)| (split, videos * options.questions)).into());
+        assert_eq!(expect.videos, Some(options.train + options.val + options.test));
+    }
+
+    #[test]
+    fn answers_are_listed_as_the_crate_has_them() {
+        for name in ["music-avqa", "music-avqa-updated", "music-avqa-mini"] {
+            assert_eq!(Descriptor::load(name).unwrap().classes, ANSWERS, "{name}");
         }
     }
 

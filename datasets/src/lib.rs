@@ -23,7 +23,7 @@ pub mod video_index;
 pub use check::{CheckReport, check};
 pub use dataset::{Clip, Dataset, FileKind, Media, QuestionKind, Split, Target, Task};
 pub use descriptor::{Descriptor, DescriptorError};
-pub use problem::{Field, Problem, Problems};
 pub use music_avqa::QuestionGroup;
+pub use problem::{Field, Problem, Problems};
 pub use read::{MissingVideos, ReadError, ReadOptions};
 pub use video_index::VideoIndex;

@@ -64,8 +64,14 @@ mod tests {
 
     #[test]
     fn trailing_blanks_and_full_width_question_marks_go() {
-        assert_eq!(filled("Are there <Object> and <Object> sound? ", &["tuba", "drum"]).unwrap(), "Are there tuba and drum sound");
-        assert_eq!(filled("How many sounding <Object> in the video\u{ff1f}", &["erhu"]).unwrap(), "How many sounding erhu in the video");
+        assert_eq!(
+            filled("Are there <Object> and <Object> sound? ", &["tuba", "drum"]).unwrap(),
+            "Are there tuba and drum sound"
+        );
+        assert_eq!(
+            filled("How many sounding <Object> in the video\u{ff1f}", &["erhu"]).unwrap(),
+            "How many sounding erhu in the video"
+        );
     }
 
     #[test]

@@ -69,7 +69,8 @@ mod tests {
     #[test]
     fn filled_templates_consist_of_known_words() {
         for template in TEMPLATES {
-            let values: Vec<String> = std::iter::repeat_n("piano".to_owned(), template.text.matches('<').count()).collect();
+            let values: Vec<String> =
+                std::iter::repeat_n("piano".to_owned(), template.text.matches('<').count()).collect();
             let words = fill(template.text, &values).unwrap();
             assert!(crate::music_avqa::vocabulary::encode(&words).is_some(), "{}", template.text);
         }

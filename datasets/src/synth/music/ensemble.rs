@@ -1,15 +1,16 @@
 //! What happens in a video of an ensemble, before anything is drawn: who stands where, who sounds from when to when, how
 //! loud and how quick. Every answer follows from this alone.
 
-use rand::{Rng, seq::{IndexedRandom, SliceRandom}};
+use rand::{
+    Rng,
+    seq::{IndexedRandom, SliceRandom},
+};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::instruments::INSTRUMENTS;
 use crate::{ave::SEGMENTS, synth::random::chance};
 
-/// Players in view at most.
-pub(super) const MOST_SEEN: usize = 4;
 /// Notes in ten seconds: each pace is twice the one before.
 const PACES: [u32; 3] = [8, 16, 32];
 /// Seconds a player sounds at least.
@@ -160,7 +161,7 @@ mod tests {
             let ensemble = Ensemble::draw(&mut rng, index);
             let seen: Vec<Option<usize>> = ensemble.seen().map(|player| player.slot).collect();
             assert_eq!(seen, (0..seen.len()).map(Some).collect::<Vec<_>>());
-            assert!((1..=MOST_SEEN).contains(&seen.len()) && ensemble.heard().count() > 0, "{ensemble:?}");
+            assert!((1..=4).contains(&seen.len()) && ensemble.heard().count() > 0, "{ensemble:?}");
             let levels: HashSet<i32> = ensemble.heard().map(|(player, _)| player.level_db).collect();
             assert_eq!(levels.len(), ensemble.heard().count(), "two are equally loud: {ensemble:?}");
             for (_, span) in ensemble.heard() {

@@ -71,7 +71,14 @@ pub(super) fn piano(part: &mut Part) -> Vec<f32> {
     struck(
         part,
         262.0,
-        &[(1.0, 1.0, 2.2), (2.002, 0.6, 1.6), (3.01, 0.35, 1.2), (4.02, 0.22, 0.9), (5.04, 0.12, 0.7), (6.07, 0.07, 0.5)],
+        &[
+            (1.0, 1.0, 2.2),
+            (2.002, 0.6, 1.6),
+            (3.01, 0.35, 1.2),
+            (4.02, 0.22, 0.9),
+            (5.04, 0.12, 0.7),
+            (6.07, 0.07, 0.5),
+        ],
     )
 }
 
@@ -118,8 +125,9 @@ pub(super) fn trumpet(part: &mut Part) -> Vec<f32> {
     held(part, 420.0, 0.004, |turn, secs, gone| {
         let level = smooth(0.0, 0.06, secs) * (1.0 - 0.75 * smooth(0.8, 1.0, gone));
         let bright = 0.4 + 0.6 * level;
-        let partials: f32 =
-            (1..=9).map(|n| (1.0 - 0.05 * n as f32) * mix(1.0 / n as f32, 1.0, 0.5 * bright) * sin_turns(turn * n as f32)).sum();
+        let partials: f32 = (1..=9)
+            .map(|n| (1.0 - 0.05 * n as f32) * mix(1.0 / n as f32, 1.0, 0.5 * bright) * sin_turns(turn * n as f32))
+            .sum();
         level * partials
     })
 }
