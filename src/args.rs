@@ -174,7 +174,7 @@ pub(crate) struct DataArgs {
 pub(crate) enum DataVerb {
     /// Read a dataset and compare it with what its descriptor expects: counts, labels, missing videos
     Check {
-        /// Descriptor: ave, ave-mini, ave-objects, or a YAML file
+        /// Descriptor: ave, ave-mini, music-avqa, music-avqa-updated, music-avqa-mini, ..., or a YAML file
         dataset: String,
         /// Folder of the dataset
         root: PathBuf,
@@ -187,13 +187,13 @@ pub(crate) enum DataVerb {
         /// Which one
         #[arg(value_enum)]
         kind: SynthKind,
-        /// Folder to make; default: data/ave-mini or data/ave-objects
+        /// Folder to make; default: data/ave-mini, data/ave-objects or data/music-avqa-mini
         #[arg(long, short)]
         out: Option<PathBuf>,
         /// Seed of the scenes
         #[arg(long)]
         seed: Option<u64>,
-        /// Clips of the training split
+        /// Clips (videos) of the training split
         #[arg(long)]
         train: Option<usize>,
         /// Clips of the validation split
@@ -214,6 +214,8 @@ pub(crate) enum SynthKind {
     Ave,
     /// Other objects and sounds, to train swin-v2-nano on
     Objects,
+    /// The mini MUSIC-AVQA: ensembles of instruments and questions about them
+    Avqa,
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,6 +1,7 @@
 //! What is rendered against what the scene says, before any encoding.
 
 use super::*;
+use crate::ave as layout;
 
 const RATE: u32 = 8_000;
 
@@ -150,7 +151,7 @@ fn frames_and_samples_are_those_of_this_version() {
                 .iter()
                 .for_each(|sample| hash.update(sample.to_le_bytes()));
         }
-        assert_eq!(layout::hex(&hash.finalize()), expected, "{}", catalog.name);
+        assert_eq!(hex(&hash.finalize()), expected, "{}", catalog.name);
     }
 }
 
