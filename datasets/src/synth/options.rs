@@ -85,9 +85,9 @@ impl SynthOptions {
     pub fn ave() -> Self {
         Self {
             seed: 0,
-            train: 160,
-            val: 40,
-            test: 80,
+            train: 320,
+            val: 60,
+            test: 100,
             width: 160,
             height: 120,
             frames_per_sec: 8,
