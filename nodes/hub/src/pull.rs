@@ -180,7 +180,8 @@ impl Remote {
 /// Compares size and checksum with what the hub says; (SHA-256, bytes).
 fn check(file: &HubFile, remote: &Remote, path: &Path) -> Result<(String, u64)> {
     let (sha256, bytes) = checksum(path)?;
-    let wrong = |what, found: String, expected: String| Error::Checksum { file: file.to_string(), what, found, expected };
+    let wrong =
+        |what, found: String, expected: String| Error::Checksum { file: file.to_string(), what, found, expected };
     match remote.size {
         Some(size) if size != bytes => return Err(wrong("size in bytes", bytes.to_string(), size.to_string())),
         _ => {}

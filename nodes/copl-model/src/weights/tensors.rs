@@ -1,0 +1,63 @@
+//! Tensors by name.
+
+use std::collections::BTreeMap;
+
+use candle_core::{Device, Tensor};
+
+use super::TensorSpec;
+use crate::error::{NameMismatch, Result};
+
+/// Tensors by name.
+#[derive(Debug, Clone, Default)]
+pub struct Tensors(BTreeMap<String, Tensor>);
+
+impl Tensors {
+    /// The tensor of this name.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn get(&self, name: &str) -> Result<Tensor> {
+        self.0.get(name).cloned().ok_or_else(|| {
+            NameMismatch { origin: "weights".to_string(), missing: vec![name.to_string()], ..Default::default() }.into()
+        })
+    }
+
+    /// Takes the tensor of this name out, so that its memory can be given back once it has been copied elsewhere.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn take(&mut self, name: &str) -> Result<Tensor> {
+        let tensor = self.get(name)?;
+        self.0.remove(name);
+        Ok(tensor)
+    }
+
+    /// True if some tensor takes part in a graph.
+    pub fn tracked(&self) -> bool {
+        self.0.values().any(Tensor::track_op)
+    }
+
+    /// All names and tensors, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.0.iter().map(|(name, tensor)| (name.as_str(), tensor))
+    }
+
+    /// All names and tensors, by name.
+    pub fn into_map(self) -> BTreeMap<String, Tensor> {
+        self.0
+    }
+
+    /// Initial tensors of a specification.
+    ///
+    /// # Errors
+    /// If the device refuses.
+    pub fn initial(specs: &[TensorSpec], seed: u64, purpose: &str, device: &Device) -> Result<Self> {
+        specs.iter().map(|spec| Ok((spec.name.clone(), spec.initial(seed, purpose, device)?))).collect()
+    }
+}
+
+impl FromIterator<(String, Tensor)> for Tensors {
+    fn from_iter<I: IntoIterator<Item = (String, Tensor)>>(items: I) -> Self {
+        Self(items.into_iter().collect())
+    }
+}
