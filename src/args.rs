@@ -38,6 +38,8 @@ pub(crate) enum Verb {
     Nodes(NodesArgs),
     /// Look at this machine: ffmpeg, codecs, shared memory, disk, device, weights
     Doctor(DoctorArgs),
+    /// Count a dataflow's parameters: what learns, what is frozen, beside the paper's table
+    Params(ParamsArgs),
     /// Compare with golden numbers of the PyTorch reference
     Parity(ParityArgs),
     /// Datasets: check one, or make a synthetic one
@@ -89,6 +91,15 @@ pub(crate) struct RunArgs {
     #[arg(long, short, conflicts_with = "json")]
     pub(crate) quiet: bool,
     /// Print every event as a JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ParamsArgs {
+    #[command(flatten)]
+    pub(crate) flow: FileArgs,
+    /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -163,7 +174,7 @@ pub(crate) struct DataArgs {
 pub(crate) enum DataVerb {
     /// Read a dataset and compare it with what its descriptor expects: counts, labels, missing videos
     Check {
-        /// Descriptor: ave, ave-mini, ave-objects, or a YAML file
+        /// Descriptor: ave, ave-mini, music-avqa, music-avqa-updated, music-avqa-mini, ..., or a YAML file
         dataset: String,
         /// Folder of the dataset
         root: PathBuf,
@@ -176,13 +187,13 @@ pub(crate) enum DataVerb {
         /// Which one
         #[arg(value_enum)]
         kind: SynthKind,
-        /// Folder to make; default: data/ave-mini or data/ave-objects
+        /// Folder to make; default: data/ave-mini, data/ave-objects or data/music-avqa-mini
         #[arg(long, short)]
         out: Option<PathBuf>,
         /// Seed of the scenes
         #[arg(long)]
         seed: Option<u64>,
-        /// Clips of the training split
+        /// Clips (videos) of the training split
         #[arg(long)]
         train: Option<usize>,
         /// Clips of the validation split
@@ -203,6 +214,8 @@ pub(crate) enum SynthKind {
     Ave,
     /// Other objects and sounds, to train swin-v2-nano on
     Objects,
+    /// The mini MUSIC-AVQA: ensembles of instruments and questions about them
+    Avqa,
 }
 
 #[derive(Debug, clap::Args)]
@@ -239,6 +252,15 @@ pub(crate) enum BenchVerb {
         /// Steps measured
         #[arg(long, default_value_t = 10)]
         steps: usize,
+        /// Its weights: a file, or random
+        #[arg(long, default_value = "random")]
+        weights: String,
+        /// Stages whose activations are computed again: none, all, or numbers such as 0,1
+        #[arg(long, default_value = "none")]
+        checkpoint_stages: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Share of a run's wall time that is not the model's arithmetic, by pass
     Overhead {

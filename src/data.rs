@@ -1,10 +1,10 @@
 //! `copl data`: check a dataset against its descriptor, or make a synthetic one.
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use copl_contract::ExitCode;
-use copl_datasets::synth::SynthOptions;
+use copl_datasets::synth::{MusicOptions, SynthError, SynthOptions, SynthSummary};
 use copl_datasets::{Descriptor, ReadOptions, check, synth};
 
 use crate::args::{DataArgs, DataVerb, SynthKind};
@@ -26,25 +26,57 @@ pub(crate) fn data(args: &DataArgs) -> Outcome {
             Ok(if report.is_ok() { ExitCode::Success } else { ExitCode::Data })
         }
         DataVerb::Synth { kind, out, seed, train, val, test, rebuild } => {
-            let mut options = match kind {
-                SynthKind::Ave => SynthOptions::ave(),
-                SynthKind::Objects => SynthOptions::objects(),
-            };
-            options.seed = seed.unwrap_or(options.seed);
-            options.train = train.unwrap_or(options.train);
-            options.val = val.unwrap_or(options.val);
-            options.test = test.unwrap_or(options.test);
-            options.rebuild = *rebuild;
-            make(*kind, out.clone(), &options)
+            let counts = Counts { seed: *seed, train: *train, val: *val, test: *test, rebuild: *rebuild };
+            let folder = |name: &str| out.clone().unwrap_or_else(|| PathBuf::from("data").join(name));
+            match kind {
+                SynthKind::Ave => make(folder("ave-mini"), &counts.apply(SynthOptions::ave()), synth::ave),
+                SynthKind::Objects => {
+                    make(folder("ave-objects"), &counts.apply(SynthOptions::objects()), synth::objects)
+                }
+                SynthKind::Avqa => make(folder("music-avqa-mini"), &counts.music(), synth::music_avqa),
+            }
         }
     }
 }
 
-fn make(kind: SynthKind, out: Option<PathBuf>, options: &SynthOptions) -> Outcome {
-    let out = out.unwrap_or_else(|| match kind {
-        SynthKind::Ave => PathBuf::from("data/ave-mini"),
-        SynthKind::Objects => PathBuf::from("data/ave-objects"),
-    });
+/// What the command line says about a set, whichever it is.
+struct Counts {
+    seed: Option<u64>,
+    train: Option<usize>,
+    val: Option<usize>,
+    test: Option<usize>,
+    rebuild: bool,
+}
+
+impl Counts {
+    fn apply(&self, options: SynthOptions) -> SynthOptions {
+        SynthOptions {
+            seed: self.seed.unwrap_or(options.seed),
+            train: self.train.unwrap_or(options.train),
+            val: self.val.unwrap_or(options.val),
+            test: self.test.unwrap_or(options.test),
+            rebuild: self.rebuild,
+            ..options
+        }
+    }
+
+    fn music(&self) -> MusicOptions {
+        let options = MusicOptions::default();
+        MusicOptions {
+            seed: self.seed.unwrap_or(options.seed),
+            train: self.train.unwrap_or(options.train),
+            val: self.val.unwrap_or(options.val),
+            test: self.test.unwrap_or(options.test),
+            rebuild: self.rebuild,
+            ..options
+        }
+    }
+}
+
+/// A generator.
+type Make<O> = fn(&Path, &O, &mut dyn FnMut(usize, usize)) -> Result<SynthSummary, SynthError>;
+
+fn make<O>(out: PathBuf, options: &O, generator: Make<O>) -> Outcome {
     let terminal = std::io::stderr().is_terminal();
     let mut tell = |done: usize, total: usize| {
         if terminal {
@@ -53,11 +85,7 @@ fn make(kind: SynthKind, out: Option<PathBuf>, options: &SynthOptions) -> Outcom
             let _ = std::io::stderr().flush();
         }
     };
-    let made = match kind {
-        SynthKind::Ave => synth::ave(&out, options, &mut tell),
-        SynthKind::Objects => synth::objects(&out, options, &mut tell),
-    };
-    let summary = made.map_err(|e| Failure::new(ExitCode::Data, e))?;
+    let summary = generator(&out, options, &mut tell).map_err(|e| Failure::new(ExitCode::Data, e))?;
     if terminal {
         eprintln!();
     }

@@ -92,7 +92,7 @@ impl Progress {
         let now = Instant::now();
         let news = self.state.take(node, event, now);
         match event {
-            Event::Plan { dataset, epochs, clips: [train, val, test] } => {
+            Event::Plan { dataset, epochs, clips: [train, val, test], .. } => {
                 self.say(&format!("dataset {dataset}: {epochs} epochs of {train} training and {val} validation clips, {test} test clips"));
             }
             Event::Metrics { epoch, split, whole: true, values } => self.say(&text::pass(*epoch, split, values)),
@@ -203,7 +203,7 @@ mod tests {
         };
         vec![
             ("source", Event::Started { pid: 1 }),
-            ("source", Event::Plan { dataset: "mini".into(), epochs: 2, clips: [4, 2, 2] }),
+            ("source", Event::Plan { dataset: "mini".into(), epochs: 2, clips: [4, 2, 2], fingerprint: "f".into() }),
             ("source", Event::Heartbeat { state: "working".into(), secs: 1.0 }),
             ("loss", Event::Progress { epoch: 1, split: "train".into(), done: 1 }),
             ("loss", Event::Progress { epoch: 1, split: "train".into(), done: 2 }),

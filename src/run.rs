@@ -51,7 +51,7 @@ pub(crate) fn run(args: RunArgs) -> Outcome {
     let mut watch = Watch::default();
     loop {
         match lines.recv_timeout(LOOK) {
-            Ok(line) => take(&line, &mut watch, &mut progress),
+            Ok(line) => take(&line, &mut record, &mut watch, &mut progress),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
@@ -147,9 +147,14 @@ fn with_run(resolved: &str, run: &RunFolder) -> Result<String, Failure> {
     serde_yaml::to_string(&yaml).map_err(failed)
 }
 
-fn take(line: &Line, watch: &mut Watch, progress: &mut Progress) {
+fn take(line: &Line, record: &mut RunRecord, watch: &mut Watch, progress: &mut Progress) {
     match Event::parse(&line.text) {
         Some(event) => {
+            match &event {
+                Event::Plan { fingerprint, .. } => record.data_fingerprint = Some(fingerprint.clone()),
+                Event::Device { name } => record.device.clone_from(name),
+                _ => {}
+            }
             watch.event(&line.node, &event);
             progress.event(&line.node, &event);
         }

@@ -19,7 +19,10 @@ fn a_run_trains_evaluates_and_writes_its_report() {
     assert_eq!(samples.height(), 28);
     assert!(folder.join("checkpoints/best.safetensors").is_file());
     assert!(folder.join("checkpoints/best.json").is_file());
-    assert!(folder.join("dataflow.yml").is_file() && folder.join("run.json").is_file());
+    assert!(folder.join("dataflow.yml").is_file());
+    let record: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.join("run.json")).unwrap()).unwrap();
+    assert_eq!(record["device"], "cpu");
+    assert_eq!(record["data_fingerprint"].as_str().unwrap().len(), 64);
 }
 
 #[test]

@@ -3,13 +3,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use serde::Serialize;
 
 use crate::{
-    dataset::{Clip, Dataset, Split},
+    dataset::{Clip, Dataset, FileKind, Split, Target, Task},
     descriptor::Descriptor,
 };
 
@@ -23,7 +23,7 @@ pub struct SplitCounts {
     pub clips: usize,
     pub segments: usize,
     pub background_segments: usize,
-    /// Clips by class.
+    /// Clips by class (category, or answer).
     pub by_category: Vec<usize>,
 }
 
@@ -32,14 +32,21 @@ impl SplitCounts {
         let clips = dataset.split(split);
         let mut by_category = vec![0; dataset.classes.len()];
         for clip in clips {
-            by_category[clip.category as usize] += 1;
+            if let Some(count) = by_category.get_mut(clip.target.class() as usize) {
+                *count += 1;
+            }
         }
-        let labels = || clips.iter().flat_map(|clip| &clip.labels);
+        let labels = || {
+            clips.iter().flat_map(|clip| match &clip.target {
+                Target::Events { labels, .. } => labels.as_slice(),
+                Target::Masks { .. } | Target::Question { .. } => &[],
+            })
+        };
         Self {
             split,
             clips: clips.len(),
-            segments: labels().count(),
-            background_segments: labels().filter(|label| **label == dataset.background).count(),
+            segments: dataset.segments * clips.len(),
+            background_segments: labels().filter(|label| Some(**label) == dataset.background).count(),
             by_category,
         }
     }
@@ -62,6 +69,7 @@ pub struct Mismatch {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CheckReport {
     pub name: String,
+    pub task: Task,
     pub root: PathBuf,
     pub fingerprint: String,
     pub classes: Vec<String>,
@@ -72,8 +80,10 @@ pub struct CheckReport {
     pub videos_in_several_splits: Vec<String>,
     /// Sorted ids.
     pub videos_with_several_annotations: Vec<String>,
-    /// Sorted paths of videos that are not there.
+    /// Sorted paths of files that are not there.
     pub missing: Vec<PathBuf>,
+    /// How many of them, by what they hold.
+    pub missing_by_kind: BTreeMap<FileKind, usize>,
     /// Rows of the annotation file that no split lists.
     pub unassigned: Vec<usize>,
     pub mismatches: Vec<Mismatch>,
@@ -88,9 +98,15 @@ pub fn check(dataset: &Dataset, descriptor: &Descriptor) -> CheckReport {
     let videos_where = |condition: fn(&[&Clip]) -> bool| -> Vec<String> {
         by_video.iter().filter(|(_, clips)| condition(clips)).map(|(id, _)| (*id).to_owned()).collect()
     };
-    let missing: BTreeSet<PathBuf> = dataset.missing().into_iter().map(|clip| clip.video.clone()).collect();
+    let missing: BTreeSet<(&Path, FileKind)> =
+        dataset.clips.iter().flat_map(Clip::missing).map(|(kind, path)| (path, kind)).collect();
+    let mut missing_by_kind = BTreeMap::new();
+    for (_, kind) in &missing {
+        *missing_by_kind.entry(*kind).or_default() += 1;
+    }
     let mut report = CheckReport {
         name: dataset.name.clone(),
+        task: dataset.task,
         root: dataset.root.clone(),
         fingerprint: dataset.fingerprint.clone(),
         classes: dataset.classes.clone(),
@@ -99,7 +115,8 @@ pub fn check(dataset: &Dataset, descriptor: &Descriptor) -> CheckReport {
         videos: by_video.len(),
         videos_in_several_splits: videos_where(|clips| clips.iter().any(|clip| clip.split != clips[0].split)),
         videos_with_several_annotations: videos_where(|clips| clips.len() > 1),
-        missing: missing.into_iter().collect(),
+        missing: missing.into_iter().map(|(path, _)| path.to_owned()).collect(),
+        missing_by_kind,
         unassigned: dataset.unassigned.clone(),
         mismatches: Vec::new(),
     };
@@ -149,16 +166,32 @@ impl CheckReport {
     }
 }
 
+impl CheckReport {
+    fn write_splits(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let events = self.task == Task::Ave;
+        let classes = match self.task {
+            Task::Ave => "classes and background",
+            Task::AvsS4 => "classes",
+            Task::MusicAvqa => "answers",
+        };
+        writeln!(f, "{} clips of {} videos, {} {classes}", self.clips, self.videos, self.classes.len())?;
+        write!(f, "\n{:<8}{:>8}{:>10}", "split", "clips", "segments")?;
+        writeln!(f, "{}", if events { "  background    share" } else { "" })?;
+        for counts in &self.splits {
+            write!(f, "{:<8}{:>8}{:>10}", counts.split, counts.clips, counts.segments)?;
+            if events {
+                write!(f, "{:>12}{:>7.1} %", counts.background_segments, 100.0 * counts.background_share())?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for CheckReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} at {}", self.name, self.root.display())?;
-        writeln!(f, "{} clips of {} videos, {} classes and background", self.clips, self.videos, self.classes.len())?;
-        writeln!(f, "\n{:<8}{:>8}{:>10}{:>12}{:>9}", "split", "clips", "segments", "background", "share")?;
-        for counts in &self.splits {
-            let share = 100.0 * counts.background_share();
-            let (clips, segments, background) = (counts.clips, counts.segments, counts.background_segments);
-            writeln!(f, "{:<8}{clips:>8}{segments:>10}{background:>12}{share:>7.1} %", counts.split)?;
-        }
+        self.write_splits(f)?;
         let width = self.classes.iter().map(|class| class.chars().count()).max().unwrap_or(0).max(8);
         write!(f, "\n{:<4}{:<width$}", "", "category")?;
         for counts in &self.splits {
@@ -177,7 +210,14 @@ impl fmt::Display for CheckReport {
         if !self.unassigned.is_empty() {
             writeln!(f, "annotations in no split: {}", self.unassigned.len())?;
         }
-        writeln!(f, "missing video files: {}", self.missing.len())?;
+        match self.missing_by_kind.iter().next() {
+            None => writeln!(f, "missing files: 0")?,
+            Some(_) => {
+                for (kind, count) in &self.missing_by_kind {
+                    writeln!(f, "missing {} files: {count}", kind.as_str())?;
+                }
+            }
+        }
         for path in self.missing.iter().take(SHOWN) {
             writeln!(f, "  {}", path.display())?;
         }

@@ -1,8 +1,14 @@
-//! What every reader yields: clips with one label a segment, in the order of their split files.
+//! What every reader yields: clips with their media files and targets, in the order of their split files.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use serde::{Deserialize, Serialize};
+
+pub use crate::music_avqa::QuestionKind;
 
 /// What is asked of a clip; decides which head and which metric fit the dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -10,12 +16,19 @@ use serde::{Deserialize, Serialize};
 pub enum Task {
     /// Audio-visual event localisation: a class or background for every one-second segment.
     Ave,
+    /// Audio-visual segmentation, single source: the pixels of the sounding object in the frame of every segment.
+    AvsS4,
+    /// Audio-visual question answering on music: one of the answers for a question about the clip.
+    MusicAvqa,
 }
 
 impl Task {
+    /// The word in YAML files and settings.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ave => "ave",
+            Self::AvsS4 => "avs-s4",
+            Self::MusicAvqa => "music-avqa",
         }
     }
 }
@@ -65,23 +78,112 @@ impl FromStr for Split {
     }
 }
 
+/// Where a clip's pictures and sound are. Paths are absolute, inside the data root; where a file should be, if it is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Media {
+    /// One file with both.
+    Video(PathBuf),
+    /// Extracted beforehand: one picture a segment, in order, and the sound of the whole clip.
+    Frames { frames: Vec<PathBuf>, audio: PathBuf },
+}
+
+/// What is asked of a clip and the right answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Event localisation.
+    Events {
+        /// One label a segment: the category during the event, [`Dataset::background`] outside it.
+        labels: Vec<u32>,
+        /// Index of the event's class, also if the event has no length.
+        category: u32,
+        start_secs: u32,
+        end_secs: u32,
+    },
+    /// Segmentation of the sounding object.
+    Masks {
+        /// Index of the object's class.
+        category: u32,
+        /// One a segment, absolute and inside the data root; none where the dataset has no mask. Training clips of AVSBench-S4 have
+        /// the first only.
+        masks: Vec<Option<PathBuf>>,
+    },
+    /// A question with one of the answers of [`Dataset::classes`].
+    Question {
+        /// Not always unique: see [`crate::music_avqa::Question`].
+        question_id: u64,
+        /// What the metric counts by.
+        kind: QuestionKind,
+        /// The question's words, its template filled; [`crate::music_avqa::vocabulary::encode`] numbers them.
+        words: Vec<String>,
+        /// Index of the answer.
+        answer: u32,
+    },
+}
+
+impl Target {
+    /// The class that stands for the whole clip: the category of its event or object, or the answer.
+    pub fn class(&self) -> u32 {
+        match self {
+            Self::Events { category, .. } | Self::Masks { category, .. } => *category,
+            Self::Question { answer, .. } => *answer,
+        }
+    }
+}
+
+/// What a file of a clip holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileKind {
+    Video,
+    Frame,
+    Audio,
+    Mask,
+}
+
+impl FileKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Video => "video",
+            Self::Frame => "frame",
+            Self::Audio => "audio",
+            Self::Mask => "mask",
+        }
+    }
+}
+
 /// One sample: a video with one annotation. A video annotated twice is two clips.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clip {
     /// `<video id>#<row>`: unique in the dataset, and stable as long as the annotation file is.
     pub id: String,
     pub video_id: String,
-    /// Absolute, inside the data root; where the file should be, if it is missing.
-    pub video: PathBuf,
+    pub media: Media,
     pub split: Split,
-    /// One label a segment: the category during the event, [`Dataset::background`] outside it.
-    pub labels: Vec<u32>,
-    /// Index of the event's class, also if the event has no length.
-    pub category: u32,
-    pub start_secs: u32,
-    pub end_secs: u32,
+    pub target: Target,
     /// 0-based data row of the annotation file (a header is not counted).
     pub row: usize,
+}
+
+impl Clip {
+    /// Every file the clip needs, there or not: media, then masks.
+    pub fn files(&self) -> Vec<(FileKind, &Path)> {
+        let mut files = match &self.media {
+            Media::Video(video) => vec![(FileKind::Video, video.as_path())],
+            Media::Frames { frames, audio } => {
+                let frames = frames.iter().map(|frame| (FileKind::Frame, frame.as_path()));
+                frames.chain([(FileKind::Audio, audio.as_path())]).collect()
+            }
+        };
+        if let Target::Masks { masks, .. } = &self.target {
+            files.extend(masks.iter().flatten().map(|mask| (FileKind::Mask, mask.as_path())));
+        }
+        files
+    }
+
+    /// The files that are not there.
+    pub fn missing(&self) -> Vec<(FileKind, &Path)> {
+        self.files().into_iter().filter(|(_, path)| !path.is_file()).collect()
+    }
 }
 
 /// All clips of a dataset.
@@ -91,10 +193,10 @@ pub struct Dataset {
     pub task: Task,
     /// The folder that holds the annotation files, absolute, links resolved.
     pub root: PathBuf,
-    /// By index, in order of first appearance in the annotation file; without background.
+    /// By index, without background: categories, or the answers to questions.
     pub classes: Vec<String>,
-    /// The label after the last class.
-    pub background: u32,
+    /// The label of a segment without an event, after the last class; none where no label says so.
+    pub background: Option<u32>,
     /// Segments a clip; each lasts one second.
     pub segments: usize,
     /// Train, then val, then test; within a split in the order of its file.
@@ -113,9 +215,9 @@ impl Dataset {
         &self.clips[start..end]
     }
 
-    /// The clips whose video file is not there.
+    /// The clips that lack a file; [`Clip::missing`] names them.
     pub fn missing(&self) -> Vec<&Clip> {
-        self.clips.iter().filter(|clip| !clip.video.is_file()).collect()
+        self.clips.iter().filter(|clip| !clip.missing().is_empty()).collect()
     }
 
     /// The name of a label; "background" for every label that is no class.

@@ -1,22 +1,29 @@
-//! Datasets: what clips there are, what each second of them is labelled, and where their videos lie.
+//! Datasets: what clips there are, what is asked of them, and where their files lie.
 //!
 //! - [`ave`] reads the official AVE layout; every reader yields a [`Dataset`] of [`Clip`]s.
 //! - [`Descriptor`] is the YAML that names a dataset, its classes and the counts it should have; [`check()`] compares the two.
+//! - [`music_avqa`] reads the official MUSIC-AVQA layout, and [`VideoIndex`] tells which of its questions share a video.
 //! - [`sampler`] orders the clips of an epoch.
 //! - [`synth`] makes small sets of real video files in the official layout, for trials without a download.
 //!
 //! Decoding videos, resampling audio and batching do not belong here: those are nodes.
 
 pub mod ave;
+pub mod avs_s4;
 pub mod check;
 pub mod dataset;
 pub mod descriptor;
+pub mod music_avqa;
 pub mod problem;
+pub mod read;
 pub mod sampler;
 pub mod synth;
+pub mod video_index;
 
-pub use ave::{MissingVideos, ReadError, ReadOptions};
 pub use check::{CheckReport, check};
-pub use dataset::{Clip, Dataset, Split, Task};
+pub use dataset::{Clip, Dataset, FileKind, Media, QuestionKind, Split, Target, Task};
 pub use descriptor::{Descriptor, DescriptorError};
+pub use music_avqa::QuestionGroup;
 pub use problem::{Field, Problem, Problems};
+pub use read::{MissingVideos, ReadError, ReadOptions};
+pub use video_index::VideoIndex;

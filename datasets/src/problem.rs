@@ -6,31 +6,29 @@ use std::{fmt, path::PathBuf};
 /// Problems shown in full; the rest are counted.
 const SHOWN: usize = 20;
 
-/// A field of an AVE annotation line, in its order.
+/// A field of an annotation: a column of a line, or a key of a JSON object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Field {
-    Category,
-    VideoId,
-    Quality,
-    Start,
-    End,
+pub struct Field {
+    /// 1-based position in the line; none for a key.
+    pub number: Option<usize>,
+    pub name: &'static str,
 }
 
 impl Field {
-    pub const ALL: [Self; 5] = [Self::Category, Self::VideoId, Self::Quality, Self::Start, Self::End];
-
-    /// 1-based position in the line.
-    pub fn number(self) -> usize {
-        self as usize + 1
+    pub const fn column(number: usize, name: &'static str) -> Self {
+        Self { number: Some(number), name }
     }
 
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Category => "Category",
-            Self::VideoId => "VideoID",
-            Self::Quality => "Quality",
-            Self::Start => "StartTime",
-            Self::End => "EndTime",
+    pub const fn key(name: &'static str) -> Self {
+        Self { number: None, name }
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.number {
+            Some(number) => write!(f, "field {number} ({})", self.name),
+            None => write!(f, "field {}", self.name),
         }
     }
 }
@@ -53,7 +51,7 @@ impl fmt::Display for Problem {
             write!(f, ":{line}")?;
         }
         if let Some(field) = self.field {
-            write!(f, ": field {} ({})", field.number(), field.as_str())?;
+            write!(f, ": {field}")?;
         }
         write!(f, ": {}", self.what)
     }

@@ -5,7 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use copl_datasets::{Dataset, Descriptor, Field, MissingVideos, Problem, ReadError, ReadOptions, Split, ave, check};
+use copl_datasets::{
+    Dataset, Descriptor, Media, MissingVideos, Problem, ReadError, ReadOptions, Split, Target,
+    ave::{self, field},
+    check,
+};
 use tempfile::TempDir;
 
 fn fixture() -> PathBuf {
@@ -50,14 +54,23 @@ fn problems(root: &Path) -> Vec<Problem> {
 }
 
 fn shape(dataset: &Dataset) -> Vec<(String, Split, Vec<u32>, u32)> {
-    dataset.clips.iter().map(|clip| (clip.id.clone(), clip.split, clip.labels.clone(), clip.category)).collect()
+    dataset
+        .clips
+        .iter()
+        .map(|clip| (clip.id.clone(), clip.split, labels(&clip.target).to_vec(), clip.target.class()))
+        .collect()
+}
+
+fn labels(target: &Target) -> &[u32] {
+    let Target::Events { labels, .. } = target else { panic!("{target:?}") };
+    labels
 }
 
 #[test]
 fn classes_are_numbered_by_first_appearance_and_background_comes_last() {
     let dataset = read(&fixture()).unwrap();
     assert_eq!(dataset.classes, ["Frying (food)", "Male speech, man speaking", "Bark"]);
-    assert_eq!((dataset.background, dataset.segments), (3, 10));
+    assert_eq!((dataset.background, dataset.segments), (Some(3), 10));
     assert_eq!(dataset.class_name(1), "Male speech, man speaking");
     assert_eq!(dataset.class_name(3), "background");
 }
@@ -74,7 +87,7 @@ fn clips_keep_the_order_of_their_split_file_and_name_their_row() {
 #[test]
 fn segments_bear_the_class_from_start_to_before_end() {
     let dataset = read(&fixture()).unwrap();
-    let labels = |id: &str| dataset.clips.iter().find(|clip| clip.id == id).unwrap().labels.clone();
+    let labels = |id: &str| labels(&dataset.clips.iter().find(|clip| clip.id == id).unwrap().target).to_vec();
     assert_eq!(labels("Fry0000000a#0"), [0; 10]);
     assert_eq!(labels("-dashTalk01#1"), [3, 3, 1, 1, 1, 3, 3, 3, 3, 3]);
     assert_eq!(labels("Bark000000b#2"), [3, 3, 3, 3, 3, 3, 3, 3, 3, 2]);
@@ -87,7 +100,8 @@ fn segments_bear_the_class_from_start_to_before_end() {
 fn videos_are_found_by_any_known_ending_and_missing_ones_keep_the_official_one() {
     let dataset = read(&fixture()).unwrap();
     let name = |row: usize| {
-        let video = &dataset.clips.iter().find(|clip| clip.row == row).unwrap().video;
+        let media = &dataset.clips.iter().find(|clip| clip.row == row).unwrap().media;
+        let Media::Video(video) = media else { panic!("{media:?}") };
         assert!(video.is_absolute() && video.starts_with(&dataset.root));
         video.file_name().unwrap().to_str().unwrap().to_owned()
     };
@@ -100,7 +114,7 @@ fn videos_are_found_by_any_known_ending_and_missing_ones_keep_the_official_one()
 fn missing_videos_can_be_refused() {
     let options = ReadOptions { missing: MissingVideos::Refuse };
     let error = ave::read(&fixture(), &options).unwrap_err().to_string();
-    assert!(error.contains("4 video files are missing") && error.contains("Bark000000b"), "{error}");
+    assert!(error.contains("4 clips lack 4 files") && error.contains("video AVE/Bark000000b.mp4"), "{error}");
 }
 
 #[test]
@@ -171,11 +185,11 @@ fn every_fault_is_listed_with_its_place() {
         found,
         [
             annotations(9, None),
-            annotations(10, Some(Field::Category)),
-            annotations(11, Some(Field::VideoId)),
-            annotations(12, Some(Field::End)),
-            annotations(13, Some(Field::Start)),
-            annotations(14, Some(Field::Start)),
+            annotations(10, Some(field::CATEGORY)),
+            annotations(11, Some(field::VIDEO_ID)),
+            annotations(12, Some(field::END)),
+            annotations(13, Some(field::START)),
+            annotations(14, Some(field::START)),
             annotations(15, None),
             annotations(16, None),
             ("testSet.txt", Some(1), None),
@@ -213,7 +227,7 @@ fn ids_that_would_leave_the_data_root_are_refused() {
         edit(copy.path(), &["Annotations.txt"], |text| format!("{text}Bark&{id}&good&0&1\n"));
         let problems = problems(copy.path());
         assert_eq!(problems.len(), 1, "{id:?}: {problems:?}");
-        assert_eq!((problems[0].line, problems[0].field), (Some(9), Some(Field::VideoId)), "{id:?}");
+        assert_eq!((problems[0].line, problems[0].field), (Some(9), Some(field::VIDEO_ID)), "{id:?}");
     }
 }
 

@@ -5,8 +5,11 @@
 
 use std::{collections::HashMap, path::Path};
 
-use super::{SEGMENTS, videos};
-use crate::problem::{Field, Problem, Problems};
+use super::{SEGMENTS, field};
+use crate::{
+    problem::{Field, Problem, Problems},
+    read::name_fault,
+};
 
 /// One line, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +38,7 @@ pub(super) fn parse(path: &Path, bytes: &[u8], problems: &mut Problems) -> Vec<A
     let mut annotations = Vec::with_capacity(used);
     let mut seen_data = false;
     for (index, line) in lines[..used].iter().enumerate() {
-        let mut report = |field, what: String| {
+        let mut report = |field: Option<Field>, what: String| {
             problems.0.push(Problem { file: path.to_owned(), line: Some(index + 1), field, what });
         };
         let Ok(text) = std::str::from_utf8(line) else {
@@ -80,17 +83,17 @@ fn parse_line(line: &str, report: &mut impl FnMut(Option<Field>, String)) -> Opt
     };
     let category = category.trim();
     if category.is_empty() {
-        report(Some(Field::Category), "empty; the name of the event's category is expected".to_owned());
+        report(Some(field::CATEGORY), "empty; the name of the event's category is expected".to_owned());
     }
-    let id_fault = videos::id_fault(video_id);
+    let id_fault = name_fault(video_id);
     if let Some(fault) = &id_fault {
-        report(Some(Field::VideoId), fault.clone());
+        report(Some(field::VIDEO_ID), fault.clone());
     }
-    let start_secs = seconds(start, Field::Start, report);
-    let end_secs = seconds(end, Field::End, report);
+    let start_secs = seconds(start, field::START, report);
+    let end_secs = seconds(end, field::END, report);
     let (Some(start_secs), Some(end_secs)) = (start_secs, end_secs) else { return None };
     if start_secs > end_secs {
-        report(Some(Field::Start), format!("the event starts at {start_secs} s, after its end at {end_secs} s"));
+        report(Some(field::START), format!("the event starts at {start_secs} s, after its end at {end_secs} s"));
         return None;
     }
     if category.is_empty() || id_fault.is_some() {

@@ -12,22 +12,21 @@
 //! is two clips, `<VideoID>#<row>`, and each row belongs to the split that lists it.
 
 mod annotations;
+pub mod field;
 mod splits;
 mod videos;
 
 use std::{
     collections::HashMap,
-    fmt::Write as _,
-    fs, io,
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    dataset::{Clip, Dataset, Split, Task},
+    dataset::{Clip, Dataset, Media, Split, Target, Task},
     problem::Problems,
+    read::{ReadError, ReadOptions, hex, read_file, refuse_missing},
 };
 use annotations::Annotation;
 use videos::VideoFolder;
@@ -50,36 +49,9 @@ pub fn split_file(split: Split) -> &'static str {
     }
 }
 
-/// What becomes of a clip whose video is not there.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MissingVideos {
-    /// It stays in the list; the decoder puts it in quarantine, with a row in the report.
-    #[default]
-    Keep,
-    /// The dataset is refused.
-    Refuse,
-}
-
-#[derive(Debug, Clone, Default)]
-pub struct ReadOptions {
-    pub missing: MissingVideos,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    #[error(
-        "no {ANNOTATIONS} in {} nor in its {ARCHIVE_FOLDER} folder; the data root is the folder with {ANNOTATIONS}, \
-         trainSet.txt, valSet.txt, testSet.txt and the videos in {VIDEOS}/", root.display()
-    )]
-    NoAnnotations { root: PathBuf },
-    #[error("cannot read {}: {source}", path.display())]
-    Io { path: PathBuf, source: io::Error },
-    #[error(transparent)]
-    Problems(#[from] Problems),
-    #[error("{}", missing_text(folder, videos))]
-    Missing { folder: PathBuf, videos: Vec<String> },
-}
+/// What a data root is, for messages.
+const LAYOUT: &str =
+    "the data root is the folder with Annotations.txt, trainSet.txt, valSet.txt, testSet.txt and the videos in AVE/";
 
 /// Reads the dataset at `root`: the folder with Annotations.txt, or the folder above it.
 pub fn read(root: &Path, options: &ReadOptions) -> Result<Dataset, ReadError> {
@@ -104,37 +76,33 @@ pub fn read(root: &Path, options: &ReadOptions) -> Result<Dataset, ReadError> {
     let background = classes.len() as u32;
     let folder = VideoFolder::open(&root, &annotations_path, &mut problems)?;
     let mut clips = Vec::with_capacity(members.len());
-    let mut missing = Vec::new();
     for (split, row) in members {
         let annotation = &rows[row];
-        let found = folder.find(annotation, &annotations_path, &mut problems);
-        if !found.present {
-            missing.push(annotation.video_id.clone());
-        }
+        let video = folder.find(annotation, &annotations_path, &mut problems);
         clips.push(Clip {
             id: format!("{}#{row}", annotation.video_id),
             video_id: annotation.video_id.clone(),
-            video: found.path,
+            media: Media::Video(video),
             split,
-            labels: labels(annotation, categories[row], background),
-            category: categories[row],
-            start_secs: annotation.start_secs,
-            end_secs: annotation.end_secs,
+            target: Target::Events {
+                labels: labels(annotation, categories[row], background),
+                category: categories[row],
+                start_secs: annotation.start_secs,
+                end_secs: annotation.end_secs,
+            },
             row,
         });
     }
     if !problems.0.is_empty() {
         return Err(problems.into());
     }
-    if options.missing == MissingVideos::Refuse && !missing.is_empty() {
-        return Err(ReadError::Missing { folder: root.join(VIDEOS), videos: missing });
-    }
+    refuse_missing(&root, &clips, options)?;
     Ok(Dataset {
         name: "ave".to_owned(),
         task: Task::Ave,
         root,
         classes,
-        background,
+        background: Some(background),
         segments: SEGMENTS,
         clips,
         fingerprint: hex(&fingerprint.finalize()),
@@ -168,30 +136,11 @@ fn find_root(root: &Path) -> Result<PathBuf, ReadError> {
     let found = [root.to_owned(), root.join(ARCHIVE_FOLDER)]
         .into_iter()
         .find(|folder| folder.join(ANNOTATIONS).is_file())
-        .ok_or_else(|| ReadError::NoAnnotations { root: root.to_owned() })?;
+        .ok_or_else(|| ReadError::NoAnnotations {
+            root: root.to_owned(),
+            file: ANNOTATIONS,
+            also: "nor in its AVE_Dataset folder",
+            layout: LAYOUT,
+        })?;
     found.canonicalize().map_err(|source| ReadError::Io { path: found, source })
-}
-
-/// Reads a file and adds its name, length and content to the fingerprint.
-fn read_file(path: &Path, fingerprint: &mut Sha256) -> Result<Vec<u8>, ReadError> {
-    let bytes = fs::read(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
-    if let Some(name) = path.file_name() {
-        fingerprint.update(name.as_encoded_bytes());
-    }
-    fingerprint.update((bytes.len() as u64).to_le_bytes());
-    fingerprint.update(&bytes);
-    Ok(bytes)
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-fn missing_text(folder: &Path, videos: &[String]) -> String {
-    let shown: Vec<&str> = videos.iter().take(10).map(String::as_str).collect();
-    let more = if videos.len() > shown.len() { ", ..." } else { "" };
-    format!("{} video files are missing in {}: {}{more}", videos.len(), folder.display(), shown.join(", "))
 }

@@ -1,9 +1,10 @@
-//! Synthetic sets: small datasets of real H.264/AAC clips in AVE's layout, for trying everything without a download.
+//! Synthetic sets: small datasets of real H.264/AAC clips in official layouts, for trying everything without a download.
 //!
 //! - [`ave`] makes the mini set: eight categories that come in look-alikes and sound-alikes, with distractors, clutter and
 //!   noise, so that neither eye nor ear alone suffices and a score says something.
 //! - [`objects`] makes the pre-training set of 24 other categories, looks, sounds and places, from which a small encoder
 //!   learns to see and hear without having met the mini set.
+//! - [`music_avqa`] makes ensembles of instruments, and questions about them in MUSIC-AVQA's layout.
 //!
 //! `scene` decides who is seen and heard when; `picture` and `sound` render that; `encode` writes the file; `store` keeps the
 //! folder whole. Equal seed, options and version give equal frames and samples on every machine.
@@ -11,6 +12,7 @@
 mod catalog;
 mod encode;
 mod math;
+mod music;
 mod options;
 mod picture;
 mod random;
@@ -31,16 +33,18 @@ use std::{
 };
 
 use rand::Rng;
+use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
-use crate::{ave as layout, dataset::Split};
+use crate::{dataset::Split, read::hex};
 use catalog::Catalog;
 use encode::Encoder;
+pub use music::{MusicOptions, music_avqa};
 pub use options::SynthOptions;
 use picture::Film;
 use random::{ClipKey, Purpose};
 use scene::Scene;
-use store::{ClipRecord, Existing, Manifest};
+use store::{ClipRecord, Existing, Layout, Manifest};
 
 /// Goes up whenever the same options give other frames or samples.
 pub const VERSION: u32 = 1;
@@ -112,7 +116,7 @@ fn make(
     if let Some(fault) = options.fault() {
         return Err(SynthError::Option(fault));
     }
-    let mut manifest = Manifest {
+    let manifest = Manifest {
         generator: catalog.name.to_owned(),
         version: VERSION,
         options: options.clone(),
@@ -120,7 +124,28 @@ fn make(
         categories: catalog.categories.iter().map(|category| category.name.to_owned()).collect(),
         clips: Vec::new(),
     };
-    match store::inspect(out, &manifest)? {
+    let render_into = |set: &Path| {
+        let plans = plan(catalog, options);
+        render_all(&plans, options.jobs, |plan| render(plan, catalog, set, options), progress)
+    };
+    build(manifest, &store::AVE, out, options, render_into, store::write_lists)
+}
+
+/// Makes a set of any kind at its place, or finds it there: `render` makes the videos in a folder, `write_lists` the
+/// annotation files. `manifest` says what is wanted, without clips; of `options` only ffmpeg and rebuild count.
+fn build<P, O>(
+    mut manifest: Manifest<P, O>,
+    layout: &Layout,
+    out: &Path,
+    options: &SynthOptions,
+    render: impl FnOnce(&Path) -> Result<Vec<ClipRecord<P>>, SynthError>,
+    write_lists: impl FnOnce(&Path, &Manifest<P, O>) -> Result<(), SynthError>,
+) -> Result<SynthSummary, SynthError>
+where
+    P: Serialize + DeserializeOwned,
+    O: Serialize + DeserializeOwned,
+{
+    match store::inspect(out, &manifest, layout)? {
         Existing::Same(manifest) => return Ok(summary(out, &manifest, true)),
         Existing::Other(why) if !options.rebuild => return Err(SynthError::Other { out: out.to_owned(), why }),
         Existing::Other(_) | Existing::Nothing => {}
@@ -128,17 +153,16 @@ fn make(
     manifest.ffmpeg = encode::version(&options.ffmpeg)?;
     let scratch = scratch_folder(out)?;
     let set = scratch.path().join("set");
-    let videos = set.join(layout::VIDEOS);
+    let videos = set.join(layout.videos);
     fs::create_dir_all(&videos).map_err(|source| SynthError::Io { path: videos.clone(), source })?;
-    let plans = plan(catalog, options);
-    manifest.clips = render_all(&plans, catalog, &set, options, progress)?;
-    store::write_lists(&set, &manifest)?;
+    manifest.clips = render(&set)?;
+    write_lists(&set, &manifest)?;
     store::write_manifest(&set, &manifest)?;
     store::move_into_place(&set, out)?;
     Ok(summary(out, &manifest, false))
 }
 
-fn summary(out: &Path, manifest: &Manifest, reused: bool) -> SynthSummary {
+fn summary<P, O>(out: &Path, manifest: &Manifest<P, O>, reused: bool) -> SynthSummary {
     let mut all = Sha256::new();
     for clip in &manifest.clips {
         all.update(&clip.raw_sha256);
@@ -148,7 +172,25 @@ fn summary(out: &Path, manifest: &Manifest, reused: bool) -> SynthSummary {
         clips: manifest.clips.len(),
         bytes: manifest.clips.iter().map(|clip| clip.bytes).sum(),
         reused,
-        raw_sha256: layout::hex(&all.finalize()),
+        raw_sha256: hex(&all.finalize()),
+    }
+}
+
+/// Prefix of a scratch folder's name; the process id follows.
+const PARTIAL: &str = ".synth-partial-";
+
+/// Removes scratch folders whose process was killed. Best effort: what cannot be removed is in nobody's way.
+fn remove_abandoned(parent: &Path) {
+    let processes = Path::new("/proc");
+    if !processes.join("self").exists() {
+        return;
+    }
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|name| name.strip_prefix(PARTIAL)?.split('-').next()?.parse::<u32>().ok());
+        if owner.is_some_and(|owner| !processes.join(owner.to_string()).exists()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 
@@ -159,7 +201,8 @@ fn scratch_folder(out: &Path) -> Result<tempfile::TempDir, SynthError> {
         _ => Path::new("."),
     };
     fs::create_dir_all(parent)
-        .and_then(|()| tempfile::Builder::new().prefix(".synth-partial-").tempdir_in(parent))
+        .map(|()| remove_abandoned(parent))
+        .and_then(|()| tempfile::Builder::new().prefix(&format!("{PARTIAL}{}-", std::process::id())).tempdir_in(parent))
         .map_err(|source| SynthError::Io { path: parent.to_owned(), source })
 }
 
@@ -191,28 +234,27 @@ fn draw_id(rng: &mut impl Rng) -> String {
     (0..11).map(|_| char::from(LETTERS[rng.random_range(0..64)])).collect()
 }
 
-/// Renders every plan, `options.jobs` at a time; records come in the order of the plans.
-fn render_all(
-    plans: &[Plan],
-    catalog: &Catalog,
-    set: &Path,
-    options: &SynthOptions,
+/// Renders every plan, `jobs` at a time; records come in the order of the plans.
+fn render_all<T: Sync, R: Send>(
+    plans: &[T],
+    jobs: usize,
+    render: impl Fn(&T) -> Result<R, SynthError> + Sync,
     progress: &mut dyn FnMut(usize, usize),
-) -> Result<Vec<ClipRecord>, SynthError> {
+) -> Result<Vec<R>, SynthError> {
     let next = AtomicUsize::new(0);
     let stop = AtomicBool::new(false);
     let (sender, results) = mpsc::channel();
-    let mut records: Vec<Option<ClipRecord>> = plans.iter().map(|_| None).collect();
+    let mut records: Vec<Option<R>> = plans.iter().map(|_| None).collect();
     let mut failure = None;
     std::thread::scope(|scope| {
-        for _ in 0..options.jobs.min(plans.len()) {
+        for _ in 0..jobs.min(plans.len()) {
             let sender = sender.clone();
-            let (next, stop) = (&next, &stop);
+            let (next, stop, render) = (&next, &stop, &render);
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(plan) = plans.get(index) else { break };
-                    if sender.send((index, render(plan, catalog, set, options))).is_err() {
+                    if sender.send((index, render(plan))).is_err() {
                         break;
                     }
                 }
@@ -237,7 +279,7 @@ fn render_all(
 
 /// Renders and encodes one clip.
 fn render(plan: &Plan, catalog: &Catalog, set: &Path, options: &SynthOptions) -> Result<ClipRecord, SynthError> {
-    let path = store::video_path(set, &plan.video_id);
+    let path = store::video_path(set, &store::AVE, &plan.video_id);
     let mut hash = Sha256::new();
     let mut film = Film::new(plan.key, &plan.scene, catalog, options);
     let pcm = sound::render(plan.key, &plan.scene, catalog, options);
@@ -257,7 +299,7 @@ fn render(plan: &Plan, catalog: &Catalog, set: &Path, options: &SynthOptions) ->
         video_id: plan.video_id.clone(),
         split: plan.key.split,
         bytes,
-        raw_sha256: layout::hex(&hash.finalize()),
+        raw_sha256: hex(&hash.finalize()),
         scene: plan.scene.clone(),
     })
 }

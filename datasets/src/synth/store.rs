@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{SynthError, options::SynthOptions, scene::Scene};
@@ -17,31 +17,44 @@ use crate::{ave, dataset::Split};
 /// The file that says how a set was made.
 pub(super) const MANIFEST: &str = "synth.json";
 
-/// What synth.json holds.
+/// What synth.json holds: options of kind `O`, clips with plots of kind `P`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Manifest {
+pub(super) struct Manifest<P = Scene, O = SynthOptions> {
     pub generator: String,
     pub version: u32,
-    pub options: SynthOptions,
+    pub options: O,
     /// Another ffmpeg gives other bytes of the same frames and samples.
     pub ffmpeg: String,
     pub categories: Vec<String>,
-    pub clips: Vec<ClipRecord>,
+    pub clips: Vec<ClipRecord<P>>,
 }
 
 /// A clip of a set.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct ClipRecord {
+pub(super) struct ClipRecord<P = Scene> {
     pub video_id: String,
     pub split: Split,
     /// Of the MP4 file.
     pub bytes: u64,
     /// SHA-256 of all frames and then all samples, before encoding.
     pub raw_sha256: String,
-    pub scene: Scene,
+    pub scene: P,
 }
 
-impl Manifest {
+/// What a layout calls its files.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layout {
+    /// The annotation files, inside the set.
+    pub lists: &'static [&'static str],
+    /// The folder of the videos.
+    pub videos: &'static str,
+}
+
+/// AVE's.
+pub(super) const AVE: Layout =
+    Layout { lists: &[ave::ANNOTATIONS, "trainSet.txt", "valSet.txt", "testSet.txt"], videos: ave::VIDEOS };
+
+impl<P: Serialize, O: Serialize> Manifest<P, O> {
     /// The values as they come back from a file: a JSON value made directly would hold other digits of an f32.
     fn read_back(&self) -> Result<Value, serde_json::Error> {
         serde_json::from_str(&serde_json::to_string(self)?)
@@ -49,16 +62,20 @@ impl Manifest {
 }
 
 /// What is at a set's place.
-pub(super) enum Existing {
+pub(super) enum Existing<P = Scene, O = SynthOptions> {
     Nothing,
     /// Whole and made by this recipe.
-    Same(Box<Manifest>),
+    Same(Box<Manifest<P, O>>),
     /// Ours, but made otherwise or not whole any more: says why.
     Other(String),
 }
 
 /// Looks at the place of a set that `wanted` (without clips) is to be made at.
-pub(super) fn inspect(out: &Path, wanted: &Manifest) -> Result<Existing, SynthError> {
+pub(super) fn inspect<P, O>(out: &Path, wanted: &Manifest<P, O>, layout: &Layout) -> Result<Existing<P, O>, SynthError>
+where
+    P: Serialize + DeserializeOwned,
+    O: Serialize + DeserializeOwned,
+{
     let mut entries = match fs::read_dir(out) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Existing::Nothing),
@@ -80,11 +97,11 @@ pub(super) fn inspect(out: &Path, wanted: &Manifest) -> Result<Existing, SynthEr
     if let Some(difference) = difference(&recorded, &wanted) {
         return Ok(Existing::Other(format!("made otherwise: {difference}")));
     }
-    let manifest: Manifest = match serde_json::from_value(recorded) {
+    let manifest: Manifest<P, O> = match serde_json::from_value(recorded) {
         Ok(manifest) => manifest,
         Err(error) => return Ok(Existing::Other(format!("{MANIFEST} is not as this version writes it: {error}"))),
     };
-    Ok(damage(out, &manifest).map_or_else(|| Existing::Same(Box::new(manifest)), Existing::Other))
+    Ok(damage(out, &manifest, layout).map_or_else(|| Existing::Same(Box::new(manifest)), Existing::Other))
 }
 
 /// The values that decide frames and samples and differ, as "seed 0, now 1".
@@ -111,12 +128,11 @@ fn difference(recorded: &Value, wanted: &Value) -> Option<String> {
 }
 
 /// What is no longer as it was made, if anything.
-fn damage(out: &Path, manifest: &Manifest) -> Option<String> {
-    let lists = [ave::ANNOTATIONS].into_iter().chain(Split::ALL.map(ave::split_file));
-    let lost = lists.into_iter().find(|name| !out.join(name).is_file()).map(|name| format!("{name} is missing"));
+fn damage<P, O>(out: &Path, manifest: &Manifest<P, O>, layout: &Layout) -> Option<String> {
+    let lost = layout.lists.iter().find(|name| !out.join(name).is_file()).map(|name| format!("{name} is missing"));
     lost.or_else(|| {
-        let broken = |clip: &&ClipRecord| {
-            fs::metadata(video_path(out, &clip.video_id)).map_or(true, |file| file.len() != clip.bytes)
+        let broken = |clip: &&ClipRecord<P>| {
+            fs::metadata(video_path(out, layout, &clip.video_id)).map_or(true, |file| file.len() != clip.bytes)
         };
         let broken: Vec<&str> = manifest.clips.iter().filter(broken).map(|clip| clip.video_id.as_str()).collect();
         broken.first().map(|first| format!("{} videos are missing or not of their size, first {first}", broken.len()))
@@ -124,8 +140,8 @@ fn damage(out: &Path, manifest: &Manifest) -> Option<String> {
 }
 
 /// Where a clip's video is in a set.
-pub(super) fn video_path(set: &Path, video_id: &str) -> PathBuf {
-    set.join(ave::VIDEOS).join(format!("{video_id}.mp4"))
+pub(super) fn video_path(set: &Path, layout: &Layout, video_id: &str) -> PathBuf {
+    set.join(layout.videos).join(format!("{video_id}.mp4"))
 }
 
 /// Writes the annotation and split files: sorted by category, as the official ones are.
@@ -149,7 +165,10 @@ pub(super) fn write_lists(set: &Path, manifest: &Manifest) -> Result<(), SynthEr
 }
 
 /// Writes synth.json, the last file of a set.
-pub(super) fn write_manifest(set: &Path, manifest: &Manifest) -> Result<(), SynthError> {
+pub(super) fn write_manifest<P: Serialize, O: Serialize>(
+    set: &Path,
+    manifest: &Manifest<P, O>,
+) -> Result<(), SynthError> {
     let path = set.join(MANIFEST);
     let mut text =
         serde_json::to_string_pretty(manifest).map_err(|source| SynthError::Manifest { path: path.clone(), source })?;
@@ -157,7 +176,7 @@ pub(super) fn write_manifest(set: &Path, manifest: &Manifest) -> Result<(), Synt
     write_whole(&path, text.as_bytes())
 }
 
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), SynthError> {
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), SynthError> {
     let write = || -> std::io::Result<()> {
         let mut file = File::create(path)?;
         file.write_all(bytes)?;

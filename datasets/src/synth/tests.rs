@@ -1,6 +1,7 @@
 //! What is rendered against what the scene says, before any encoding.
 
 use super::*;
+use crate::ave as layout;
 
 const RATE: u32 = 8_000;
 
@@ -150,6 +151,18 @@ fn frames_and_samples_are_those_of_this_version() {
                 .iter()
                 .for_each(|sample| hash.update(sample.to_le_bytes()));
         }
-        assert_eq!(layout::hex(&hash.finalize()), expected, "{}", catalog.name);
+        assert_eq!(hex(&hash.finalize()), expected, "{}", catalog.name);
     }
+}
+
+#[test]
+fn what_a_killed_generation_left_is_cleared_away() {
+    let work = tempfile::tempdir().unwrap();
+    // No process has this number: the kernel's largest is far below.
+    let abandoned = work.path().join(".synth-partial-4294967295-x");
+    let own = work.path().join(format!(".synth-partial-{}-x", std::process::id()));
+    std::fs::create_dir(&abandoned).unwrap();
+    std::fs::create_dir(&own).unwrap();
+    super::remove_abandoned(work.path());
+    assert!(!abandoned.exists() && own.exists());
 }

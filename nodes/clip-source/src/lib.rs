@@ -16,7 +16,7 @@ use copl_contract::events::{Event, ProgressMeter};
 use copl_contract::schema::{self, BatchBuilder, Schema};
 use copl_contract::{EdgeSpec, Edges, ExitCode, Header, Kind, Message, Node, NodeError, NodeSpec, Polled};
 use copl_datasets::descriptor::Generator;
-use copl_datasets::{Clip, Dataset, Descriptor, MissingVideos, ReadOptions, synth};
+use copl_datasets::{Clip, Dataset, Descriptor, Media, MissingVideos, ReadOptions, Target, synth};
 
 use bad_clips::BadClips;
 use plan::{Plan, Step};
@@ -85,7 +85,13 @@ impl Node for ClipSource {
         if plan.clips.iter().sum::<u64>() == 0 {
             return Err(NodeError::failed(ExitCode::Data, "the dataset holds no clips"));
         }
-        Event::Plan { dataset: dataset.name.clone(), epochs: settings.epochs, clips: plan.clips }.emit();
+        Event::Plan {
+            dataset: dataset.name.clone(),
+            epochs: settings.epochs,
+            clips: plan.clips,
+            fingerprint: dataset.fingerprint.clone(),
+        }
+        .emit();
         let total = plan.clips.iter().sum::<u64>();
         let mut source = Source {
             credits: Credits::new(settings.window),
@@ -140,6 +146,7 @@ fn generate(descriptor: &Descriptor, root: &Path) -> Result<(), NodeError> {
     let made = match generator {
         Generator::Ave => synth::ave(root, &synth::SynthOptions::ave(), &mut tell),
         Generator::Objects => synth::objects(root, &synth::SynthOptions::objects(), &mut tell),
+        Generator::MusicAvqa => synth::music_avqa(root, &synth::MusicOptions::default(), &mut tell),
     };
     made.map(|_| ()).map_err(|e| NodeError::failed(ExitCode::Data, e))
 }
@@ -159,13 +166,19 @@ impl Source<'_> {
             self.take_credits()?;
         }
         self.credits.take(self.position).map_err(|e| NodeError::contract("clips", e))?;
-        let labels: Vec<i32> = clip.labels.iter().map(|l| *l as i32).collect();
+        let (Media::Video(video), Target::Events { labels, category, .. }) = (&clip.media, &clip.target) else {
+            return Err(NodeError::failed(
+                ExitCode::Data,
+                format!("clip {} is no video with event labels; clip-source streams the task ave only", clip.id),
+            ));
+        };
+        let labels: Vec<i32> = labels.iter().map(|l| *l as i32).collect();
         let segments = labels.len();
         let row = BatchBuilder::new(Schema::Clips)
             .utf8([&clip.id])
-            .utf8([clip.video.to_string_lossy()])
-            .int64([i64::from(clip.category)])
-            .utf8([self.classes.get(clip.category as usize).map_or("", String::as_str)])
+            .utf8([video.to_string_lossy()])
+            .int64([i64::from(*category)])
+            .utf8([self.classes.get(*category as usize).map_or("", String::as_str)])
             .tensor_i32(labels, 1, &[segments])
             .build()
             .map_err(|e| NodeError::contract("clips", e))?;

@@ -67,18 +67,15 @@ mod tests {
     use made::dataset;
 
     mod made {
-        use copl_datasets::{Clip, Dataset, Split, Task};
+        use copl_datasets::{Clip, Dataset, Media, Split, Target, Task};
 
         pub(super) fn dataset() -> Dataset {
             let clip = |row: usize, split| Clip {
                 id: format!("v#{row}"),
                 video_id: "v".to_owned(),
-                video: "v.mp4".into(),
+                media: Media::Video("v.mp4".into()),
                 split,
-                labels: vec![0; 10],
-                category: 0,
-                start_secs: 0,
-                end_secs: 10,
+                target: Target::Events { labels: vec![0; 10], category: 0, start_secs: 0, end_secs: 10 },
                 row,
             };
             let splits = [Split::Train; 5].into_iter().chain([Split::Val; 2]).chain([Split::Test; 3]);
@@ -87,7 +84,7 @@ mod tests {
                 task: Task::Ave,
                 root: "/".into(),
                 classes: vec!["Bell".to_owned()],
-                background: 1,
+                background: Some(1),
                 segments: 10,
                 clips: splits.enumerate().map(|(row, split)| clip(row, split)).collect(),
                 fingerprint: String::new(),

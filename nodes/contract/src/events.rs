@@ -34,6 +34,13 @@ pub enum Event {
         epochs: u32,
         /// Clips a pass of train, val, test.
         clips: [u64; 3],
+        /// SHA-256, in hexadecimal, of the dataset's annotation files.
+        fingerprint: String,
+    },
+    /// What a model computes on.
+    Device {
+        /// Such as `cpu` or `cuda:0`.
+        name: String,
     },
     /// A clip has gone through a node.
     Progress {

@@ -113,7 +113,7 @@ fn a_loss_that_is_not_finite_stops_the_run_and_names_the_clips() {
 }
 
 #[test]
-fn a_lost_message_is_found() {
+fn a_prediction_without_a_target_is_refused() {
     // The harness numbers messages; a prediction for a clip that never came stays without target.
     let failed =
         run(Harness::new().message("predictions", header(Split::Val, 0), prediction(0, [0.0; 4])).input("clips"))

@@ -12,7 +12,7 @@ use crate::synth::{
 };
 
 /// A specimen; lengths in pixels.
-pub(super) struct Actor {
+pub(in crate::synth) struct Actor {
     look: Look,
     motion: Motion,
     /// Turns a second of its own movement.
@@ -33,19 +33,7 @@ impl Actor {
     /// `aside`: behind and smaller, near a side.
     pub fn draw(rng: &mut ChaCha8Rng, category: &Category, options: &SynthOptions, aside: bool) -> Self {
         let (width, height) = (options.width as f32, options.height as f32);
-        let hue = category.hue + options.colour_jitter * between(rng, -0.5, 0.5);
-        let saturation = between(rng, 0.15, 0.7);
-        let value = between(rng, 0.45, 0.95);
-        // Light on dark or dark on light.
-        let darker = mix(1.0, between(rng, 0.2, 0.45), options.texture_contrast);
-        let mut paint = [
-            colour(hue, saturation, value),
-            colour(hue + between(rng, -0.06, 0.06), saturation, value * darker),
-            colour(hue + between(rng, 0.3, 0.7), between(rng, 0.2, 0.8), between(rng, 0.2, 0.9)),
-        ];
-        if rng.random() {
-            paint.swap(0, 1);
-        }
+        let paint = paint(rng, category, options);
         let share = between(rng, options.object_scale[0], options.object_scale[1]);
         let radius = height * share * if aside { 0.6 } else { 1.0 };
         let across = if aside {
@@ -66,6 +54,35 @@ impl Actor {
             path_speed: between(rng, 0.05, 0.2),
             radius,
             tilt: between(rng, -0.06, 0.06),
+            light: (cos_turns(light), sin_turns(light)),
+            mirrored: rng.random(),
+        }
+    }
+
+    /// A specimen at a fixed place, `radius` and `centre` in pixels, that moves `speed` turns in a second of the time it is
+    /// rendered at, and stands still while that time does.
+    pub fn stand(
+        rng: &mut ChaCha8Rng,
+        category: &Category,
+        options: &SynthOptions,
+        centre: (f32, f32),
+        radius: f32,
+        speed: f32,
+    ) -> Self {
+        let paint = paint(rng, category, options);
+        let light = rng.random::<f32>();
+        Self {
+            look: category.look,
+            motion: category.motion,
+            speed: category.movement * speed,
+            phase: rng.random(),
+            detail: rng.random(),
+            paint,
+            centre,
+            path: (0.0, 0.0),
+            path_speed: 0.0,
+            radius,
+            tilt: between(rng, -0.02, 0.02),
             light: (cos_turns(light), sin_turns(light)),
             mirrored: rng.random(),
         }
@@ -119,4 +136,22 @@ impl Actor {
         let [first, second, third] = &self.paint;
         std::array::from_fn(|c| mix(mix(first[c], second[c], surface.tone), third[c], surface.accent) * lit * rim)
     }
+}
+
+/// A specimen's three colours: two for the pattern, one for small parts.
+fn paint(rng: &mut ChaCha8Rng, category: &Category, options: &SynthOptions) -> [[f32; 3]; 3] {
+    let hue = category.hue + options.colour_jitter * between(rng, -0.5, 0.5);
+    let saturation = between(rng, 0.15, 0.7);
+    let value = between(rng, 0.45, 0.95);
+    // Light on dark or dark on light.
+    let darker = mix(1.0, between(rng, 0.2, 0.45), options.texture_contrast);
+    let mut paint = [
+        colour(hue, saturation, value),
+        colour(hue + between(rng, -0.06, 0.06), saturation, value * darker),
+        colour(hue + between(rng, 0.3, 0.7), between(rng, 0.2, 0.8), between(rng, 0.2, 0.9)),
+    ];
+    if rng.random() {
+        paint.swap(0, 1);
+    }
+    paint
 }

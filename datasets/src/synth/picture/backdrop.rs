@@ -29,14 +29,14 @@ pub(super) struct Backdrop {
 }
 
 /// Values on a lattice, smooth between; 64 x 64 cells, then again from the start.
-struct Lattice(Vec<f32>);
+pub(in crate::synth) struct Lattice(Vec<f32>);
 
 impl Lattice {
-    fn new(rng: &mut ChaCha8Rng) -> Self {
+    pub fn new(rng: &mut ChaCha8Rng) -> Self {
         Self((0..4096).map(|_| rng.random::<f32>()).collect())
     }
 
-    fn at(&self, x: f32, y: f32) -> f32 {
+    pub fn at(&self, x: f32, y: f32) -> f32 {
         let (fx, fy) = (x.floor(), y.floor());
         let (ix, iy) = (fx as i32, fy as i32);
         let cell = |dx: i32, dy: i32| self.0[(((iy + dy) & 63) * 64 + ((ix + dx) & 63)) as usize];
@@ -46,7 +46,7 @@ impl Lattice {
     }
 
     /// Four octaves, about 0..1.
-    fn fractal(&self, x: f32, y: f32, roughness: f32) -> f32 {
+    pub fn fractal(&self, x: f32, y: f32, roughness: f32) -> f32 {
         let (mut sum, mut weight, mut total, mut scale) = (0.0, 1.0, 0.0, 1.0);
         for octave in 0..4 {
             let offset = octave as f32 * 17.3;

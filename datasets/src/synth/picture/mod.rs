@@ -5,6 +5,7 @@ pub(super) mod backdrop;
 pub(super) mod mini;
 pub(super) mod objects;
 pub(super) mod shape;
+pub(super) use backdrop::Lattice;
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;

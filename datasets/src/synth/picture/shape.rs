@@ -25,26 +25,26 @@ impl Surface {
     }
 }
 
-pub(super) fn surface(distance: f32, tone: f32, accent: f32) -> Surface {
+pub(in crate::synth) fn surface(distance: f32, tone: f32, accent: f32) -> Surface {
     Surface { distance, tone, accent }
 }
 
-pub(super) fn disc(x: f32, y: f32, radius: f32) -> f32 {
+pub(in crate::synth) fn disc(x: f32, y: f32, radius: f32) -> f32 {
     length(x, y) - radius
 }
 
 /// About right for ellipses that are not too thin.
-pub(super) fn ellipse(x: f32, y: f32, half_width: f32, half_height: f32) -> f32 {
+pub(in crate::synth) fn ellipse(x: f32, y: f32, half_width: f32, half_height: f32) -> f32 {
     (length(x / half_width, y / half_height) - 1.0) * half_width.min(half_height)
 }
 
-pub(super) fn rectangle(x: f32, y: f32, half_width: f32, half_height: f32, corner: f32) -> f32 {
+pub(in crate::synth) fn rectangle(x: f32, y: f32, half_width: f32, half_height: f32, corner: f32) -> f32 {
     let (dx, dy) = (x.abs() - half_width + corner, y.abs() - half_height + corner);
     length(dx.max(0.0), dy.max(0.0)) + dx.max(dy).min(0.0) - corner
 }
 
 /// A line from one point to another, of a half-width.
-pub(super) fn stroke(x: f32, y: f32, from: (f32, f32), to: (f32, f32), half_width: f32) -> f32 {
+pub(in crate::synth) fn stroke(x: f32, y: f32, from: (f32, f32), to: (f32, f32), half_width: f32) -> f32 {
     let (dx, dy) = (to.0 - from.0, to.1 - from.1);
     let (px, py) = (x - from.0, y - from.1);
     let along = ((px * dx + py * dy) / (dx * dx + dy * dy)).clamp(0.0, 1.0);
@@ -52,19 +52,19 @@ pub(super) fn stroke(x: f32, y: f32, from: (f32, f32), to: (f32, f32), half_widt
 }
 
 /// A closed curve around the middle whose radius depends on the direction (in turns).
-pub(super) fn around(x: f32, y: f32, radius: impl Fn(f32) -> f32) -> f32 {
+pub(in crate::synth) fn around(x: f32, y: f32, radius: impl Fn(f32) -> f32) -> f32 {
     length(x, y) - radius(turn_of(x, y))
 }
 
 /// A regular star with `points` points; `inner` 1 makes it a polygon-like disc.
-pub(super) fn star(x: f32, y: f32, points: f32, inner: f32) -> f32 {
+pub(in crate::synth) fn star(x: f32, y: f32, points: f32, inner: f32) -> f32 {
     let turn = turn_of(x, y) * points;
     let edge = crate::synth::math::triangle(turn);
     length(x, y) - (inner + (1.0 - inner) * edge)
 }
 
 /// Random-looking dots: one a cell, moved about in it. 1 on a dot.
-pub(super) fn dots(x: f32, y: f32, cells: f32, radius: f32) -> f32 {
+pub(in crate::synth) fn dots(x: f32, y: f32, cells: f32, radius: f32) -> f32 {
     let (cx, cy) = (x * cells, y * cells);
     let (ix, iy) = (cx.floor(), cy.floor());
     let jump = |salt: f32| 0.5 + 0.25 * sin_turns(ix * 0.37 + iy * 0.71 + salt);
@@ -73,7 +73,7 @@ pub(super) fn dots(x: f32, y: f32, cells: f32, radius: f32) -> f32 {
 }
 
 /// Smooth waves that cross and bend, 0..1, like marble.
-pub(super) fn marble(x: f32, y: f32, seed: f32) -> f32 {
+pub(in crate::synth) fn marble(x: f32, y: f32, seed: f32) -> f32 {
     let bend = sin_turns(x * 0.7 + y * 1.1 + seed) + 0.6 * sin_turns(x * 1.9 - y * 1.3 + seed * 1.7);
     0.5 + 0.5 * sin_turns(x * 0.9 + y * 0.5 + bend * 0.35)
 }

@@ -17,13 +17,13 @@ use crate::ave::SEGMENTS;
 use voice::{Part, Voice};
 
 /// Root mean square of a voice of full level, where 1 is the greatest amplitude.
-const LEVEL: f32 = 0.09;
+pub(super) const LEVEL: f32 = 0.09;
 /// Clicks are sharp and rare: at that level they would clip. Highest amplitude of a voice.
 const PEAK: f32 = 0.6;
 /// Softer by this for a voice aside (6 dB).
 const ASIDE: f32 = 0.5;
 /// A voice rises and falls in this time, inside its segments.
-const FADE_SECS: f32 = 0.004;
+pub(super) const FADE_SECS: f32 = 0.004;
 
 /// Samples of the whole clip, channels side by side.
 pub(super) fn render(key: ClipKey, scene: &Scene, catalog: &Catalog, options: &SynthOptions) -> Vec<i16> {
@@ -97,7 +97,7 @@ fn gate(samples: &mut [f32], when: &Mask, rate: usize, level: f32) {
 }
 
 /// Four echoes that feed on themselves: a small room.
-fn add_room(samples: &mut [f32], rate: usize, feedback: f32, wet: f32) {
+pub(super) fn add_room(samples: &mut [f32], rate: usize, feedback: f32, wet: f32) {
     let mut walls = [0.0297_f32, 0.0371, 0.0411, 0.0437].map(|secs| (vec![0.0; (secs * rate as f32) as usize], 0));
     for sample in samples {
         let mut heard = 0.0;
@@ -112,7 +112,7 @@ fn add_room(samples: &mut [f32], rate: usize, feedback: f32, wet: f32) {
 }
 
 /// Noise between pink and brown, a hum, and a level that wanders.
-fn ambience(rng: &mut ChaCha8Rng, rate: usize, level: f32) -> Vec<f32> {
+pub(super) fn ambience(rng: &mut ChaCha8Rng, rate: usize, level: f32) -> Vec<f32> {
     let colour = between(rng, 0.0, 1.0);
     let mains = if between(rng, 0.0, 1.0) < 0.5 { 50.0 } else { 60.0 };
     let hum = between(rng, 0.0, 0.12);
@@ -141,7 +141,7 @@ fn ambience(rng: &mut ChaCha8Rng, rate: usize, level: f32) -> Vec<f32> {
 }
 
 /// Scales to a root mean square, or less if a peak would pass the highest; silence stays silence.
-fn scale_to(samples: &mut [f32], level: f32) {
+pub(super) fn scale_to(samples: &mut [f32], level: f32) {
     let power: f64 = samples.iter().map(|sample| f64::from(*sample) * f64::from(*sample)).sum();
     let rms = (power / samples.len().max(1) as f64).sqrt() as f32;
     let peak = samples.iter().fold(0.0_f32, |peak, sample| peak.max(sample.abs()));
@@ -151,12 +151,12 @@ fn scale_to(samples: &mut [f32], level: f32) {
     }
 }
 
-fn decibels(db: f32) -> f32 {
+pub(super) fn decibels(db: f32) -> f32 {
     exp2(db * 0.166_096_4)
 }
 
 /// Bends what would clip; nearly straight below one half.
-fn soft(sample: f32) -> f32 {
+pub(super) fn soft(sample: f32) -> f32 {
     let x = sample.clamp(-1.5, 1.5);
     x - x * x * x * (4.0 / 27.0)
 }

@@ -36,7 +36,9 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, execution: Exe
 pub fn linear_plain(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     let mut shape = x.dims().to_vec();
     let inputs = shape.pop().unwrap_or(1);
-    let y = x.reshape((x.elem_count() / inputs.max(1), inputs))?.matmul(&weight.t()?)?;
+    // A weight of half precision makes the product one of half precision; all else stays as it was.
+    let rows = x.reshape((x.elem_count() / inputs.max(1), inputs))?.to_dtype(weight.dtype())?;
+    let y = rows.matmul(&weight.t()?)?.to_dtype(x.dtype())?;
     let y = match bias {
         Some(bias) => y.broadcast_add(bias)?,
         None => y,
@@ -132,7 +134,7 @@ fn weight_gradient(x: &[f32], dy: &[f32], inputs: usize, outputs: usize) -> Vec<
 }
 
 /// Sum of dy over rows, [outputs].
-fn bias_gradient(dy: &[f32], outputs: usize) -> Vec<f32> {
+pub(super) fn bias_gradient(dy: &[f32], outputs: usize) -> Vec<f32> {
     let parts = dy.par_chunks(ROWS * outputs).map(|dy| {
         let mut db = vec![0.0; outputs];
         for row in dy.chunks_exact(outputs) {

@@ -29,13 +29,13 @@ pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(),
     }
     let choice = device::parse(&settings.device).map_err(failed)?;
     let (device, name) = device::open(choice).map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
-    let model = Model::build(&settings.model(), &device).map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
+    let (execution, dtype) = settings.compute(&device).map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
+    let model = Model::build_with(&settings.model(), execution, dtype, &device)
+        .map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
     let table = model.table();
-    Event::info(format!(
-        "{} on {name}: {} parameters learn ({} beside the head) of {}",
-        settings.method, table.trainable, table.additional, table.total
-    ))
-    .emit();
+    Event::Device { name: name.clone() }.emit();
+    Event::info(format!("{} on {name}", settings.method)).emit();
+    table.text().lines().for_each(|line| Event::info(line).emit());
     let adam = Adam::new(settings.adam(), model.parameters()).map_err(failed)?;
     let mut node = Running {
         settings,
@@ -122,14 +122,14 @@ impl Running<'_> {
 
     fn tensors(&self, clips: &[(Message, Message)]) -> Result<Batch, NodeError> {
         let t = self.settings.segments;
-        let sizes = (self.model.visual_image_size(), self.model.audio_image_size());
+        let inputs = self.model.inputs();
         let (mut pictures, mut spectra) = (Vec::new(), Vec::new());
         for (frames, spectrogram) in clips {
-            pictures.extend(images(frames, t, sizes.0)?);
-            spectra.extend_from_slice(segments(spectrogram, t, sizes.1)?);
+            pictures.extend(images(frames, t, inputs.visual)?);
+            spectra.extend_from_slice(segments(spectrogram, t, inputs.audio)?);
         }
         let shape = ClipShape { clips: clips.len(), segments: t };
-        Batch::from_slices(&pictures, &spectra, shape, sizes, &self.device).map_err(failed)
+        Batch::from_slices(&pictures, &spectra, shape, inputs, &self.device).map_err(failed)
     }
 
     fn prediction_rows(

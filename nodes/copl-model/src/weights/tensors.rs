@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use super::TensorSpec;
 use crate::error::{NameMismatch, Result};
@@ -45,6 +45,17 @@ impl Tensors {
     /// All names and tensors, by name.
     pub fn into_map(self) -> BTreeMap<String, Tensor> {
         self.0
+    }
+
+    /// The same with the weights of linear layers in another precision, so that their products are computed in it; norms,
+    /// biases and position tables stay as they are.
+    ///
+    /// # Errors
+    /// If the device does not have that precision.
+    pub fn with_products_in(self, dtype: DType) -> Result<Self> {
+        let product = |name: &str, t: &Tensor| name.ends_with(".weight") && t.rank() >= 2 && !name.contains("cpb_mlp");
+        let all = self.0.into_iter();
+        all.map(|(name, t)| if product(&name, &t) { Ok((name, t.to_dtype(dtype)?)) } else { Ok((name, t)) }).collect()
     }
 
     /// Initial tensors of a specification.

@@ -1,0 +1,118 @@
+//! A small made-up stand-in for MUSIC-AVQA: ten-second clips of ensembles of up to four instruments in view, and questions
+//! of all nine kinds from the official templates, in the official layout.
+//!
+//! `ensemble` decides who plays when, where, how loud and how quick; `picture` and `sound` render that; `questions` finds what
+//! can be asked and the answers; `quiz` chooses, so that answers are balanced.
+
+mod ensemble;
+mod instruments;
+mod lists;
+mod looks;
+mod options;
+mod picture;
+mod questions;
+mod quiz;
+mod sound;
+mod stage;
+#[cfg(test)]
+mod tests;
+mod voices;
+
+use std::{fs, path::Path};
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    SynthError, SynthSummary, build,
+    encode::Encoder,
+    options::SynthOptions,
+    random::{ClipKey, Purpose},
+    render_all,
+    store::{self, ClipRecord, Layout, Manifest},
+};
+use crate::{dataset::Split, music_avqa::videos, read::hex};
+use ensemble::Ensemble;
+pub use options::MusicOptions;
+use picture::Film;
+
+/// Goes up whenever the same options give other frames, samples or questions.
+const VERSION: u32 = 1;
+/// Part of every random stream.
+const NUMBER: u32 = 4;
+
+const LAYOUT: Layout = Layout {
+    lists: &["json/avqa-train.json", "json/avqa-val.json", "json/avqa-test.json"],
+    videos: videos::FOLDERS[0],
+};
+
+/// A video before it is rendered.
+struct Plan {
+    key: ClipKey,
+    video_id: String,
+    ensemble: Ensemble,
+}
+
+/// Makes the MUSIC-AVQA mini set at `out`; `progress` hears (videos done, videos in all).
+///
+/// # Errors
+/// If an option cannot be, ffmpeg fails, files cannot be written, or another set or other files lie at `out`.
+pub fn music_avqa(
+    out: &Path,
+    options: &MusicOptions,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<SynthSummary, SynthError> {
+    if let Some(fault) = options.fault() {
+        return Err(SynthError::Option(fault));
+    }
+    let film = options.film();
+    let manifest = Manifest {
+        generator: "music-avqa".to_owned(),
+        version: VERSION,
+        options: options.clone(),
+        ffmpeg: String::new(),
+        categories: instruments::INSTRUMENTS.iter().map(|instrument| instrument.name.to_owned()).collect(),
+        clips: Vec::new(),
+    };
+    let render_into = |set: &Path| render_all(&plan(options), options.jobs, |plan| render(plan, set, &film), progress);
+    build(manifest, &LAYOUT, out, &film, render_into, lists::write)
+}
+
+/// Every video of the set: train, val, test. Ids are eight digits, as those of real videos.
+fn plan(options: &MusicOptions) -> Vec<Plan> {
+    let mut plans = Vec::with_capacity(options.train + options.val + options.test);
+    for (split, count) in Split::ALL.into_iter().zip([options.train, options.val, options.test]) {
+        for index in 0..count as u32 {
+            let key = ClipKey { seed: options.seed, generator: NUMBER, split, index };
+            let ensemble = Ensemble::draw(&mut key.stream(Purpose::Scene, 0), index);
+            plans.push(Plan { key, video_id: format!("{:08}", plans.len() + 1), ensemble });
+        }
+    }
+    plans
+}
+
+/// Renders and encodes one video.
+fn render(plan: &Plan, set: &Path, options: &SynthOptions) -> Result<ClipRecord<Ensemble>, SynthError> {
+    let path = store::video_path(set, &LAYOUT, &plan.video_id);
+    let mut hash = Sha256::new();
+    let mut film = Film::new(plan.key, &plan.ensemble, options);
+    let pcm = sound::render(plan.key, &plan.ensemble, options);
+    let mut encoder = Encoder::start(&path, &pcm, options)?;
+    let mut rgb = Vec::new();
+    for index in 0..film.frames() {
+        film.render(index, &mut rgb);
+        hash.update(&rgb);
+        encoder.frame(&rgb)?;
+    }
+    encoder.finish()?;
+    for sample in pcm {
+        hash.update(sample.to_le_bytes());
+    }
+    let bytes = fs::metadata(&path).map_err(|source| SynthError::Io { path, source })?.len();
+    Ok(ClipRecord {
+        video_id: plan.video_id.clone(),
+        split: plan.key.split,
+        bytes,
+        raw_sha256: hex(&hash.finalize()),
+        scene: plan.ensemble.clone(),
+    })
+}
