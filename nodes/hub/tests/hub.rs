@@ -190,3 +190,20 @@ fn without_a_hub_the_error_names_the_address() {
     assert!(error.contains("http://127.0.0.1:9/timm/tiny.in1k/resolve/main/model.safetensors"), "{error}");
     assert!(error.contains("HF_ENDPOINT"), "{error}");
 }
+
+#[test]
+fn a_silent_hub_is_not_waited_for_without_end() {
+    // Connections are taken by the system, and nobody answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let cache = tempfile::tempdir().unwrap();
+    let hub = Hub::start(Faults::default());
+    let settings = Settings {
+        endpoint: format!("http://{}", silent.local_addr().unwrap()),
+        silence: Duration::from_millis(200),
+        ..settings(&hub, cache.path())
+    };
+    let started = std::time::Instant::now();
+    let error = quiet(&settings).unwrap_err();
+    assert!(matches!(error, Error::Connection { .. }), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(10));
+}

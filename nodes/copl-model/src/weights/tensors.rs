@@ -37,6 +37,21 @@ impl Tensors {
         self.0.values().any(Tensor::track_op)
     }
 
+    /// Names of the tensors in which some number is infinite or none.
+    ///
+    /// # Errors
+    /// If a tensor cannot be read.
+    pub fn not_finite(&self) -> Result<Vec<String>> {
+        let mut found = Vec::new();
+        for (name, tensor) in &self.0 {
+            let values = tensor.flatten_all()?.to_dtype(DType::F32)?.to_vec1::<f32>()?;
+            if !values.iter().all(|value| value.is_finite()) {
+                found.push(name.clone());
+            }
+        }
+        Ok(found)
+    }
+
     /// All names and tensors, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
         self.0.iter().map(|(name, tensor)| (name.as_str(), tensor))
