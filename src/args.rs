@@ -24,6 +24,7 @@ Examples:
   copl run dataflows/ave.yml --set source.ROOT=/data/AVE_Dataset   the real AVE
   copl nodes describe copl-model                                   every setting of the model, with its default
   copl check my.yml                                                what is wrong with a dataflow, line by line
+  copl weights pull swin-v2-large-192                              the encoder of the paper, from the Hugging Face hub
   copl doctor                                                      what this machine has and lacks";
 
 #[derive(Debug, Subcommand)]
@@ -44,6 +45,8 @@ pub(crate) enum Verb {
     Parity(ParityArgs),
     /// Datasets: check one, or make a synthetic one
     Data(DataArgs),
+    /// Encoder weights: list them, pull them from the Hugging Face hub, verify a file
+    Weights(WeightsArgs),
     /// Measure: decoding, spectrograms, a training step, messages
     Bench(BenchArgs),
     /// What each exit code means
@@ -162,6 +165,50 @@ pub(crate) struct ParityArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = WEIGHTS)]
+pub(crate) struct WeightsArgs {
+    #[command(subcommand)]
+    pub(crate) verb: WeightsVerb,
+}
+
+const WEIGHTS: &str = "\
+Weights come from a file that VISUAL_WEIGHTS or AUDIO_WEIGHTS names (safetensors; PyTorch's .pth, .ckpt and .bin, read as
+data), else from inside the program, else from the cache of the Hugging Face hub. A run fetches nothing; `pull` does.
+
+Variables: HF_HOME or HF_HUB_CACHE (where the cache is), HF_ENDPOINT (another hub), HF_HUB_OFFLINE=1 (no network),
+HF_TOKEN (private and gated repositories), HTTPS_PROXY.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum WeightsVerb {
+    /// Every preset: parameters, size, licence, where its weights come from, and where they are
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Bring weights from the hub into its usual cache; goes on where an earlier pull was cut, and checks SHA-256
+    Pull {
+        /// Presets, or files as hub:OWNER/NAME/FILE
+        #[arg(required = true)]
+        names: Vec<String>,
+        /// Print errors and the result only
+        #[arg(long, short)]
+        quiet: bool,
+    },
+    /// Read weights strictly: what is missing, unexpected or mis-shaped, and whether every number is finite
+    Verify {
+        /// A preset, or a file
+        what: String,
+        /// The preset a file belongs to; found by its tensors if not given
+        #[arg(long = "as", value_name = "PRESET")]
+        preset: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, clap::Args)]

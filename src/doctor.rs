@@ -78,6 +78,7 @@ pub(crate) fn run(options: &Options) -> Vec<Line> {
     lines.extend(processor());
     lines.extend([cuda(options.cuda_built), cache()]);
     lines.extend(options.weights.iter().map(weights));
+    lines.push(hub());
     lines
 }
 
@@ -241,6 +242,13 @@ fn weights(weights: &Weights) -> Line {
             )
         }
     }
+}
+
+/// The cache in which further weights would lie.
+fn hub() -> Line {
+    let settings = copl_hub::Settings::from_env();
+    let network = if settings.offline { "HF_HUB_OFFLINE: no network" } else { "`copl weights list`: what it can hold" };
+    Line::ok("hub cache", format!("{}: {network}", settings.cache.display()))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod parity;
 mod progress;
 mod run;
 mod verbs;
+mod weights;
 
 use clap::Parser;
 use copl_contract::ExitCode;
@@ -49,6 +50,7 @@ fn main() {
         Verb::Params(args) => params::params(&args),
         Verb::Parity(args) => parity::parity(&args),
         Verb::Data(args) => data::data(&args),
+        Verb::Weights(args) => weights::weights(&args),
         Verb::Bench(args) => bench::bench(&args),
         Verb::ExitCodes => verbs::exit_codes(),
         Verb::Completions { shell } => verbs::completions(shell),

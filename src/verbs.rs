@@ -5,6 +5,7 @@ use std::path::Path;
 use clap::CommandFactory;
 use clap_complete::Shell;
 use copl_contract::ExitCode;
+use copl_model::weights::WeightSource;
 
 use crate::args::{Args, DoctorArgs, FileArgs, GraphArgs, GraphFormat, NodesArgs, NodesVerb};
 use crate::dataflow::diagnostic::{self, Diagnostic};
@@ -43,7 +44,8 @@ pub(crate) fn check(args: &FileArgs) -> Outcome {
     if diagnostic::has_errors(&found) {
         return Err(rejected(&found));
     }
-    found.iter_mut().for_each(|d| println!("{}", d.render(false)));
+    found.extend(crate::weights::absent(&args.file, &text, &args.set));
+    found.iter().for_each(|d| println!("{}", d.render(false)));
     println!("{file}: ok");
     Ok(ExitCode::Success)
 }
@@ -96,7 +98,7 @@ pub(crate) fn nodes(args: &NodesArgs) -> Outcome {
 fn encoders() -> String {
     let mut text = "Encoders:\n".to_owned();
     for p in copl_model::encoders::presets() {
-        let weights = if p.embedded { "weights inside the program" } else { "needs WEIGHTS" };
+        let weights = if p.embedded { "weights inside the program" } else { "weights: `copl weights list`" };
         let aliases = if p.aliases.is_empty() { String::new() } else { format!(" (or {})", p.aliases.join(", ")) };
         let takes = [("frames", p.visual), ("spectrograms", p.audio)];
         let takes: Vec<String> = takes.iter().filter_map(|(what, s)| s.map(|s| format!("{what} {s}"))).collect();
@@ -113,11 +115,14 @@ fn encoders() -> String {
 
 /// `copl doctor`.
 pub(crate) fn doctor(args: &DoctorArgs) -> Outcome {
-    let weights = copl_model::encoders::presets()
-        .into_iter()
-        .filter(|p| p.embedded)
-        .map(|p| doctor::Weights { name: p.name, path: None, needed: true })
-        .collect();
+    let found = copl_model::encoders::presets().into_iter().filter_map(|p| {
+        let path = match WeightSource::resolve(&p.name, None).ok()? {
+            WeightSource::File(path) => Some(path),
+            WeightSource::Embedded(_) | WeightSource::Random => None,
+        };
+        Some(doctor::Weights { name: p.name, path, needed: p.embedded })
+    });
+    let weights = found.collect();
     let options = doctor::Options {
         runs_dir: args.runs.clone(),
         ffmpeg: args.ffmpeg.clone(),

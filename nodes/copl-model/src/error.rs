@@ -27,11 +27,13 @@ pub enum Error {
     #[error("{0}")]
     Config(String),
 
-    /// An encoder's weights are needed and no file was named.
-    #[error("encoder '{preset}' has no weights inside this program: name a safetensors file, or say 'random'")]
+    /// An encoder's weights are needed, no file was named, and none is found.
+    #[error("encoder '{preset}' has no weights on this machine: {remedy}; or say 'random'")]
     NoWeights {
         /// The encoder's preset name.
         preset: String,
+        /// Which command gets them, or which file is wanted.
+        remedy: String,
     },
 
     /// A tensor file does not hold exactly what is expected.

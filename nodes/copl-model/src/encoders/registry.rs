@@ -11,7 +11,7 @@ use super::swin_v2::config::{PRESETS, SwinV2Config};
 use super::{BlockInfo, Encoder, InputShape, Modality};
 use crate::error::{Error, Result};
 use crate::kernels::Execution;
-use crate::weights::{Stored, TensorSpec, Tensors, WeightSource, read_embedded, read_strict};
+use crate::weights::{Stored, TensorSpec, Tensors, WeightSource, is_embedded, read_embedded, read_strict};
 
 /// A preset, for lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -58,7 +58,7 @@ pub fn presets() -> Vec<PresetInfo> {
             parameters: config.tensors().iter().map(TensorSpec::count).sum(),
             out_dim: config.blocks().last().map_or(0, |block| block.width),
             depths: config.depths.clone(),
-            embedded: WeightSource::resolve(preset.name, None).is_ok(),
+            embedded: is_embedded(preset.name),
         }
     });
     all.collect()
@@ -129,7 +129,7 @@ impl Architecture {
         }
     }
 
-    /// Its weights from a safetensors file, strictly.
+    /// Its weights from a file, safetensors or PyTorch's, strictly.
     ///
     /// # Errors
     /// If the file cannot be read, or holds other tensors.

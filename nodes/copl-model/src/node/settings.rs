@@ -109,8 +109,8 @@ copl_contract::settings! {
         "METHOD" method: MethodKind = "copl", "How the encoders are adapted: copl (collaborative prompts), linear-probe (frozen encoders and a head), full (every weight; to make an encoder).";
         "VISUAL_ENCODER" visual_encoder: EncoderName = "swin-v2-large-192", "Encoder of the frames, by preset name (`copl nodes describe copl-model` lists them).";
         "AUDIO_ENCODER" audio_encoder: EncoderName = "shared", "Encoder of the spectrograms: shared, or a preset name.";
-        "VISUAL_WEIGHTS" visual_weights: Option<String> = "", "Its weights: a timm safetensors file, or `random`; unset for those inside the program (swin-v2-nano).";
-        "AUDIO_WEIGHTS" audio_weights: Option<String> = "", "Weights of the audio encoder where it is not shared.";
+        "VISUAL_WEIGHTS" visual_weights: Option<String> = "", "Its weights: a file (safetensors or PyTorch's), hub:OWNER/NAME/FILE, or `random`; unset for those inside the program or in the hub's cache (`copl weights list`).";
+        "AUDIO_WEIGHTS" audio_weights: Option<String> = "", "Weights of the audio encoder where it is not shared; as VISUAL_WEIGHTS.";
         "CLASSES" classes: usize = "29", "Classes a segment is sorted into, background included.";
         "SEGMENTS" segments: usize = "10", "T, the segments of a clip.";
         "HEAD" head: HeadKind = "linear", "linear (the paper's words), or two-linear with 512 between (the compared codebases).";
