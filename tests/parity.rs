@@ -4,12 +4,13 @@ mod common;
 
 use common::{copl, root, text};
 
-const FIXTURES: [&str; 5] = [
+const FIXTURES: [&str; 6] = [
     "swin_v2_tiny",
     "copl_swin_v2_shared_stage",
     "copl_swin_v2_shared_block_meanbias",
     "copl_swin_v2_unshared",
     "kaldi_fbank",
+    "avs_decoder",
 ];
 
 #[test]

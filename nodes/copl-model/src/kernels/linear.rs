@@ -132,7 +132,7 @@ fn weight_gradient(x: &[f32], dy: &[f32], inputs: usize, outputs: usize) -> Vec<
 }
 
 /// Sum of dy over rows, [outputs].
-fn bias_gradient(dy: &[f32], outputs: usize) -> Vec<f32> {
+pub(super) fn bias_gradient(dy: &[f32], outputs: usize) -> Vec<f32> {
     let parts = dy.par_chunks(ROWS * outputs).map(|dy| {
         let mut db = vec![0.0; outputs];
         for row in dy.chunks_exact(outputs) {

@@ -3,7 +3,8 @@
 //! Two layers. The slice functions (`matrix`, `math`, `dense`, `attention`, the rows of `norm` and `softmax`) know
 //! nothing of tensors or graphs; a frozen block ([`crate::encoders`]) runs forward and backward through them as one
 //! operation, keeps only what its backward needs and computes no gradient of a frozen weight. The tensor functions
-//! ([`linear`], [`layer_norm`], [`gelu`], [`softmax`], [`attention::trainable`]) are differentiable in all their
+//! ([`linear`], [`layer_norm`], [`gelu`], [`softmax`], [`attention::trainable`], and those of maps, [`convolve`],
+//! [`resize`], [`batch_norm`], [`relu`]) are differentiable in all their
 //! arguments and serve what is trained. Each has a plain composition of candle operations beside it: used on every
 //! device but the CPU, and the oracle of the tests.
 //!
@@ -11,22 +12,30 @@
 //! summed over tasks is summed in their order.
 
 pub mod attention;
+mod batch_norm;
+mod conv;
 pub(crate) mod dense;
 mod gelu;
 mod linear;
 pub(crate) mod math;
 pub(crate) mod matrix;
 mod norm;
+mod relu;
+mod resize;
 mod softmax;
 
 use std::sync::{Mutex, PoisonError};
 
+pub use batch_norm::{BatchStatistics, batch_norm, batch_norm_plain};
 use candle_core::{CpuStorage, Layout, Storage, Tensor};
+pub use conv::{Filter, convolve, convolve_plain};
 pub use gelu::gelu;
 pub(crate) use gelu::{gelu_in_place, multiply_in_place};
 pub use linear::{linear, linear_plain};
 pub(crate) use norm::{NormLayer, norm_rows, norm_rows_backward};
 pub use norm::{layer_norm, layer_norm_plain};
+pub use relu::{relu, relu_plain};
+pub use resize::{Interpolation, resize};
 pub use softmax::{softmax, softmax_plain};
 
 /// Which implementation a differentiable function takes.
