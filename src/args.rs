@@ -38,6 +38,8 @@ pub(crate) enum Verb {
     Nodes(NodesArgs),
     /// Look at this machine: ffmpeg, codecs, shared memory, disk, device, weights
     Doctor(DoctorArgs),
+    /// Count a dataflow's parameters: what learns, what is frozen, beside the paper's table
+    Params(ParamsArgs),
     /// Compare with golden numbers of the PyTorch reference
     Parity(ParityArgs),
     /// Datasets: check one, or make a synthetic one
@@ -89,6 +91,15 @@ pub(crate) struct RunArgs {
     #[arg(long, short, conflicts_with = "json")]
     pub(crate) quiet: bool,
     /// Print every event as a JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ParamsArgs {
+    #[command(flatten)]
+    pub(crate) flow: FileArgs,
+    /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -239,6 +250,15 @@ pub(crate) enum BenchVerb {
         /// Steps measured
         #[arg(long, default_value_t = 10)]
         steps: usize,
+        /// Its weights: a file, or random
+        #[arg(long, default_value = "random")]
+        weights: String,
+        /// Stages whose activations are computed again: none, all, or numbers such as 0,1
+        #[arg(long, default_value = "none")]
+        checkpoint_stages: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Share of a run's wall time that is not the model's arithmetic, by pass
     Overhead {

@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use copl_contract::ExitCode;
 use copl_media::Limits;
+use copl_model::bench::BenchConfig;
+use copl_model::kernels::{Execution, Stages};
 use copl_spectrogram::{AudioSettings, Fbank, FbankSettings, decode_audio};
 use copl_video_decoder::{FrameSettings, decode_frames};
 
@@ -17,7 +19,13 @@ pub(crate) fn bench(args: &BenchArgs) -> Outcome {
     match &args.verb {
         BenchVerb::Decode { files, passes } => decode(files, *passes),
         BenchVerb::Fbank { clips } => fbank(*clips),
-        BenchVerb::Step { encoder, clips, steps } => step(encoder, *clips, *steps),
+        BenchVerb::Step { encoder, clips, steps, weights, checkpoint_stages, json } => {
+            let stages: Stages = checkpoint_stages.parse().map_err(|e: String| Failure::new(ExitCode::Usage, e))?;
+            let execution = if stages == Stages::NONE { Execution::Fast } else { Execution::Recompute(stages) };
+            let (preset, weights) = (encoder.clone(), weights.clone());
+            let config = BenchConfig { preset, clips: *clips, steps: *steps, weights, execution, ..Default::default() };
+            step(config, *json)
+        }
         BenchVerb::Overhead { run } => overhead(run),
     }
 }
@@ -75,8 +83,7 @@ fn fbank(clips: usize) -> Outcome {
     Ok(ExitCode::Success)
 }
 
-fn step(encoder: &str, clips: usize, steps: usize) -> Outcome {
-    let config = copl_model::bench::BenchConfig { preset: encoder.to_owned(), clips, steps, ..Default::default() };
+fn step(config: BenchConfig, json: bool) -> Outcome {
     let report = std::thread::Builder::new()
         .stack_size(1 << 29)
         .spawn(move || copl_model::bench::run(&config))
@@ -84,12 +91,19 @@ fn step(encoder: &str, clips: usize, steps: usize) -> Outcome {
         .join()
         .map_err(|_| failed("the measurement panicked"))?
         .map_err(failed)?;
+    if json {
+        println!("{}", serde_json::to_string(&report).map_err(failed)?);
+        return Ok(ExitCode::Success);
+    }
+    let share = 100.0 * report.gflop / (report.forward_ms + report.backward_ms) * 1e3 / report.machine_gflops;
     println!("{} ({} images a step, {} threads), medians:", report.preset, report.images, report.threads);
     println!("  forward   {:8.1} ms", report.forward_ms);
     println!("  backward  {:8.1} ms", report.backward_ms);
     println!("  optimizer {:8.1} ms", report.optimizer_ms);
     println!("  step      {:8.1} ms", report.step_ms);
     println!("  predict   {:8.1} ms (evaluation, no graph)", report.predict_ms);
+    println!("  memory    {:8.1} MB at most", report.peak_memory_mb);
+    println!("  speed     {share:8.1} % of a plain matrix product's {:.0} GFLOP/s", report.machine_gflops);
     Ok(ExitCode::Success)
 }
 

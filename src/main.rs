@@ -9,6 +9,7 @@ mod dataflow;
 mod doctor;
 mod graph;
 mod nodes;
+mod params;
 mod parity;
 mod progress;
 mod run;
@@ -45,6 +46,7 @@ fn main() {
         Verb::Graph(args) => verbs::graph(&args),
         Verb::Nodes(args) => verbs::nodes(&args),
         Verb::Doctor(args) => verbs::doctor(&args),
+        Verb::Params(args) => params::params(&args),
         Verb::Parity(args) => parity::parity(&args),
         Verb::Data(args) => data::data(&args),
         Verb::Bench(args) => bench::bench(&args),

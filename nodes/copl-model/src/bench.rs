@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor};
 use serde::Serialize;
 
 use crate::config::{MethodKind, ModelConfig};
-use crate::encoders;
+use crate::encoders::{self, BlockInfo};
 use crate::error::Result;
 use crate::kernels::Execution;
 use crate::methods::ClipShape;
@@ -19,6 +19,8 @@ use crate::train::{Adam, AdamConfig};
 pub struct BenchConfig {
     /// Encoder, shared by both modalities.
     pub preset: String,
+    /// Its weights: a file, or `random`.
+    pub weights: String,
     /// Method.
     pub method: MethodKind,
     /// Clips a batch (B).
@@ -37,6 +39,7 @@ impl Default for BenchConfig {
     fn default() -> Self {
         Self {
             preset: "swin-v2-nano".to_string(),
+            weights: "random".to_string(),
             method: MethodKind::Copl,
             clips: 1,
             segments: 10,
@@ -66,6 +69,38 @@ pub struct BenchReport {
     pub step_ms: f64,
     /// Forward pass of an evaluation.
     pub predict_ms: f64,
+    /// Most memory the process has held, in megabytes, the weights included; 0 where the system does not tell.
+    pub peak_memory_mb: f64,
+    /// What the frozen blocks' matrix products need forward and backward, in 10⁹ operations: linear layers and
+    /// attention, without prompts, and without gradients of weights.
+    pub gflop: f64,
+    /// What a plain matrix product reaches here with these threads, in 10⁹ operations a second.
+    pub machine_gflops: f64,
+}
+
+/// Most memory this process has held, in megabytes.
+fn peak_memory_mb() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok()).map_or(0.0, |kib| kib * 1.024e-3)
+}
+
+/// Speed of a product of two square matrices, the best of a few.
+fn machine_gflops(device: &Device) -> Result<f64> {
+    const SIDE: usize = 1536;
+    let side = |seed| -> Result<Tensor> {
+        let mut stream = Stream::new(seed, "bench");
+        let numbers: Vec<f32> = (0..SIDE * SIDE).map(|_| stream.normal() as f32).collect();
+        Ok(Tensor::from_vec(numbers, (SIDE, SIDE), device)?)
+    };
+    let (a, b) = (side(1)?, side(2)?);
+    let mut best = f64::INFINITY;
+    for _ in 0..8 {
+        let start = Instant::now();
+        a.matmul(&b)?;
+        best = best.min(start.elapsed().as_secs_f64());
+    }
+    Ok(2.0 * (SIDE as f64).powi(3) / best / 1e9)
 }
 
 /// Times training steps.
@@ -75,7 +110,9 @@ pub struct BenchReport {
 pub fn run(config: &BenchConfig) -> Result<BenchReport> {
     let device = Device::Cpu;
     let model_config = ModelConfig { method: config.method, segments: config.segments, ..ModelConfig::default() };
-    let encoder = encoders::load(&config.preset, Some("random"), 0, &device)?;
+    let machine_gflops = machine_gflops(&device)?;
+    let encoder = encoders::load(&config.preset, Some(&config.weights), 0, &device)?;
+    let operations: f64 = encoder.architecture.blocks().iter().map(BlockInfo::operations).sum();
     let model = Model::from_encoders(&model_config, encoder, None, config.execution, &device)?;
     let inputs = model.inputs();
     let mut stream = Stream::new(0, "bench");
@@ -113,7 +150,19 @@ pub fn run(config: &BenchConfig) -> Result<BenchReport> {
     let [forward_ms, backward_ms, optimizer_ms, step_ms, predict_ms] = times.map(median);
     let preset = config.preset.clone();
     let threads = rayon::current_num_threads();
-    Ok(BenchReport { preset, images: 2 * images, threads, forward_ms, backward_ms, optimizer_ms, step_ms, predict_ms })
+    Ok(BenchReport {
+        preset,
+        images: 2 * images,
+        threads,
+        forward_ms,
+        backward_ms,
+        optimizer_ms,
+        step_ms,
+        predict_ms,
+        peak_memory_mb: peak_memory_mb(),
+        gflop: 2.0 * operations * 2.0 * images as f64 / 1e9,
+        machine_gflops,
+    })
 }
 
 fn median(mut times: Vec<f64>) -> f64 {

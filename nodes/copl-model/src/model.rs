@@ -4,7 +4,7 @@
 //! to the predictions; `Graph::backward` carries them on to the parameters. The graph walk recurses once an operation:
 //! train on a thread with a large stack (64 MiB is ample).
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use crate::config::{MethodKind, ModelConfig, SHARED};
 use crate::encoders::{self, EncoderCard, InputShape, LoadedEncoder, Modality};
@@ -158,15 +158,22 @@ impl Model {
     /// # Errors
     /// If weights cannot be had or settings do not fit together.
     pub fn build(config: &ModelConfig, device: &Device) -> Result<Self> {
-        Self::build_with(config, Execution::Fast, device)
+        Self::build_with(config, Execution::Fast, DType::F32, device)
     }
 
-    /// [`Model::build`] with a choice of implementation: what a model is does not depend on it, what it costs does.
+    /// [`Model::build`] with a choice of implementation, and of the precision of the frozen encoders' matrix products:
+    /// what a model is does not depend on them, what it costs does.
     ///
     /// # Errors
     /// As [`Model::build`].
-    pub fn build_with(config: &ModelConfig, execution: Execution, device: &Device) -> Result<Self> {
-        let load = |name: &str, setting: &Option<String>| encoders::load(name, setting.as_deref(), config.seed, device);
+    pub fn build_with(config: &ModelConfig, execution: Execution, dtype: DType, device: &Device) -> Result<Self> {
+        let load = |name: &str, setting: &Option<String>| {
+            let mut loaded = encoders::load(name, setting.as_deref(), config.seed, device)?;
+            if dtype != DType::F32 {
+                loaded.weights = loaded.weights.with_products_in(dtype)?;
+            }
+            Ok::<_, Error>(loaded)
+        };
         let visual = load(&config.visual_encoder, &config.visual_weights)?;
         let audio = match config.audio_encoder.as_str() {
             SHARED => None,

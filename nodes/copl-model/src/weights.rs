@@ -107,6 +107,17 @@ impl Tensors {
         self.0
     }
 
+    /// The same with the weights of linear layers in another precision, so that their products are computed in it; norms,
+    /// biases and position tables stay as they are.
+    ///
+    /// # Errors
+    /// If the device does not have that precision.
+    pub fn with_products_in(self, dtype: DType) -> Result<Self> {
+        let product = |name: &str, t: &Tensor| name.ends_with(".weight") && t.rank() >= 2 && !name.contains("cpb_mlp");
+        let all = self.0.into_iter();
+        all.map(|(name, t)| if product(&name, &t) { Ok((name, t.to_dtype(dtype)?)) } else { Ok((name, t)) }).collect()
+    }
+
     /// Initial tensors of a specification.
     ///
     /// # Errors

@@ -65,6 +65,17 @@ pub struct BlockInfo {
     pub tokens: usize,
     /// Stage it belongs to.
     pub stage: usize,
+    /// Tokens a token attends to (W): those of its window.
+    pub window: usize,
+}
+
+impl BlockInfo {
+    /// Operations of the forward pass of one image without prompts: four linear layers whose hidden width is four times
+    /// the width, and two products of attention.
+    pub fn operations(&self) -> f64 {
+        let (tokens, width, window) = (self.tokens as f64, self.width as f64, self.window as f64);
+        2.0 * tokens * (12.0 * width * width + 2.0 * window * width)
+    }
 }
 
 /// An encoder whose blocks run one by one. A whole pass is

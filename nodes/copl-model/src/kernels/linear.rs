@@ -36,7 +36,9 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, execution: Exe
 pub fn linear_plain(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     let mut shape = x.dims().to_vec();
     let inputs = shape.pop().unwrap_or(1);
-    let y = x.reshape((x.elem_count() / inputs.max(1), inputs))?.matmul(&weight.t()?)?;
+    // A weight of half precision makes the product one of half precision; all else stays as it was.
+    let rows = x.reshape((x.elem_count() / inputs.max(1), inputs))?.to_dtype(weight.dtype())?;
+    let y = rows.matmul(&weight.t()?)?.to_dtype(x.dtype())?;
     let y = match bias {
         Some(bias) => y.broadcast_add(bias)?,
         None => y,

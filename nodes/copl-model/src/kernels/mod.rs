@@ -23,6 +23,7 @@ mod norm;
 mod relu;
 mod resize;
 mod softmax;
+mod stages;
 
 use std::sync::{Mutex, PoisonError};
 
@@ -37,20 +38,26 @@ pub use norm::{layer_norm, layer_norm_plain};
 pub use relu::{relu, relu_plain};
 pub use resize::{Interpolation, resize};
 pub use softmax::{softmax, softmax_plain};
+pub use stages::Stages;
 
 /// Which implementation a differentiable function takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Execution {
     /// The kernels where the device is the CPU, the plain composition elsewhere.
     Fast,
-    /// As [`Execution::Fast`], but frozen blocks forget their activations and compute them again in the backward pass:
-    /// about a tenth of the memory, half as much time again, the same results bit for bit.
-    LowMemory,
+    /// As [`Execution::Fast`], but the frozen blocks of these stages forget their activations and compute them again in
+    /// the backward pass: about a tenth of the memory, half as much time again, the same results bit for bit.
+    Recompute(Stages),
     /// The plain composition everywhere.
     Plain,
 }
 
 impl Execution {
+    /// True if a stage's blocks are to forget their activations.
+    pub(crate) fn recomputes(self, stage: usize) -> bool {
+        matches!(self, Self::Recompute(stages) if stages.contains(stage))
+    }
+
     /// True if kernels are to be used for this tensor.
     pub(crate) fn uses_kernels(self, x: &Tensor) -> bool {
         self != Self::Plain && x.device().is_cpu()

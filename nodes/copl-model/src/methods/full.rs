@@ -33,6 +33,18 @@ impl Full {
         Self { visual, audio }
     }
 
+    /// Every weight of the encoders as a parameter.
+    pub fn specs(&self) -> Vec<ParamSpec> {
+        let named = |prefix: &'static str, architecture: &Architecture| {
+            architecture.tensors().into_iter().map(move |mut tensor| {
+                tensor.name = format!("{prefix}{}", tensor.name);
+                ParamSpec { tensor, group: ParamGroup::Encoder }
+            })
+        };
+        let visual = named(self.prefix(), &self.visual);
+        visual.chain(self.audio.iter().flat_map(|audio| named(AUDIO, audio))).collect()
+    }
+
     fn prefix(&self) -> &'static str {
         if self.audio.is_some() { VISUAL } else { SHARED }
     }
@@ -56,14 +68,7 @@ impl Method for Full {
     }
 
     fn parameters(&self) -> Vec<ParamSpec> {
-        let named = |prefix: &'static str, architecture: &Architecture| {
-            architecture.tensors().into_iter().map(move |mut tensor| {
-                tensor.name = format!("{prefix}{}", tensor.name);
-                ParamSpec { tensor, group: ParamGroup::Encoder }
-            })
-        };
-        let visual = named(self.prefix(), &self.visual);
-        visual.chain(self.audio.iter().flat_map(|audio| named(AUDIO, audio))).collect()
+        self.specs()
     }
 
     fn features(

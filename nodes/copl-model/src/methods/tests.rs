@@ -1,6 +1,6 @@
 //! What a method learns under its switches, and that its gradients are right.
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use crate::config::{CoplConfig, FramePrompts, Granularity, MethodKind, ModelConfig, PromptBias};
 use crate::encoders::swin_v2::config::SwinV2Config;
@@ -182,4 +182,35 @@ fn settings_that_do_not_fit_are_refused() {
     let model = model(&config(CoplConfig::default()), None).unwrap();
     let short = Batch { frames: tensor(&[1, 2, 3, 16, 16], 1), spectrogram: tensor(&[1, 2, 3, 16, 16], 1) };
     assert!(model.predict(&short).unwrap_err().to_string().contains("[B, 3]"));
+}
+
+#[test]
+fn products_in_half_precision_stay_near_those_in_single() {
+    let config = config(CoplConfig::default());
+    let build = |dtype| {
+        let mut encoder = encoder(16, &[1, 2]);
+        encoder.weights = encoder.weights.with_products_in(dtype).unwrap();
+        Model::from_encoders(&config, encoder, None, Execution::Plain, &Device::Cpu).unwrap()
+    };
+    let single = build(DType::F32);
+    let weights = weights_of(&single, &batch(16));
+    let step = |model: &Model| {
+        let (predictions, graph) = model.forward(&batch(16)).unwrap();
+        (predictions.logits, graph.backward(&weights).unwrap())
+    };
+    let (expected, expected_gradients) = step(&single);
+    for (dtype, tolerance) in [(DType::BF16, 0.3), (DType::F16, 0.03)] {
+        let (logits, gradients) = step(&build(dtype));
+        assert_eq!(logits.dtype(), DType::F32);
+        let near = |found: &Tensor, expected: &Tensor| {
+            let (found, expected) = (values(found), values(expected));
+            let norm = |v: &mut dyn Iterator<Item = f32>| v.map(|x| f64::from(x * x)).sum::<f64>().sqrt();
+            let difference = norm(&mut found.iter().zip(&expected).map(|(a, b)| a - b));
+            let share = difference / norm(&mut expected.iter().copied());
+            assert!(share > 0.0 && share < tolerance, "{dtype:?}: {share}");
+        };
+        near(&logits, &expected);
+        let name = "visual.global_prompts.0";
+        near(gradients.get(name).unwrap(), expected_gradients.get(name).unwrap());
+    }
 }

@@ -13,7 +13,7 @@ use copl_contract::schema::Schema;
 use copl_contract::settings::Settings;
 use copl_contract::{EdgeSpec, Edges, Node, NodeError, NodeSpec};
 
-pub use settings::CoplModelSettings;
+pub use settings::{CoplModelSettings, Precision, Task};
 
 /// The node.
 #[derive(Debug)]

@@ -29,13 +29,12 @@ pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(),
     }
     let choice = device::parse(&settings.device).map_err(failed)?;
     let (device, name) = device::open(choice).map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
-    let model = Model::build(&settings.model(), &device).map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
+    let (execution, dtype) = settings.compute(&device).map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
+    let model = Model::build_with(&settings.model(), execution, dtype, &device)
+        .map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
     let table = model.table();
-    Event::info(format!(
-        "{} on {name}: {} parameters learn ({} beside the head) of {}",
-        settings.method, table.trainable, table.additional, table.total
-    ))
-    .emit();
+    Event::info(format!("{} on {name}", settings.method)).emit();
+    table.text().lines().for_each(|line| Event::info(line).emit());
     let adam = Adam::new(settings.adam(), model.parameters()).map_err(failed)?;
     let mut node = Running {
         settings,

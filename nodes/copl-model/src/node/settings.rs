@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use candle_core::{DType, Device};
 use copl_contract::settings::{Env, SettingValue, Settings};
 
 use crate::config::{CoplConfig, FramePrompts, Granularity, HeadKind, MethodKind, ModelConfig, PromptBias, SHARED};
 use crate::encoders;
+use crate::kernels::{Execution, Stages};
 use crate::train::{AdamConfig, Schedule};
 
 macro_rules! word_settings {
@@ -40,6 +42,32 @@ impl SettingValue for Schedule {
     }
     fn show(&self) -> String {
         self.to_string()
+    }
+}
+
+impl SettingValue for Stages {
+    const TYPE: &'static str = "none, all or numbers of stages";
+    fn parse(text: &str) -> Result<Self, String> {
+        Self::from_str(text)
+    }
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+copl_contract::choice! {
+    /// Precision of matrix products.
+    pub enum Precision { F32 = "f32", Bf16 = "bf16", F16 = "f16" }
+}
+
+impl Precision {
+    /// The tensors' type.
+    pub fn dtype(self) -> DType {
+        match self {
+            Self::F32 => DType::F32,
+            Self::Bf16 => DType::BF16,
+            Self::F16 => DType::F16,
+        }
     }
 }
 
@@ -105,6 +133,8 @@ copl_contract::settings! {
         "BOTTLENECK" bottleneck: usize = "8", "The mapping between modalities narrows to min(d_v, d_a) / BOTTLENECK.";
         "SEED" seed: u64 = "0", "Seed of the parameters' first values.";
         "DEVICE" device: String = "auto", "cpu, cuda:N, or auto (the first GPU of a cuda build, else the CPU).";
+        "DTYPE" dtype: Precision = "f32", "Precision of the frozen encoders' matrix products; bf16 and f16 need a GPU (on the CPU they gain nothing).";
+        "CHECKPOINT_STAGES" checkpoint_stages: Stages = "none", "Stages whose activations are computed again in the backward pass: none, all, or numbers such as 0,1. Less memory, more time, the same bits.";
         "THREADS" threads: Option<usize> = "", "Threads of the arithmetic; all cores if unset.";
         "SAVE_ENCODER" save_encoder: Option<PathBuf> = "", "With METHOD full: write the best encoder's weights to this safetensors file.";
     }
@@ -139,6 +169,22 @@ impl CoplModelSettings {
             visual_weights: self.visual_weights.clone(),
             audio_weights: self.audio_weights.clone(),
         }
+    }
+
+    /// How the encoders are computed on a device.
+    ///
+    /// # Errors
+    /// If the device has no such precision.
+    pub fn compute(&self, device: &Device) -> Result<(Execution, DType), String> {
+        let dtype = self.dtype.dtype();
+        if dtype != DType::F32 && device.is_cpu() {
+            return Err(format!("DTYPE {} needs a GPU; set DTYPE to f32, or DEVICE to cuda:N", self.dtype.show()));
+        }
+        let execution = match self.checkpoint_stages {
+            Stages::NONE => Execution::Fast,
+            stages => Execution::Recompute(stages),
+        };
+        Ok((execution, dtype))
     }
 
     /// The optimizer these settings describe.

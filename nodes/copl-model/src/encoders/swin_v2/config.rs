@@ -100,7 +100,8 @@ impl SwinV2Config {
         stages
             .flat_map(|(stage, &depth)| {
                 let (width, tokens) = (self.width(stage), self.map(stage) * self.map(stage));
-                (0..depth).map(move |_| BlockInfo { width, tokens, stage })
+                let side = self.window_size.min(self.map(stage));
+                (0..depth).map(move |_| BlockInfo { width, tokens, stage, window: side * side })
             })
             .collect()
     }

@@ -70,7 +70,7 @@ impl SwinV2 {
                 });
                 let layer = LayerWeights::new(config, &mut weights, stage, block)?;
                 layers.push(if frozen {
-                    Block::Frozen(Arc::new(FrozenLayer::new(&layer, execution == Execution::LowMemory)?))
+                    Block::Frozen(Arc::new(FrozenLayer::new(&layer, execution.recomputes(stage))?))
                 } else {
                     Block::Differentiable(Box::new(Layer::new(layer, execution)?))
                 });

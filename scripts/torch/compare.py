@@ -1,0 +1,134 @@
+"""Times one training step of CoPL, ours against PyTorch's, side by side: the same weights, threads and inputs' shapes.
+
+usage: compare.py COPL [--threads N] [--rounds N] [--clips N] [PRESET...]
+
+COPL is the `copl` program. Rounds alternate: ours, then PyTorch's, each in a process of its own, so that both meet the
+same machine and the memory of one is not counted with the other's. A step is forward and backward of one clip of ten
+segments (20 images). Needs pip's torch, timm and safetensors; `scripts/compare-torch` installs them.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+# Our preset, timm's model.
+MODELS = {
+    "swin-v2-tiny-window8-256": "swinv2_tiny_window8_256",
+    "swin-v2-base-window12-192": "swinv2_base_window12_192",
+    "swin-v2-large-window12-192": "swinv2_large_window12_192",
+    "vit-base-16": "vit_base_patch16_224",
+    "vit-large-16": "vit_large_patch16_224",
+}
+DEFAULT = ["swin-v2-tiny-window8-256", "swin-v2-base-window12-192", "vit-base-16"]
+
+
+def build(preset: str):
+    import timm
+    import torch
+
+    torch.manual_seed(0)
+    return timm.create_model(MODELS[preset], pretrained=False, num_classes=0)
+
+
+def write_weights(preset: str, path: Path) -> None:
+    """The timm model's weights under timm's names, which both sides read."""
+    from safetensors.torch import save_file
+
+    model = build(preset)
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, path)
+
+
+def torch_step(preset: str, weights: Path, threads: int, clips: int, steps: int) -> None:
+    """Times PyTorch's steps in this process and prints JSON."""
+    import torch
+    from peer import Copl, CoplConfig, SwinV2Stream, ViTStream
+    from safetensors.torch import load_file
+
+    torch.set_num_threads(threads)
+    model = build(preset)
+    model.load_state_dict(load_file(weights))
+    vit = preset.startswith("vit")
+    stream = ViTStream(model) if vit else SwinV2Stream(model)
+    net = Copl(stream, stream, CoplConfig(coupled_sites=4 if vit else 2))
+    size = model.patch_embed.img_size[0]
+    frames = torch.randn(clips, 10, 3, size, size)
+    sound = torch.randn(clips, 10, 3, size, size)
+    labels = torch.randint(0, 29, (clips, 10))
+    times = []
+    for _ in range(steps + 1):
+        start = time.perf_counter()
+        loss, _, _ = net.loss(frames, sound, labels)
+        loss.backward()
+        times.append(time.perf_counter() - start)
+        net.zero_grad()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    print(json.dumps({"step_ms": 1e3 * statistics.median(times[1:]), "peak_memory_mb": peak}))
+
+
+def run(command: list[str], env: dict[str, str]) -> dict:
+    done = subprocess.run(command, env={**os.environ, **env}, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command)}\n{done.stderr}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def compare(copl: str, preset: str, threads: int, rounds: int, clips: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        weights = Path(folder) / "weights.safetensors"
+        write_weights(preset, weights)
+        # The same allocator settings as a run of ours gives its nodes.
+        env = {
+            "RAYON_NUM_THREADS": str(threads),
+            "MALLOC_MMAP_MAX_": "0",
+            "MALLOC_TRIM_THRESHOLD_": "8589934592",
+        }
+        ours_command = [copl, "bench", "step", "--encoder", preset, "--weights", str(weights), "--clips", str(clips)]
+        theirs_command = [sys.executable, __file__, "--peer", preset, "--weights", str(weights), "--clips", str(clips)]
+        ours, theirs = [], []
+        for _ in range(rounds):
+            ours.append(run([*ours_command, "--steps", "3", "--json"], env))
+            theirs.append(run([*theirs_command, "--threads", str(threads), "--steps", "3"], {"OMP_NUM_THREADS": str(threads)}))
+    ours_ms = [o["forward_ms"] + o["backward_ms"] for o in ours]
+    theirs_ms = [t["step_ms"] for t in theirs]
+    ratios = [o / t for o, t in zip(ours_ms, theirs_ms)]
+    memory = max(o["peak_memory_mb"] for o in ours), max(t["peak_memory_mb"] for t in theirs)
+    peak = max(o["machine_gflops"] for o in ours)
+    share = [100 * ours[0]["gflop"] / ms * 1e3 / peak for ms in (min(ours_ms), min(theirs_ms))]
+    print(f"{preset}: {rounds} rounds, {threads} threads, {20 * clips} images a step")
+    print(f"  time    ours {statistics.median(ours_ms):8.0f} ms   torch {statistics.median(theirs_ms):8.0f} ms   "
+          f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+    print(f"  memory  ours {memory[0]:8.0f} MB   torch {memory[1]:8.0f} MB   ratio {memory[0] / memory[1]:.2f}")
+    print(f"  speed   ours {share[0]:8.0f} %    torch {share[1]:8.0f} %    of a plain matrix product's {peak:.0f} GFLOP/s", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="COPL PRESET")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--clips", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=3, help=argparse.SUPPRESS)
+    parser.add_argument("--weights", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--peer", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.peer:
+        torch_step(args.peer, args.weights, args.threads, args.clips, args.steps)
+        return
+    if not args.names:
+        parser.error("the copl program is missing")
+    for preset in args.names[1:] or DEFAULT:
+        if preset not in MODELS:
+            parser.error(f"no preset {preset}; there are {', '.join(MODELS)}")
+        compare(args.names[0], preset, args.threads, args.rounds, args.clips)
+
+
+if __name__ == "__main__":
+    main()

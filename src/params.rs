@@ -1,0 +1,62 @@
+//! `copl params`: the parameter table of every model in a dataflow, without reading a weight.
+
+use copl_contract::ExitCode;
+use copl_contract::settings::{Env, Settings};
+use copl_model::node::{CoplModelSettings, Task};
+use copl_model::params::{ParameterTable, TABLE_1};
+
+use crate::args::ParamsArgs;
+use crate::dataflow::document::Document;
+use crate::dataflow::{check, diagnostic, resolve};
+use crate::verbs::{read, rejected};
+use crate::{Failure, Outcome, catalog};
+
+/// The verb.
+pub(crate) fn params(args: &ParamsArgs) -> Outcome {
+    let text = read(&args.flow.file)?;
+    let file = args.flow.file.display().to_string();
+    let found = check::check(&file, &text, &args.flow.set, &catalog::specs());
+    if diagnostic::has_errors(&found) {
+        return Err(rejected(&found));
+    }
+    let resolved = resolve::resolve(&file, &text, &args.flow.set).map_err(|d| rejected(&d))?;
+    let document = Document::parse(&file, &resolved).map_err(|d| rejected(&d))?;
+    let mut tables = Vec::new();
+    for node in document.nodes().iter().filter(|node| node.kind() == Some("copl-model")) {
+        let env: Env =
+            node.env().iter().filter_map(|(k, v)| Some((k.text()?.to_owned(), v.text()?.to_owned()))).collect();
+        let settings = CoplModelSettings::from_env(&env)
+            .map_err(|(key, why)| Failure::new(ExitCode::InvalidDataflow, format!("{key}: {why}")))?;
+        let table = ParameterTable::of(&settings.model()).map_err(|e| Failure::new(ExitCode::InvalidDataflow, e))?;
+        tables.push((node.id_text().unwrap_or("model").to_owned(), settings.task, table));
+    }
+    if tables.is_empty() {
+        return Err(Failure::new(ExitCode::Usage, format!("{file} has no node copl-model to count")));
+    }
+    for (id, task, table) in &tables {
+        if args.json {
+            let line = serde_json::json!({ "node": id, "table": table, "paper": paper(*task) });
+            println!("{line}");
+            continue;
+        }
+        println!("{id}\n{}", table.text());
+        println!("The paper's table prints, in millions:");
+        for row in paper(*task) {
+            println!(
+                "  {:8} {:18} additional {:6.1}   total {:6.1}",
+                row.method, row.encoders, row.additional, row.total
+            );
+        }
+        println!(
+            "Its totals include the encoders' classifier heads of 21 thousand classes. No reading of the paper gives all"
+        );
+        println!("of its counts; ours are counted from the tensors.");
+    }
+    Ok(ExitCode::Success)
+}
+
+fn paper(task: Task) -> &'static [copl_model::params::PaperRow] {
+    match task {
+        Task::Ave => TABLE_1,
+    }
+}
