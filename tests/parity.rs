@@ -4,8 +4,10 @@ mod common;
 
 use common::{copl, root, text};
 
-const FIXTURES: [&str; 6] = [
+const FIXTURES: [&str; 8] = [
     "swin_v2_tiny",
+    "vit_tiny",
+    "copl_vit_shared",
     "copl_swin_v2_shared_stage",
     "copl_swin_v2_shared_block_meanbias",
     "copl_swin_v2_unshared",

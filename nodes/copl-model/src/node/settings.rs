@@ -126,7 +126,7 @@ copl_contract::settings! {
         "GLOBAL_LEN" global_len: usize = "20", "L_g, global prompts a site.";
         "INTERACTION_LEN" interaction_len: usize = "20", "L_I, interaction prompts a site and modality.";
         "BANK_LEN" bank_len: usize = "10", "q, prompts in a bank.";
-        "COUPLED_SITES" coupled_sites: usize = "2", "k, sites at the end of each encoder that exchange prompts.";
+        "COUPLED_SITES" coupled_sites: Option<usize> = "", "k, sites at the end of each encoder that exchange prompts; if unset 2, and 4 of a ViT, whose sites are blocks.";
         "GRANULARITY" granularity: Granularity = "stage", "What owns a set of prompts: a stage or a block.";
         "PROMPT_BIAS" prompt_bias: PromptBias = "zero", "Swin-V2's position bias of a prompt: zero (the paper's words), or the mean of the query's row.";
         "FRAME_PROMPTS" frame_prompts: FramePrompts = "own", "Segment t sees frame prompt t, or all of them.";

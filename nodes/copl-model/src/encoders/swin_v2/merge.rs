@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use crate::kernels::dense::DenseLayer;
 use crate::kernels::matrix::Write;
 use crate::kernels::{
-    Execution, Kept, NormLayer, floats, layer_norm, linear, norm_rows, norm_rows_backward, with_floats,
+    EPSILON, Execution, Kept, NormLayer, floats, layer_norm, linear, norm_rows, norm_rows_backward, with_floats,
 };
 
 /// The merging that opens a stage.
@@ -29,7 +29,7 @@ impl Merge {
     ) -> Result<Self> {
         Ok(if frozen {
             let reduction = DenseLayer::new(&reduction, None)?;
-            Self::Frozen(Arc::new(FrozenMerge { map, reduction, norm: NormLayer::new(&norm.0, &norm.1)? }))
+            Self::Frozen(Arc::new(FrozenMerge { map, reduction, norm: NormLayer::new(&norm.0, &norm.1, EPSILON)? }))
         } else {
             Self::Differentiable(DifferentiableMerge { map, reduction, norm, execution })
         })
@@ -156,7 +156,7 @@ impl CustomOp1 for MergeOp {
         let merge = &self.merge;
         let dense = merge.reduction.view();
         let reduced = self.reduced.take()?;
-        let dreduced = with_floats(grad, |g| Ok(norm_rows_backward(merge.norm.view().weight, &reduced, g)))?;
+        let dreduced = with_floats(grad, |g| Ok(norm_rows_backward(merge.norm.view(), &reduced, g, None)))?;
         let mut dgathered = vec![0.0; dreduced.len() / dense.outputs * dense.inputs];
         dense.backward(&dreduced, &mut dgathered, Write::Replace);
         let dx = merge.scatter(&dgathered, dense.inputs / 4);
