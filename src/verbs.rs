@@ -98,10 +98,12 @@ fn encoders() -> String {
     for p in copl_model::encoders::presets() {
         let weights = if p.embedded { "weights inside the program" } else { "needs WEIGHTS" };
         let aliases = if p.aliases.is_empty() { String::new() } else { format!(" (or {})", p.aliases.join(", ")) };
+        let takes = [("frames", p.visual), ("spectrograms", p.audio)];
+        let takes: Vec<String> = takes.iter().filter_map(|(what, s)| s.map(|s| format!("{what} {s}"))).collect();
         text += &format!(
-            "  {}{aliases}: {} px, width {}, {:.1} M parameters; {weights}\n",
+            "  {}{aliases}: {}, width {}, {:.1} M parameters; {weights}\n",
             p.name,
-            p.image_size,
+            takes.join(", "),
             p.out_dim,
             p.parameters as f64 / 1e6
         );

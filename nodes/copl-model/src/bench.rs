@@ -77,13 +77,14 @@ pub fn run(config: &BenchConfig) -> Result<BenchReport> {
     let model_config = ModelConfig { method: config.method, segments: config.segments, ..ModelConfig::default() };
     let encoder = encoders::load(&config.preset, Some("random"), 0, &device)?;
     let model = Model::from_encoders(&model_config, encoder, None, config.execution, &device)?;
-    let size = model.visual_image_size();
+    let inputs = model.inputs();
     let mut stream = Stream::new(0, "bench");
     let mut numbers = |count: usize| -> Vec<f32> { (0..count).map(|_| stream.normal() as f32).collect() };
     let images = config.clips * config.segments;
     let shape = ClipShape { clips: config.clips, segments: config.segments };
-    let (frames, spectrogram) = (numbers(images * 3 * size * size), numbers(images * size * size));
-    let batch = Batch::from_slices(&frames, &spectrogram, shape, (size, size), &device)?;
+    let pixels = inputs.visual.dims().iter().product::<usize>();
+    let (frames, spectrogram) = (numbers(images * pixels), numbers(images * inputs.audio.height * inputs.audio.width));
+    let batch = Batch::from_slices(&frames, &spectrogram, shape, inputs, &device)?;
     let mut adam = Adam::new(AdamConfig::default(), model.parameters())?;
     let mut times: [Vec<f64>; 5] = Default::default();
     for step in 0..config.warmup + config.steps {

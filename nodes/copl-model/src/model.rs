@@ -7,7 +7,7 @@
 use candle_core::{Device, Tensor};
 
 use crate::config::{MethodKind, ModelConfig, SHARED};
-use crate::encoders::{self, EncoderCard, LoadedEncoder};
+use crate::encoders::{self, EncoderCard, InputShape, LoadedEncoder, Modality};
 use crate::error::{Error, Result};
 use crate::heads::ave::AveHead;
 use crate::kernels::Execution;
@@ -19,18 +19,27 @@ use crate::parameters::{Gradients, Parameters};
 use crate::params::ParameterTable;
 use crate::weights::Tensors;
 
+/// One image of each modality as a model's encoders take them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Inputs {
+    /// A frame.
+    pub visual: InputShape,
+    /// A spectrogram segment.
+    pub audio: InputShape,
+}
+
 /// A batch of clips.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// [B, T, 3, H, W], normalised as the encoder was trained.
+    /// [B, T, C, H, W], normalised as the encoder was trained.
     pub frames: Tensor,
-    /// [B, T, 3, H', W']: rows are time, columns mel bands.
+    /// [B, T, C', H', W']: rows are time, columns mel bands.
     pub spectrogram: Tensor,
 }
 
 impl Batch {
-    /// From numbers as they cross an edge: frames [B, T, 3, H, H] and spectrograms [B, T, H', H'] (time, mel), which
-    /// are repeated to three channels.
+    /// From numbers as they cross an edge: frames [B, T, C, H, W] and spectrograms [B, T, H', W'] (time, mel), which
+    /// are repeated to the channels of the audio encoder's images.
     ///
     /// # Errors
     /// If a slice has another length.
@@ -38,11 +47,11 @@ impl Batch {
         frames: &[f32],
         spectrogram: &[f32],
         shape: ClipShape,
-        image_sizes: (usize, usize),
+        inputs: Inputs,
         device: &Device,
     ) -> Result<Self> {
         let ClipShape { clips, segments } = shape;
-        let (image, audio) = image_sizes;
+        let ([channels, height, width], [repeats, time, mels]) = (inputs.visual.dims(), inputs.audio.dims());
         let check = |what: &str, found: usize, dims: &[usize]| {
             if found == dims.iter().product::<usize>() {
                 return Ok(());
@@ -50,12 +59,12 @@ impl Batch {
             let expected = format!("the numbers of {dims:?}");
             Err(Error::Shape { what: what.to_string(), found: vec![found], expected })
         };
-        check("frames", frames.len(), &[clips, segments, 3, image, image])?;
-        check("spectrogram", spectrogram.len(), &[clips, segments, audio, audio])?;
-        let spectrogram = Tensor::from_slice(spectrogram, (clips, segments, 1, audio, audio), device)?;
+        check("frames", frames.len(), &[clips, segments, channels, height, width])?;
+        check("spectrogram", spectrogram.len(), &[clips, segments, time, mels])?;
+        let spectrogram = Tensor::from_slice(spectrogram, (clips, segments, 1, time, mels), device)?;
         Ok(Self {
-            frames: Tensor::from_slice(frames, (clips, segments, 3, image, image), device)?,
-            spectrogram: spectrogram.broadcast_as((clips, segments, 3, audio, audio))?.contiguous()?,
+            frames: Tensor::from_slice(frames, (clips, segments, channels, height, width), device)?,
+            spectrogram: spectrogram.broadcast_as((clips, segments, repeats, time, mels))?.contiguous()?,
         })
     }
 
@@ -140,7 +149,7 @@ pub struct Model {
     head: AveHead,
     parameters: Parameters,
     encoders: Vec<(EncoderCard, usize)>,
-    image_sizes: (usize, usize),
+    inputs: Inputs,
 }
 
 impl Model {
@@ -185,7 +194,7 @@ impl Model {
         cards.extend(audio.iter().map(|audio| (audio.card("audio"), audio.weights.iter().count())));
         let (visual_sizes, audio_sizes) = (visual.architecture, audio.as_ref().map(|audio| audio.architecture.clone()));
         let other = audio_sizes.as_ref().unwrap_or(&visual_sizes);
-        let image_sizes = (visual_sizes.image_size(), other.image_size());
+        let inputs = Inputs { visual: visual_sizes.input(Modality::Visual)?, audio: other.input(Modality::Audio)? };
         let widths = (visual_sizes.out_dim(), other.out_dim());
         let head = AveHead::new(config.head, config.classes, widths.0, widths.1, config.consistency);
         let (visual, audio) = (visual.weights, audio.map(|audio| audio.weights));
@@ -219,7 +228,7 @@ impl Model {
                 var.set(&tensor)?;
             }
         }
-        Ok(Self { config: config.clone(), method, head, parameters, encoders: cards, image_sizes })
+        Ok(Self { config: config.clone(), method, head, parameters, encoders: cards, inputs })
     }
 
     /// Predictions of a batch, and the graph to carry gradients back through.
@@ -278,14 +287,9 @@ impl Model {
         ParameterTable::new(self.parameters.specs(), &self.encoders)
     }
 
-    /// Height and width of frames.
-    pub fn visual_image_size(&self) -> usize {
-        self.image_sizes.0
-    }
-
-    /// Height and width of spectrograms.
-    pub fn audio_image_size(&self) -> usize {
-        self.image_sizes.1
+    /// The images its encoders take.
+    pub fn inputs(&self) -> Inputs {
+        self.inputs
     }
 
     /// The encoders: one if it is shared.

@@ -1,8 +1,8 @@
 //! Frozen encoders, exposed block by block so that a method can put prompts in each.
 //!
-//! One folder an architecture. An encoder turns images [N, 3, H, W] into tokens [N, L, d] and those into a pooled
-//! feature [N, d]; it knows nothing of modalities, clips or prompts' meaning. Spectrograms enter as images: [time, mel]
-//! repeated to three channels by the caller.
+//! One folder an architecture. An encoder turns images [N, C, H, W] into tokens [N, L, d] and those into a pooled
+//! feature [N, d]; it knows nothing of clips or of what prompts mean. Frames have three channels. A spectrogram enters
+//! as an image too: [time, mel], repeated by the caller to as many channels as the encoder takes.
 
 mod prompts;
 mod registry;
@@ -13,16 +13,55 @@ use std::ops::Range;
 use candle_core::Tensor;
 pub use prompts::Prompts;
 pub use registry::{Architecture, EncoderCard, LoadedEncoder, PresetInfo, load, preset, presets};
+use serde::Serialize;
 
 use crate::config::Granularity;
 use crate::error::Result;
+
+/// Which of a clip's two streams an encoder serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Modality {
+    /// Frames.
+    Visual,
+    /// Spectrograms.
+    Audio,
+}
+
+/// Shape of one image an encoder takes, without the batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct InputShape {
+    /// Channels (C): 3, or 1 for an encoder of spectrograms alone.
+    pub channels: usize,
+    /// Rows (H): pixels, or frames of a spectrogram.
+    pub height: usize,
+    /// Columns (W): pixels, or mel bands.
+    pub width: usize,
+}
+
+impl InputShape {
+    /// A square picture of three channels.
+    pub fn picture(size: usize) -> Self {
+        Self { channels: 3, height: size, width: size }
+    }
+
+    /// [C, H, W]
+    pub fn dims(self) -> [usize; 3] {
+        [self.channels, self.height, self.width]
+    }
+}
+
+impl std::fmt::Display for InputShape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} x {}", self.height, self.width)
+    }
+}
 
 /// What a block works on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlockInfo {
     /// Width of its tokens (d).
     pub width: usize,
-    /// Number of its tokens (L).
+    /// Number of its tokens (L) for a frame, or for a spectrogram where the encoder takes no frames.
     pub tokens: usize,
     /// Stage it belongs to.
     pub stage: usize,
@@ -34,8 +73,11 @@ pub trait Encoder: Send + Sync {
     /// The architecture and its size, as a user names it.
     fn name(&self) -> &str;
 
-    /// Height and width of the images it takes.
-    fn image_size(&self) -> usize;
+    /// The images of a modality.
+    ///
+    /// # Errors
+    /// If the encoder does not serve that modality.
+    fn input(&self, modality: Modality) -> Result<InputShape>;
 
     /// All blocks, first to last.
     fn blocks(&self) -> &[BlockInfo];
@@ -43,7 +85,7 @@ pub trait Encoder: Send + Sync {
     /// Numbers in its weights.
     fn parameter_count(&self) -> usize;
 
-    /// Images [N, 3, H, W] -> tokens [N, L, d] of the first block.
+    /// Images [N, C, H, W] of a modality it serves -> tokens [N, L, d] of the first block.
     ///
     /// # Errors
     /// If the images have another size.
@@ -99,7 +141,7 @@ pub trait Encoder: Send + Sync {
     }
 }
 
-/// A whole pass without prompts: images [N, 3, H, W] -> pooled feature [N, d].
+/// A whole pass without prompts: images [N, C, H, W] -> pooled feature [N, d].
 ///
 /// # Errors
 /// If the images have another size.

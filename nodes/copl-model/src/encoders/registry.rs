@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::swin_v2::SwinV2;
 use super::swin_v2::config::{PRESETS, SwinV2Config};
-use super::{BlockInfo, Encoder};
+use super::{BlockInfo, Encoder, InputShape, Modality};
 use crate::error::{Error, Result};
 use crate::kernels::Execution;
 use crate::weights::{Stored, TensorSpec, Tensors, WeightSource, read_embedded, read_strict};
@@ -20,8 +20,10 @@ pub struct PresetInfo {
     pub name: String,
     /// Further names.
     pub aliases: Vec<String>,
-    /// Height and width of its images.
-    pub image_size: usize,
+    /// Frames it takes.
+    pub visual: Option<InputShape>,
+    /// Spectrograms it takes.
+    pub audio: Option<InputShape>,
     /// Numbers in its weights, without a classifier head.
     pub parameters: usize,
     /// Width of its pooled feature.
@@ -51,7 +53,8 @@ pub fn presets() -> Vec<PresetInfo> {
         PresetInfo {
             name: preset.name.to_string(),
             aliases: preset.aliases.iter().map(|alias| (*alias).to_string()).collect(),
-            image_size: config.image_size,
+            visual: Some(InputShape::picture(config.image_size)),
+            audio: Some(InputShape::picture(config.image_size)),
             parameters: config.tensors().iter().map(TensorSpec::count).sum(),
             out_dim: config.blocks().last().map_or(0, |block| block.width),
             depths: config.depths.clone(),
@@ -87,10 +90,13 @@ impl Architecture {
         &self.name
     }
 
-    /// Height and width of its images.
-    pub fn image_size(&self) -> usize {
+    /// The images of a modality.
+    ///
+    /// # Errors
+    /// If the encoder does not serve that modality.
+    pub fn input(&self, _modality: Modality) -> Result<InputShape> {
         match &self.kind {
-            Kind::SwinV2(config) => config.image_size,
+            Kind::SwinV2(config) => Ok(InputShape::picture(config.image_size)),
         }
     }
 
@@ -166,8 +172,6 @@ pub struct EncoderCard {
     pub weights: String,
     /// Numbers in its weights.
     pub parameters: usize,
-    /// Height and width of its images.
-    pub image_size: usize,
 }
 
 /// An encoder's sizes and weights, with the weights' fingerprint.
@@ -188,7 +192,6 @@ impl LoadedEncoder {
             role: role.to_string(),
             weights: self.fingerprint.clone(),
             parameters: self.weights.iter().map(|(_, tensor): (_, &Tensor)| tensor.elem_count()).sum(),
-            image_size: self.architecture.image_size(),
         }
     }
 }

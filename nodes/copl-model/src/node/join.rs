@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use arrow::datatypes::{Float32Type, UInt8Type};
 use copl_contract::{Header, Kind, Message, NodeError, tensor};
 
+use crate::encoders::InputShape;
+
 /// ImageNet statistics, which both codebases compared with use for every encoder.
 const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 const STD: [f32; 3] = [0.229, 0.224, 0.225];
@@ -68,16 +70,17 @@ impl Join {
 }
 
 /// Frames [T, H, W, 3] u8 as the encoder wants them: [T, 3, H, W], scaled to 0..1 and normalised.
-pub(super) fn images(message: &Message, segments: usize, size: usize) -> Result<Vec<f32>, NodeError> {
+pub(super) fn images(message: &Message, segments: usize, input: InputShape) -> Result<Vec<f32>, NodeError> {
     let broken = |e: String| NodeError::contract("frames", e);
     let view = tensor::view::<UInt8Type>(&message.batch, "frames").map_err(broken)?;
-    if view.shape != [segments, size, size, 3] {
+    let (height, width) = (input.height, input.width);
+    if view.shape != [segments, height, width, 3] {
         return Err(broken(format!(
-            "frames of {:?}, the encoder takes {segments} of {size} x {size}: set SEGMENTS and SIZE of the video decoder to match",
+            "frames of {:?}, the encoder takes {segments} of {input}: set SEGMENTS and SIZE of the video decoder to match",
             view.shape
         )));
     }
-    let pixels = size * size;
+    let pixels = height * width;
     let mut images = vec![0.0; view.values.len()];
     for (image, frame) in images.chunks_exact_mut(3 * pixels).zip(view.values.chunks_exact(3 * pixels)) {
         for (c, plane) in image.chunks_exact_mut(pixels).enumerate() {
@@ -91,12 +94,12 @@ pub(super) fn images(message: &Message, segments: usize, size: usize) -> Result<
 }
 
 /// Spectrogram segments [T, time, mel].
-pub(super) fn segments(message: &Message, segments: usize, size: usize) -> Result<&[f32], NodeError> {
+pub(super) fn segments(message: &Message, segments: usize, input: InputShape) -> Result<&[f32], NodeError> {
     let broken = |e: String| NodeError::contract("spectrogram", e);
     let view = tensor::view::<Float32Type>(&message.batch, "segments").map_err(broken)?;
-    if view.shape != [segments, size, size] {
+    if view.shape != [segments, input.height, input.width] {
         return Err(broken(format!(
-            "segments of {:?}, the encoder takes {segments} of {size} x {size}: set SEGMENTS, FRAMES and MELS of the spectrogram node to match",
+            "segments of {:?}, the encoder takes {segments} of {input} (time, mel): set SEGMENTS, FRAMES and MELS of the spectrogram node to match",
             view.shape
         )));
     }

@@ -122,14 +122,14 @@ impl Running<'_> {
 
     fn tensors(&self, clips: &[(Message, Message)]) -> Result<Batch, NodeError> {
         let t = self.settings.segments;
-        let sizes = (self.model.visual_image_size(), self.model.audio_image_size());
+        let inputs = self.model.inputs();
         let (mut pictures, mut spectra) = (Vec::new(), Vec::new());
         for (frames, spectrogram) in clips {
-            pictures.extend(images(frames, t, sizes.0)?);
-            spectra.extend_from_slice(segments(spectrogram, t, sizes.1)?);
+            pictures.extend(images(frames, t, inputs.visual)?);
+            spectra.extend_from_slice(segments(spectrogram, t, inputs.audio)?);
         }
         let shape = ClipShape { clips: clips.len(), segments: t };
-        Batch::from_slices(&pictures, &spectra, shape, sizes, &self.device).map_err(failed)
+        Batch::from_slices(&pictures, &spectra, shape, inputs, &self.device).map_err(failed)
     }
 
     fn prediction_rows(

@@ -7,11 +7,12 @@ use candle_core::Device;
 use super::checkpoint::{card_path, read_adapters, read_tensors, write_adapters, write_tensors};
 use super::{Adam, AdamConfig, Schedule};
 use crate::config::{CoplConfig, MethodKind, ModelConfig};
+use crate::encoders::InputShape;
 use crate::error::Error;
 use crate::kernels::testing::{numbers, values};
 use crate::methods::ClipShape;
 use crate::methods::full::save_encoder;
-use crate::model::{Batch, Model, OutputGradients};
+use crate::model::{Batch, Inputs, Model, OutputGradients};
 
 fn config(method: MethodKind) -> ModelConfig {
     ModelConfig {
@@ -31,7 +32,8 @@ fn model(method: MethodKind) -> Model {
 fn batch(seed: u64) -> Batch {
     let shape = ClipShape { clips: 1, segments: 2 };
     let (frames, spectrogram) = (numbers(2 * 3 * 64 * 64, seed), numbers(2 * 64 * 64, seed + 1));
-    Batch::from_slices(&frames, &spectrogram, shape, (64, 64), &Device::Cpu).unwrap()
+    let inputs = Inputs { visual: InputShape::picture(64), audio: InputShape::picture(64) };
+    Batch::from_slices(&frames, &spectrogram, shape, inputs, &Device::Cpu).unwrap()
 }
 
 fn step(model: &Model, adam: &mut Adam, seed: u64) {

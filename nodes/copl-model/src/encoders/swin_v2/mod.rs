@@ -23,7 +23,7 @@ use self::config::SwinV2Config;
 use self::frozen::FrozenLayer;
 use self::layer::{Layer, LayerWeights};
 use self::merge::Merge;
-use super::{BlockInfo, Encoder, Prompts};
+use super::{BlockInfo, Encoder, InputShape, Modality, Prompts};
 use crate::error::{Error, Result};
 use crate::kernels::{Execution, layer_norm, linear};
 use crate::weights::Tensors;
@@ -100,8 +100,8 @@ impl Encoder for SwinV2 {
         &self.name
     }
 
-    fn image_size(&self) -> usize {
-        self.config.image_size
+    fn input(&self, _modality: Modality) -> Result<InputShape> {
+        Ok(InputShape::picture(self.config.image_size))
     }
 
     fn blocks(&self) -> &[BlockInfo] {
