@@ -4,6 +4,8 @@
 //! feature [N, d]; it knows nothing of clips or of what prompts mean. Frames have three channels. A spectrogram enters
 //! as an image too: [time, mel], repeated by the caller to as many channels as the encoder takes.
 
+pub mod hts_at;
+mod merging;
 mod prompts;
 mod registry;
 pub mod swin_v2;

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::swin_v2::SwinV2;
-use super::swin_v2::config::{PRESETS, SwinV2Config};
+use super::hts_at::config::HtsAtConfig;
+use super::hts_at::{self, HtsAt};
+use super::swin_v2::config::SwinV2Config;
+use super::swin_v2::{self, SwinV2};
 use super::{BlockInfo, Encoder, InputShape, Modality};
 use crate::error::{Error, Result};
 use crate::kernels::Execution;
@@ -44,22 +46,38 @@ pub struct Architecture {
 #[derive(Debug, Clone, PartialEq)]
 enum Kind {
     SwinV2(SwinV2Config),
+    HtsAt(HtsAtConfig),
+}
+
+/// A preset of any architecture: its further names, and the encoder.
+struct Listed {
+    aliases: &'static [&'static str],
+    architecture: Architecture,
+}
+
+fn listed() -> Vec<Listed> {
+    let swin_v2 = swin_v2::config::PRESETS.iter().map(|preset| Listed {
+        aliases: preset.aliases,
+        architecture: Architecture::swin_v2(preset.name, preset.config()),
+    });
+    let hts_at = hts_at::config::PRESETS.iter().map(|preset| Listed {
+        aliases: preset.aliases,
+        architecture: Architecture::hts_at(preset.name, preset.config()),
+    });
+    swin_v2.chain(hts_at).collect()
 }
 
 /// All presets.
 pub fn presets() -> Vec<PresetInfo> {
-    let all = PRESETS.iter().map(|preset| {
-        let config = preset.config();
-        PresetInfo {
-            name: preset.name.to_string(),
-            aliases: preset.aliases.iter().map(|alias| (*alias).to_string()).collect(),
-            visual: Some(InputShape::picture(config.image_size)),
-            audio: Some(InputShape::picture(config.image_size)),
-            parameters: config.tensors().iter().map(TensorSpec::count).sum(),
-            out_dim: config.blocks().last().map_or(0, |block| block.width),
-            depths: config.depths.clone(),
-            embedded: WeightSource::resolve(preset.name, None).is_ok(),
-        }
+    let all = listed().into_iter().map(|Listed { aliases, architecture }| PresetInfo {
+        name: architecture.name.clone(),
+        aliases: aliases.iter().map(|alias| (*alias).to_string()).collect(),
+        visual: architecture.input(Modality::Visual).ok(),
+        audio: architecture.input(Modality::Audio).ok(),
+        parameters: architecture.tensors().iter().map(TensorSpec::count).sum(),
+        out_dim: architecture.out_dim(),
+        depths: architecture.depths(),
+        embedded: WeightSource::resolve(&architecture.name, None).is_ok(),
     });
     all.collect()
 }
@@ -69,12 +87,13 @@ pub fn presets() -> Vec<PresetInfo> {
 /// # Errors
 /// If there is none; the message lists all.
 pub fn preset(name: &str) -> Result<Architecture> {
-    match PRESETS.iter().find(|preset| preset.name == name || preset.aliases.contains(&name)) {
-        Some(preset) => Ok(Architecture::swin_v2(preset.name, preset.config())),
+    let mut all = listed();
+    match all.iter().position(|preset| preset.architecture.name == name || preset.aliases.contains(&name)) {
+        Some(index) => Ok(all.swap_remove(index).architecture),
         None => Err(Error::UnknownWord {
             setting: "encoder",
             given: name.to_string(),
-            expected: PRESETS.iter().map(|preset| preset.name).collect::<Vec<_>>().join(", "),
+            expected: all.iter().map(|preset| preset.architecture.name()).collect::<Vec<_>>().join(", "),
         }),
     }
 }
@@ -83,6 +102,11 @@ impl Architecture {
     /// A Swin-V2 of any sizes.
     pub fn swin_v2(name: &str, config: SwinV2Config) -> Self {
         Self { name: name.to_string(), kind: Kind::SwinV2(config) }
+    }
+
+    /// An HTS-AT of any sizes.
+    pub fn hts_at(name: &str, config: HtsAtConfig) -> Self {
+        Self { name: name.to_string(), kind: Kind::HtsAt(config) }
     }
 
     /// Its name.
@@ -94,9 +118,10 @@ impl Architecture {
     ///
     /// # Errors
     /// If the encoder does not serve that modality.
-    pub fn input(&self, _modality: Modality) -> Result<InputShape> {
+    pub fn input(&self, modality: Modality) -> Result<InputShape> {
         match &self.kind {
             Kind::SwinV2(config) => Ok(InputShape::picture(config.image_size)),
+            Kind::HtsAt(config) => hts_at::input(&self.name, config, modality),
         }
     }
 
@@ -104,6 +129,15 @@ impl Architecture {
     pub fn blocks(&self) -> Vec<BlockInfo> {
         match &self.kind {
             Kind::SwinV2(config) => config.blocks(),
+            Kind::HtsAt(config) => config.blocks(),
+        }
+    }
+
+    /// Blocks a stage.
+    pub fn depths(&self) -> Vec<usize> {
+        match &self.kind {
+            Kind::SwinV2(config) => config.depths.clone(),
+            Kind::HtsAt(config) => config.depths.clone(),
         }
     }
 
@@ -116,6 +150,7 @@ impl Architecture {
     pub fn tensors(&self) -> Vec<TensorSpec> {
         match &self.kind {
             Kind::SwinV2(config) => config.tensors(),
+            Kind::HtsAt(config) => config.tensors(),
         }
     }
 
@@ -126,6 +161,7 @@ impl Architecture {
     pub fn build(&self, weights: Tensors, execution: Execution) -> Result<Arc<dyn Encoder>> {
         match &self.kind {
             Kind::SwinV2(config) => Ok(Arc::new(SwinV2::new(&self.name, config, weights, execution)?)),
+            Kind::HtsAt(config) => Ok(Arc::new(HtsAt::new(&self.name, config, weights, execution)?)),
         }
     }
 
@@ -134,9 +170,11 @@ impl Architecture {
     /// # Errors
     /// If the file cannot be read, or holds other tensors.
     pub fn read(&self, path: &Path, device: &Device) -> Result<Tensors> {
-        match &self.kind {
-            Kind::SwinV2(_) => read_strict(path, &self.tensors(), swin_v2_name, device),
-        }
+        let meaning = match &self.kind {
+            Kind::SwinV2(_) => swin_v2_name,
+            Kind::HtsAt(_) => HtsAtConfig::stored,
+        };
+        read_strict(path, &self.tensors(), meaning, device)
     }
 
     /// Its weights from a source; random ones depend on `seed` alone.

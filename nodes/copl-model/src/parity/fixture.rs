@@ -7,11 +7,12 @@ use candle_core::{Device, Tensor};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::encoders::hts_at::config::HtsAtConfig;
 use crate::encoders::swin_v2::config::SwinV2Config;
 use crate::encoders::{Architecture, LoadedEncoder};
 use crate::error::{Error, Result, bad_file};
 use crate::train::checkpoint::read_tensors;
-use crate::weights::{Tensors, check_names};
+use crate::weights::{Stored, Tensors, check_names};
 
 /// A fixture in memory.
 pub(super) struct Fixture {
@@ -88,13 +89,24 @@ impl Fixture {
     /// If its architecture is unknown or its weights are not those of the sizes.
     pub(super) fn encoder(&self, prefix: &str, sizes: &serde_json::Value) -> Result<LoadedEncoder> {
         let arch = sizes.get("arch").and_then(serde_json::Value::as_str).unwrap_or("none");
-        if arch != "swin-v2" {
-            return Err(Error::Unsupported(format!("a fixture of encoder '{arch}'")));
-        }
-        let config: SwinV2Config = serde_json::from_value(sizes.clone()).map_err(bad_file(&self.path))?;
-        let architecture = Architecture::swin_v2("swin-v2", config);
-        let weights: Tensors =
-            self.under(prefix).into_iter().filter(|(name, _)| !SwinV2Config::is_ignored(name)).collect();
+        let sizes = || sizes.clone();
+        let stored = self.under(prefix).into_iter();
+        let (architecture, weights): (_, Tensors) = match arch {
+            "swin-v2" => {
+                let config: SwinV2Config = serde_json::from_value(sizes()).map_err(bad_file(&self.path))?;
+                let weights = stored.filter(|(name, _)| !SwinV2Config::is_ignored(name));
+                (Architecture::swin_v2(arch, config), weights.collect())
+            }
+            "hts-at" => {
+                let config: HtsAtConfig = serde_json::from_value(sizes()).map_err(bad_file(&self.path))?;
+                let weights = stored.filter_map(|(name, tensor)| match HtsAtConfig::stored(&name, &[]) {
+                    Stored::Keep(name) => Some((name, tensor)),
+                    Stored::Ignore => None,
+                });
+                (Architecture::hts_at(arch, config), weights.collect())
+            }
+            arch => return Err(Error::Unsupported(format!("a fixture of encoder '{arch}'"))),
+        };
         let origin = format!("{} ({prefix}*)", self.path.display());
         check_names(&origin, weights.iter().map(|(name, t)| (name, t.dims())), &architecture.tensors())?;
         Ok(LoadedEncoder { architecture, weights, fingerprint: "fixture".to_string() })
