@@ -83,22 +83,29 @@ impl Fixture {
         all.filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?.to_string(), tensor.clone()))).collect()
     }
 
+    /// Sizes of an encoder, as its architecture understands them.
+    ///
+    /// # Errors
+    /// If they are not of that form.
+    pub(super) fn sizes<C: DeserializeOwned>(&self, sizes: &serde_json::Value) -> Result<C> {
+        serde_json::from_value(sizes.clone()).map_err(bad_file(&self.path))
+    }
+
     /// The encoder of these `sizes`, its weights behind a prefix.
     ///
     /// # Errors
     /// If its architecture is unknown or its weights are not those of the sizes.
     pub(super) fn encoder(&self, prefix: &str, sizes: &serde_json::Value) -> Result<LoadedEncoder> {
         let arch = sizes.get("arch").and_then(serde_json::Value::as_str).unwrap_or("none");
-        let sizes = || sizes.clone();
         let stored = self.under(prefix).into_iter();
         let (architecture, weights): (_, Tensors) = match arch {
             "swin-v2" => {
-                let config: SwinV2Config = serde_json::from_value(sizes()).map_err(bad_file(&self.path))?;
+                let config: SwinV2Config = self.sizes(sizes)?;
                 let weights = stored.filter(|(name, _)| !SwinV2Config::is_ignored(name));
                 (Architecture::swin_v2(arch, config), weights.collect())
             }
             "hts-at" => {
-                let config: HtsAtConfig = serde_json::from_value(sizes()).map_err(bad_file(&self.path))?;
+                let config: HtsAtConfig = self.sizes(sizes)?;
                 let weights = stored.filter_map(|(name, tensor)| match HtsAtConfig::stored(&name, &[]) {
                     Stored::Keep(name) => Some((name, tensor)),
                     Stored::Ignore => None,
