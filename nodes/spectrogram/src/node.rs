@@ -258,7 +258,10 @@ mod tests {
     #[test]
     fn settings_of_the_other_kind_are_refused() {
         assert_eq!(checked(&[]), Ok(()));
-        assert_eq!(checked(&[("KIND", "hts-at"), ("TILE_SECS", "5"), ("SEGMENTS", "5"), ("MARGIN_SECS", "0.1")]), Ok(()));
+        assert_eq!(
+            checked(&[("KIND", "hts-at"), ("TILE_SECS", "5"), ("SEGMENTS", "5"), ("MARGIN_SECS", "0.1")]),
+            Ok(())
+        );
         for (key, value) in [("PRESET", "ave-swin"), ("MELS", "64"), ("RATE", "32000"), ("MEAN", "0")] {
             assert_eq!(checked(&[("KIND", "hts-at"), (key, value)]).unwrap_err().0, key);
         }

@@ -65,7 +65,8 @@ fn speed_is_reported() {
         let best = times.fold(f64::INFINITY, f64::min);
         let secs = fbank.settings().segments as f64 * fbank.settings().window_secs;
         println!("{name}: {:.2} ms a clip, {:.0} x real time", best * 1e3, secs / best);
-    }    let wide = AudioSettings { rate: 32_000, ..AudioSettings::default() };
+    }
+    let wide = AudioSettings { rate: 32_000, ..AudioSettings::default() };
     let waveform = decode_audio(&path, &wide, &Default::default()).unwrap();
     let spectra = HtsAtSpectra::new(HtsAtSettings::default()).unwrap();
     let started = std::time::Instant::now();

@@ -74,6 +74,7 @@ fn checksum(image: &Tensor) -> Result<Tensor> {
     let variance = all.iter().map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>() / (count - 1.0);
     let (_, height, width) = image.dims3()?;
     let pixel = |n: usize, row: usize, column: usize| all[(n * height + row) * width + column];
-    let numbers = [mean as f32, variance.sqrt() as f32, pixel(0, 0, 0), pixel(1, 100, 200), pixel(0, height - 1, width - 1)];
+    let numbers =
+        [mean as f32, variance.sqrt() as f32, pixel(0, 0, 0), pixel(1, 100, 200), pixel(0, height - 1, width - 1)];
     Ok(Tensor::new(&numbers, &Device::Cpu)?)
 }
