@@ -39,8 +39,9 @@ fn weights(config: &HtsAtConfig) -> Tensors {
             Init::Constant(value) => value,
             _ => 0.0,
         };
-        let noise = TensorSpec { init: Init::Normal { std }, ..spec }.initial(3, "test", &Device::Cpu).unwrap();
-        (spec.name, (noise + centre).unwrap())
+        let lively = TensorSpec { init: Init::Normal { std }, ..spec };
+        let noise = lively.initial(3, "test", &Device::Cpu).unwrap();
+        (lively.name, (noise + centre).unwrap())
     });
     lively.collect()
 }
