@@ -4,7 +4,7 @@ mod common;
 
 use common::{copl, root, text};
 
-const FIXTURES: [&str; 8] = [
+const FIXTURES: [&str; 9] = [
     "swin_v2_tiny",
     "vit_tiny",
     "copl_vit_shared",
@@ -13,6 +13,7 @@ const FIXTURES: [&str; 8] = [
     "copl_swin_v2_unshared",
     "kaldi_fbank",
     "avs_decoder",
+    "hts_at_tiny",
 ];
 
 #[test]
@@ -23,6 +24,9 @@ fn fixtures_pass() {
     assert!(done.status.success(), "{said}");
     assert_eq!(said.matches(": passed").count(), FIXTURES.len(), "{said}");
     assert!(said.contains("grad.coupling.0.visual.bank"), "gradients are compared: {said}");
+    for part in ["expect.logmel", "expect.image_checksum", "expect.stage.3", "expect.pooled"] {
+        assert!(said.contains(part), "{part} of hts_at_tiny is compared: {said}");
+    }
 }
 
 #[test]

@@ -5,6 +5,8 @@
 //! as an image too: [time, mel], repeated by the caller to as many channels as the encoder takes.
 
 mod frozen;
+pub mod hts_at;
+mod merging;
 mod patches;
 mod pre_norm;
 mod prompts;

@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::sizes::{Family, Preset, Sizes, served};
-use super::{BlockInfo, Encoder, InputShape, Modality, swin_v2, vit};
+use super::{BlockInfo, Encoder, InputShape, Modality, hts_at, swin_v2, vit};
 use crate::error::{Error, Result};
 use crate::kernels::Execution;
 use crate::weights::{Stored, TensorSpec, Tensors, WeightSource, is_embedded, read_embedded, read_strict};
@@ -41,7 +41,7 @@ pub struct Architecture {
 }
 
 /// Every architecture: a new one is a line here.
-const FAMILIES: [Family; 2] = [swin_v2::config::FAMILY, vit::config::FAMILY];
+const FAMILIES: [Family; 3] = [swin_v2::config::FAMILY, vit::config::FAMILY, hts_at::config::FAMILY];
 
 fn all() -> impl Iterator<Item = Preset> {
     FAMILIES.iter().flat_map(|family| (family.presets)())

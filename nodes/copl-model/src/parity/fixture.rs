@@ -81,6 +81,14 @@ impl Fixture {
         all.filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?.to_string(), tensor.clone()))).collect()
     }
 
+    /// Sizes of an encoder, as its architecture understands them.
+    ///
+    /// # Errors
+    /// If they are not of that form.
+    pub(super) fn sizes<C: DeserializeOwned>(&self, sizes: &serde_json::Value) -> Result<C> {
+        serde_json::from_value(sizes.clone()).map_err(bad_file(&self.path))
+    }
+
     /// The encoder of these `sizes`, its weights behind a prefix.
     ///
     /// # Errors

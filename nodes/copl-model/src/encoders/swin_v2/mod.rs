@@ -11,7 +11,7 @@ pub mod config;
 mod frozen;
 mod layer;
 mod merge;
-mod position;
+pub(super) mod position;
 #[cfg(test)]
 mod tests;
 
