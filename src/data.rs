@@ -25,15 +25,19 @@ pub(crate) fn data(args: &DataArgs) -> Outcome {
             }
             Ok(if report.is_ok() { ExitCode::Success } else { ExitCode::Data })
         }
-        DataVerb::Synth { kind, out, seed, train, val, test, rebuild } => {
+        DataVerb::Synth { kind, out, seed, train, val, test, size, rebuild } => {
             let mut options = match kind {
                 SynthKind::Ave => SynthOptions::ave(),
                 SynthKind::Objects => SynthOptions::objects(),
+                SynthKind::Avs => SynthOptions::avs(),
             };
             options.seed = seed.unwrap_or(options.seed);
             options.train = train.unwrap_or(options.train);
             options.val = val.unwrap_or(options.val);
             options.test = test.unwrap_or(options.test);
+            if let Some(size) = size {
+                (options.width, options.height) = (*size, *size);
+            }
             options.rebuild = *rebuild;
             make(*kind, out.clone(), &options)
         }
@@ -44,6 +48,7 @@ fn make(kind: SynthKind, out: Option<PathBuf>, options: &SynthOptions) -> Outcom
     let out = out.unwrap_or_else(|| match kind {
         SynthKind::Ave => PathBuf::from("data/ave-mini"),
         SynthKind::Objects => PathBuf::from("data/ave-objects"),
+        SynthKind::Avs => PathBuf::from("data/avs-s4-mini"),
     });
     let terminal = std::io::stderr().is_terminal();
     let mut tell = |done: usize, total: usize| {
@@ -56,6 +61,7 @@ fn make(kind: SynthKind, out: Option<PathBuf>, options: &SynthOptions) -> Outcom
     let made = match kind {
         SynthKind::Ave => synth::ave(&out, options, &mut tell),
         SynthKind::Objects => synth::objects(&out, options, &mut tell),
+        SynthKind::Avs => synth::avs(&out, options, &mut tell),
     };
     let summary = made.map_err(|e| Failure::new(ExitCode::Data, e))?;
     if terminal {

@@ -1,15 +1,20 @@
-//! Synthetic sets: small datasets of real H.264/AAC clips in AVE's layout, for trying everything without a download.
+//! Synthetic sets: small datasets of real H.264/AAC clips in an official layout, for trying everything without a download.
 //!
 //! - [`ave`] makes the mini set: eight categories that come in look-alikes and sound-alikes, with distractors, clutter and
 //!   noise, so that neither eye nor ear alone suffices and a score says something.
 //! - [`objects`] makes the pre-training set of 24 other categories, looks, sounds and places, from which a small encoder
 //!   learns to see and hear without having met the mini set.
+//! - [`avs`] makes the segmentation set in AVSBench's layout: the mini set's objects roam the picture, one sounds, silent
+//!   ones of other categories are beside it, and a mask says where the sounding one is to be seen.
 //!
 //! `scene` decides who is seen and heard when; `picture` and `sound` render that; `encode` writes the file; `store` keeps the
 //! folder whole. Equal seed, options and version give equal frames and samples on every machine.
 
+#[cfg(test)]
+mod avs_tests;
 mod catalog;
 mod encode;
+mod layout;
 mod math;
 mod options;
 mod picture;
@@ -33,9 +38,14 @@ use std::{
 use rand::Rng;
 use sha2::{Digest, Sha256};
 
-use crate::{ave as layout, dataset::Split, read::hex};
+use crate::{
+    avs_s4::{self, Mask, MaskError, write_mask},
+    dataset::Split,
+    read::hex,
+};
 use catalog::Catalog;
 use encode::Encoder;
+use layout::Layout;
 pub use options::SynthOptions;
 use picture::Film;
 use random::{ClipKey, Purpose};
@@ -74,6 +84,8 @@ pub enum SynthError {
     Foreign { out: PathBuf },
     #[error("{} holds another synthetic set ({why}); choose another folder, or ask for a rebuild to replace it", out.display())]
     Other { out: PathBuf, why: String },
+    #[error(transparent)]
+    Mask(#[from] MaskError),
     #[error("a worker stopped before its clip was done")]
     Worker,
 }
@@ -96,11 +108,31 @@ pub fn objects(
     make(&catalog::objects(), out, options, progress)
 }
 
+/// Makes the segmentation set at `out`; `progress` hears (clips done, clips in all).
+pub fn avs(
+    out: &Path,
+    options: &SynthOptions,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<SynthSummary, SynthError> {
+    make(&catalog::avs(), out, options, progress)
+}
+
 /// A clip before it is rendered.
 struct Plan {
     key: ClipKey,
     video_id: String,
     scene: Scene,
+}
+
+impl Plan {
+    /// The video and then the masks.
+    fn files(&self, catalog: &Catalog, set: &Path) -> Vec<PathBuf> {
+        let category = catalog.categories[self.scene.category].name;
+        let (layout, split) = (catalog.layout, self.key.split);
+        let mut files = vec![layout.video(set, split, category, &self.video_id)];
+        files.extend(layout.masks(set, split, category, &self.video_id));
+        files
+    }
 }
 
 fn make(
@@ -120,7 +152,7 @@ fn make(
         categories: catalog.categories.iter().map(|category| category.name.to_owned()).collect(),
         clips: Vec::new(),
     };
-    match store::inspect(out, &manifest)? {
+    match store::inspect(out, catalog.layout, &manifest)? {
         Existing::Same(manifest) => return Ok(summary(out, &manifest, true)),
         Existing::Other(why) if !options.rebuild => return Err(SynthError::Other { out: out.to_owned(), why }),
         Existing::Other(_) | Existing::Nothing => {}
@@ -128,11 +160,15 @@ fn make(
     manifest.ffmpeg = encode::version(&options.ffmpeg)?;
     let scratch = scratch_folder(out)?;
     let set = scratch.path().join("set");
-    let videos = set.join(layout::VIDEOS);
-    fs::create_dir_all(&videos).map_err(|source| SynthError::Io { path: videos.clone(), source })?;
     let plans = plan(catalog, options);
+    for plan in &plans {
+        let files = plan.files(catalog, &set);
+        for folder in files.iter().filter_map(|file| file.parent()) {
+            fs::create_dir_all(folder).map_err(|source| SynthError::Io { path: folder.to_owned(), source })?;
+        }
+    }
     manifest.clips = render_all(&plans, catalog, &set, options, progress)?;
-    store::write_lists(&set, &manifest)?;
+    store::write_lists(&set, catalog.layout, &manifest)?;
     store::write_manifest(&set, &manifest)?;
     store::move_into_place(&set, out)?;
     Ok(summary(out, &manifest, false))
@@ -172,8 +208,14 @@ fn plan(catalog: &Catalog, options: &SynthOptions) -> Vec<Plan> {
             let key = ClipKey { seed: options.seed, generator: catalog.number, split, index };
             let categories = catalog.categories.len();
             let category = index as usize % categories;
-            let scene =
-                Scene::draw(&mut key.stream(Purpose::Scene, 0), scene::spread(index), category, categories, options);
+            let mut rng = key.stream(Purpose::Scene, 0);
+            let scene = match catalog.layout {
+                Layout::Ave => Scene::draw(&mut rng, scene::spread(index), category, categories, options),
+                Layout::AvsS4 => {
+                    let cast = (category, catalog.alike[category], categories);
+                    Scene::draw_single_source(&mut rng, cast, avs_s4::SEGMENTS, options)
+                }
+            };
             let mut ids = key.stream(Purpose::Ids, 0);
             let mut video_id = draw_id(&mut ids);
             while !taken.insert(video_id.clone()) {
@@ -237,11 +279,12 @@ fn render_all(
 
 /// Renders and encodes one clip.
 fn render(plan: &Plan, catalog: &Catalog, set: &Path, options: &SynthOptions) -> Result<ClipRecord, SynthError> {
-    let path = store::video_path(set, &plan.video_id);
+    let files = plan.files(catalog, set);
+    let [path, masks @ ..] = files.as_slice() else { return Err(SynthError::Worker) };
     let mut hash = Sha256::new();
     let mut film = Film::new(plan.key, &plan.scene, catalog, options);
     let pcm = sound::render(plan.key, &plan.scene, catalog, options);
-    let mut encoder = Encoder::start(&path, &pcm, options)?;
+    let mut encoder = Encoder::start(path, &pcm, options)?;
     let mut rgb = Vec::new();
     for index in 0..film.frames() {
         film.render(index, &mut rgb);
@@ -249,15 +292,31 @@ fn render(plan: &Plan, catalog: &Catalog, set: &Path, options: &SynthOptions) ->
         encoder.frame(&rgb)?;
     }
     encoder.finish()?;
+    let mut mask_bytes = Vec::with_capacity(masks.len());
+    for (segment, path) in masks.iter().enumerate() {
+        let mask = film.mask(film.frame_at(segment as f32 + picture::MASK_SECS));
+        let mask = Mask {
+            height: options.height as usize,
+            width: options.width as usize,
+            bits: mask.into_iter().map(u8::from).collect(),
+        };
+        hash.update(&mask.bits);
+        write_mask(path, &mask)?;
+        mask_bytes.push(length(path)?);
+    }
     for sample in pcm {
         hash.update(sample.to_le_bytes());
     }
-    let bytes = fs::metadata(&path).map_err(|source| SynthError::Io { path, source })?.len();
     Ok(ClipRecord {
         video_id: plan.video_id.clone(),
         split: plan.key.split,
-        bytes,
+        bytes: length(path)?,
+        mask_bytes,
         raw_sha256: hex(&hash.finalize()),
         scene: plan.scene.clone(),
     })
+}
+
+fn length(path: &Path) -> Result<u64, SynthError> {
+    Ok(fs::metadata(path).map_err(|source| SynthError::Io { path: path.to_owned(), source })?.len())
 }

@@ -5,14 +5,14 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::Write,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{SynthError, options::SynthOptions, scene::Scene};
-use crate::{ave, dataset::Split};
+use super::{SynthError, layout::Layout, options::SynthOptions, scene::Scene};
+use crate::dataset::Split;
 
 /// The file that says how a set was made.
 pub(super) const MANIFEST: &str = "synth.json";
@@ -36,7 +36,10 @@ pub(super) struct ClipRecord {
     pub split: Split,
     /// Of the MP4 file.
     pub bytes: u64,
-    /// SHA-256 of all frames and then all samples, before encoding.
+    /// Of each mask.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mask_bytes: Vec<u64>,
+    /// SHA-256 of all frames, then all masks, then all samples, before encoding.
     pub raw_sha256: String,
     pub scene: Scene,
 }
@@ -58,7 +61,7 @@ pub(super) enum Existing {
 }
 
 /// Looks at the place of a set that `wanted` (without clips) is to be made at.
-pub(super) fn inspect(out: &Path, wanted: &Manifest) -> Result<Existing, SynthError> {
+pub(super) fn inspect(out: &Path, layout: Layout, wanted: &Manifest) -> Result<Existing, SynthError> {
     let mut entries = match fs::read_dir(out) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Existing::Nothing),
@@ -84,7 +87,7 @@ pub(super) fn inspect(out: &Path, wanted: &Manifest) -> Result<Existing, SynthEr
         Ok(manifest) => manifest,
         Err(error) => return Ok(Existing::Other(format!("{MANIFEST} is not as this version writes it: {error}"))),
     };
-    Ok(damage(out, &manifest).map_or_else(|| Existing::Same(Box::new(manifest)), Existing::Other))
+    Ok(damage(out, layout, &manifest).map_or_else(|| Existing::Same(Box::new(manifest)), Existing::Other))
 }
 
 /// The values that decide frames and samples and differ, as "seed 0, now 1".
@@ -111,39 +114,27 @@ fn difference(recorded: &Value, wanted: &Value) -> Option<String> {
 }
 
 /// What is no longer as it was made, if anything.
-fn damage(out: &Path, manifest: &Manifest) -> Option<String> {
-    let lists = [ave::ANNOTATIONS].into_iter().chain(Split::ALL.map(ave::split_file));
-    let lost = lists.into_iter().find(|name| !out.join(name).is_file()).map(|name| format!("{name} is missing"));
+fn damage(out: &Path, layout: Layout, manifest: &Manifest) -> Option<String> {
+    let lost =
+        layout.lists().into_iter().find(|name| !out.join(name).is_file()).map(|name| format!("{name} is missing"));
     lost.or_else(|| {
+        let differs = |path: &Path, bytes: u64| fs::metadata(path).map_or(true, |file| file.len() != bytes);
         let broken = |clip: &&ClipRecord| {
-            fs::metadata(video_path(out, &clip.video_id)).map_or(true, |file| file.len() != clip.bytes)
+            let Some(category) = manifest.categories.get(clip.scene.category) else { return true };
+            let masks = layout.masks(out, clip.split, category, &clip.video_id);
+            differs(&layout.video(out, clip.split, category, &clip.video_id), clip.bytes)
+                || masks.len() != clip.mask_bytes.len()
+                || masks.iter().zip(&clip.mask_bytes).any(|(mask, bytes)| differs(mask, *bytes))
         };
         let broken: Vec<&str> = manifest.clips.iter().filter(broken).map(|clip| clip.video_id.as_str()).collect();
         broken.first().map(|first| format!("{} videos are missing or not of their size, first {first}", broken.len()))
     })
 }
 
-/// Where a clip's video is in a set.
-pub(super) fn video_path(set: &Path, video_id: &str) -> PathBuf {
-    set.join(ave::VIDEOS).join(format!("{video_id}.mp4"))
-}
-
-/// Writes the annotation and split files: sorted by category, as the official ones are.
-pub(super) fn write_lists(set: &Path, manifest: &Manifest) -> Result<(), SynthError> {
-    let mut clips: Vec<&ClipRecord> = manifest.clips.iter().collect();
-    clips.sort_by_key(|clip| clip.scene.category);
-    let lines = |split: Option<Split>| -> String {
-        let kept = clips.iter().filter(|clip| split.is_none_or(|split| split == clip.split));
-        kept.map(|clip| {
-            let scene = &clip.scene;
-            let category = &manifest.categories[scene.category];
-            format!("{category}&{}&good&{}&{}\n", clip.video_id, scene.start_secs, scene.end_secs)
-        })
-        .collect()
-    };
-    write_whole(&set.join(ave::ANNOTATIONS), lines(None).as_bytes())?;
-    for split in Split::ALL {
-        write_whole(&set.join(ave::split_file(split)), lines(Some(split)).as_bytes())?;
+/// Writes the annotation and split files.
+pub(super) fn write_lists(set: &Path, layout: Layout, manifest: &Manifest) -> Result<(), SynthError> {
+    for name in layout.lists() {
+        write_whole(&set.join(name), layout.list(name, manifest).as_bytes())?;
     }
     Ok(())
 }
