@@ -307,6 +307,9 @@ pub(crate) enum BenchVerb {
         /// Its weights: a file, or random
         #[arg(long, default_value = "random")]
         weights: String,
+        /// Spectrograms as large as frames, where the encoder takes such
+        #[arg(long)]
+        same_size: bool,
         /// Stages whose activations are computed again: none, all, or numbers such as 0,1
         #[arg(long, default_value = "none")]
         checkpoint_stages: String,
