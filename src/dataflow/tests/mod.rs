@@ -100,7 +100,7 @@ fn an_encoder_of_spectrograms_cannot_serve_frames() {
     let text = include_str!("../../../dataflows/ave-hts-at.yml");
     let text = text.replace("VISUAL_ENCODER: swin-v2-large-192", "VISUAL_ENCODER: hts-at");
     let found = check("flow.yml", &text, &[], &crate::catalog::specs());
-    assert!(shown(&found).contains("hts-at takes spectrograms alone"), "{}", shown(&found));
+    assert!(shown(&found).contains("hts-at takes no frames"), "{}", shown(&found));
 }
 
 #[test]
