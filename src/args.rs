@@ -219,9 +219,9 @@ pub(crate) struct DataArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataVerb {
-    /// Read a dataset and compare it with what its descriptor expects: counts, labels, missing videos
+    /// Read a dataset and compare it with what its descriptor expects: counts, labels, masks, missing files
     Check {
-        /// Descriptor: ave, ave-mini, music-avqa, music-avqa-updated, music-avqa-mini, ..., or a YAML file
+        /// Descriptor: ave, ave-mini, avs-s4, avs-s4-mini, music-avqa, music-avqa-mini, ..., or a YAML file
         dataset: String,
         /// Folder of the dataset
         root: PathBuf,
@@ -234,7 +234,7 @@ pub(crate) enum DataVerb {
         /// Which one
         #[arg(value_enum)]
         kind: SynthKind,
-        /// Folder to make; default: data/ave-mini, data/ave-objects or data/music-avqa-mini
+        /// Folder to make; default: data/ave-mini, data/avs-s4-mini, data/ave-objects or data/music-avqa-mini
         #[arg(long, short)]
         out: Option<PathBuf>,
         /// Seed of the scenes
@@ -249,6 +249,9 @@ pub(crate) enum DataVerb {
         /// Clips of the test split
         #[arg(long)]
         test: Option<usize>,
+        /// Width and height of pictures and masks in pixels; AVSBench's are 224
+        #[arg(long)]
+        size: Option<u32>,
         /// Make it again where a different or incomplete set lies
         #[arg(long)]
         rebuild: bool,
@@ -259,6 +262,8 @@ pub(crate) enum DataVerb {
 pub(crate) enum SynthKind {
     /// The mini AVE: events only where an object is seen and heard
     Ave,
+    /// The mini AVSBench-S4: masks of the one object that sounds, among silent ones
+    Avs,
     /// Other objects and sounds, to train swin-v2-nano on
     Objects,
     /// The mini MUSIC-AVQA: ensembles of instruments and questions about them
@@ -302,6 +307,9 @@ pub(crate) enum BenchVerb {
         /// Its weights: a file, or random
         #[arg(long, default_value = "random")]
         weights: String,
+        /// Spectrograms as large as frames, where the encoder takes such
+        #[arg(long)]
+        same_size: bool,
         /// Stages whose activations are computed again: none, all, or numbers such as 0,1
         #[arg(long, default_value = "none")]
         checkpoint_stages: String,

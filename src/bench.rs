@@ -19,11 +19,12 @@ pub(crate) fn bench(args: &BenchArgs) -> Outcome {
     match &args.verb {
         BenchVerb::Decode { files, passes } => decode(files, *passes),
         BenchVerb::Fbank { clips } => fbank(*clips),
-        BenchVerb::Step { encoder, clips, steps, weights, checkpoint_stages, json } => {
+        BenchVerb::Step { encoder, clips, steps, weights, same_size, checkpoint_stages, json } => {
             let stages: Stages = checkpoint_stages.parse().map_err(|e: String| Failure::new(ExitCode::Usage, e))?;
             let execution = if stages == Stages::NONE { Execution::Fast } else { Execution::Recompute(stages) };
             let (preset, weights) = (encoder.clone(), weights.clone());
-            let config = BenchConfig { preset, clips: *clips, steps: *steps, weights, execution, ..Default::default() };
+            let (clips, steps, same_size) = (*clips, *steps, *same_size);
+            let config = BenchConfig { preset, clips, steps, weights, same_size, execution, ..Default::default() };
             step(config, *json)
         }
         BenchVerb::Overhead { run } => overhead(run),

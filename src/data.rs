@@ -25,36 +25,41 @@ pub(crate) fn data(args: &DataArgs) -> Outcome {
             }
             Ok(if report.is_ok() { ExitCode::Success } else { ExitCode::Data })
         }
-        DataVerb::Synth { kind, out, seed, train, val, test, rebuild } => {
-            let counts = Counts { seed: *seed, train: *train, val: *val, test: *test, rebuild: *rebuild };
+        DataVerb::Synth { kind, out, seed, train, val, test, size, rebuild } => {
+            let wanted = Wanted { seed: *seed, train: *train, val: *val, test: *test, size: *size, rebuild: *rebuild };
             let folder = |name: &str| out.clone().unwrap_or_else(|| PathBuf::from("data").join(name));
             match kind {
-                SynthKind::Ave => make(folder("ave-mini"), &counts.apply(SynthOptions::ave()), synth::ave),
+                SynthKind::Ave => make(folder("ave-mini"), &wanted.apply(SynthOptions::ave()), synth::ave),
+                SynthKind::Avs => make(folder("avs-s4-mini"), &wanted.apply(SynthOptions::avs()), synth::avs),
                 SynthKind::Objects => {
-                    make(folder("ave-objects"), &counts.apply(SynthOptions::objects()), synth::objects)
+                    make(folder("ave-objects"), &wanted.apply(SynthOptions::objects()), synth::objects)
                 }
-                SynthKind::Avqa => make(folder("music-avqa-mini"), &counts.music(), synth::music_avqa),
+                SynthKind::Avqa => make(folder("music-avqa-mini"), &wanted.music(), synth::music_avqa),
             }
         }
     }
 }
 
 /// What the command line says about a set, whichever it is.
-struct Counts {
+struct Wanted {
     seed: Option<u64>,
     train: Option<usize>,
     val: Option<usize>,
     test: Option<usize>,
+    /// Width and height in pixels.
+    size: Option<u32>,
     rebuild: bool,
 }
 
-impl Counts {
+impl Wanted {
     fn apply(&self, options: SynthOptions) -> SynthOptions {
         SynthOptions {
             seed: self.seed.unwrap_or(options.seed),
             train: self.train.unwrap_or(options.train),
             val: self.val.unwrap_or(options.val),
             test: self.test.unwrap_or(options.test),
+            width: self.size.unwrap_or(options.width),
+            height: self.size.unwrap_or(options.height),
             rebuild: self.rebuild,
             ..options
         }
@@ -67,6 +72,8 @@ impl Counts {
             train: self.train.unwrap_or(options.train),
             val: self.val.unwrap_or(options.val),
             test: self.test.unwrap_or(options.test),
+            width: self.size.unwrap_or(options.width),
+            height: self.size.unwrap_or(options.height),
             rebuild: self.rebuild,
             ..options
         }

@@ -4,13 +4,16 @@ mod common;
 
 use common::{copl, root, text};
 
-const FIXTURES: [&str; 6] = [
+const FIXTURES: [&str; 9] = [
     "swin_v2_tiny",
+    "vit_tiny",
+    "copl_vit_shared",
     "copl_swin_v2_shared_stage",
     "copl_swin_v2_shared_block_meanbias",
     "copl_swin_v2_unshared",
     "kaldi_fbank",
     "avs_decoder",
+    "hts_at_tiny",
 ];
 
 #[test]
@@ -21,6 +24,9 @@ fn fixtures_pass() {
     assert!(done.status.success(), "{said}");
     assert_eq!(said.matches(": passed").count(), FIXTURES.len(), "{said}");
     assert!(said.contains("grad.coupling.0.visual.bank"), "gradients are compared: {said}");
+    for part in ["expect.logmel", "expect.image_checksum", "expect.stage.3", "expect.pooled"] {
+        assert!(said.contains(part), "{part} of hts_at_tiny is compared: {said}");
+    }
 }
 
 #[test]

@@ -89,7 +89,11 @@ fn weights_are_pulled_listed_and_found_by_a_dataflow() {
     // What came is whole, but another encoder's: a strict reader says so.
     let verify = weights(cache.path()).args(["weights", "verify", name]).output().unwrap();
     assert_eq!(code(&verify), 11);
-    assert!(text(&verify).contains("mis-shaped") && text(&verify).contains("patch_embed.proj.weight"), "{}", text(&verify));
+    assert!(
+        text(&verify).contains("mis-shaped") && text(&verify).contains("patch_embed.proj.weight"),
+        "{}",
+        text(&verify)
+    );
 }
 
 #[test]
@@ -123,7 +127,8 @@ fn a_file_is_recognised_by_its_tensors() {
     assert!(done.status.success(), "{}", text(&done));
     assert!(text(&done).contains("encoder    swin-v2-nano:"), "{}", text(&done));
     let checkpoint = root().join("nodes/copl-model/tests/fixtures/checkpoints/lightning.ckpt");
-    let other = weights(cache.path()).args(["weights", "verify", "--as", "swin-v2-nano"]).arg(checkpoint).output().unwrap();
+    let other =
+        weights(cache.path()).args(["weights", "verify", "--as", "swin-v2-nano"]).arg(checkpoint).output().unwrap();
     assert_eq!(code(&other), 11);
     assert!(text(&other).contains("PyTorch [state_dict]") && text(&other).contains("norm.weight"), "{}", text(&other));
 }

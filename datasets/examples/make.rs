@@ -9,12 +9,13 @@ type Make = fn(&Path, &SynthOptions, &mut dyn FnMut(usize, usize)) -> Result<Syn
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [kind, out, settings @ ..] = arguments.as_slice() else {
-        return Err("usage: make ave|objects FOLDER [OPTION=VALUE]...".into());
+        return Err("usage: make ave|avs|objects FOLDER [OPTION=VALUE]...".into());
     };
     let (make, mut options): (Make, SynthOptions) = match kind.as_str() {
         "ave" => (synth::ave, SynthOptions::ave()),
         "objects" => (synth::objects, SynthOptions::objects()),
-        other => return Err(format!("'{other}' is no generator; there are ave and objects").into()),
+        "avs" => (synth::avs, SynthOptions::avs()),
+        other => return Err(format!("'{other}' is no generator; there are ave, avs and objects").into()),
     };
     for setting in settings {
         let (name, value) = setting.split_once('=').ok_or_else(|| format!("'{setting}' is not OPTION=VALUE"))?;

@@ -1,5 +1,7 @@
 //! `data check`: what a dataset on disk counts, beside what its descriptor says a complete copy counts.
 
+mod masks;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -12,6 +14,8 @@ use crate::{
     dataset::{Clip, Dataset, FileKind, Split, Target, Task},
     descriptor::Descriptor,
 };
+
+pub use masks::{BadMask, MaskCounts};
 
 /// Names shown of a long list.
 const SHOWN: usize = 8;
@@ -84,12 +88,14 @@ pub struct CheckReport {
     pub missing: Vec<PathBuf>,
     /// How many of them, by what they hold.
     pub missing_by_kind: BTreeMap<FileKind, usize>,
+    /// None where the task has no masks.
+    pub masks: Option<MaskCounts>,
     /// Rows of the annotation file that no split lists.
     pub unassigned: Vec<usize>,
     pub mismatches: Vec<Mismatch>,
 }
 
-/// Counts the dataset and compares it with the descriptor.
+/// Counts the dataset, reads its masks if it has any, and compares it with the descriptor.
 pub fn check(dataset: &Dataset, descriptor: &Descriptor) -> CheckReport {
     let mut by_video: BTreeMap<&str, Vec<&Clip>> = BTreeMap::new();
     for clip in &dataset.clips {
@@ -117,6 +123,7 @@ pub fn check(dataset: &Dataset, descriptor: &Descriptor) -> CheckReport {
         videos_with_several_annotations: videos_where(|clips| clips.len() > 1),
         missing: missing.into_iter().map(|(path, _)| path.to_owned()).collect(),
         missing_by_kind,
+        masks: (dataset.task == Task::AvsS4).then(|| MaskCounts::of(dataset)),
         unassigned: dataset.unassigned.clone(),
         mismatches: Vec::new(),
     };
@@ -155,14 +162,18 @@ fn mismatches(report: &CheckReport, descriptor: &Descriptor) -> Vec<Mismatch> {
             counts.background_segments.to_string(),
         );
     }
+    if let Some(masks) = report.masks.as_ref().filter(|masks| masks.read > 0) {
+        compare("width and height of the masks", expect.mask_size.map(masks::size_text), masks.sizes_text());
+    }
     compare("fingerprint of the annotation files", expect.fingerprint.clone(), report.fingerprint.clone());
     found
 }
 
 impl CheckReport {
-    /// All videos there and every count as expected.
+    /// All files there, all masks readable and every count as expected.
     pub fn is_ok(&self) -> bool {
-        self.missing.is_empty() && self.mismatches.is_empty()
+        let unreadable = self.masks.as_ref().is_some_and(|masks| !masks.unreadable.is_empty());
+        self.missing.is_empty() && !unreadable && self.mismatches.is_empty()
     }
 }
 
@@ -223,6 +234,13 @@ impl fmt::Display for CheckReport {
         }
         if self.missing.len() > SHOWN {
             writeln!(f, "  and {} more", self.missing.len() - SHOWN)?;
+        }
+        if let Some(masks) = &self.masks {
+            writeln!(f, "masks read: {} ({}), {} of them empty", masks.read, masks.sizes_text(), masks.empty)?;
+            writeln!(f, "masks that cannot be read: {}", masks.unreadable.len())?;
+            for BadMask { why, .. } in masks.unreadable.iter().take(SHOWN) {
+                writeln!(f, "  {why}")?;
+            }
         }
         if self.mismatches.is_empty() {
             writeln!(f, "every count is as the descriptor expects")?;

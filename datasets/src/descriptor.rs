@@ -13,11 +13,12 @@ use crate::{
 };
 
 /// Built-in descriptors by name.
-const BUILT_IN: [(&str, &str); 7] = [
+const BUILT_IN: [(&str, &str); 8] = [
     ("ave", include_str!("../ave.yml")),
     ("ave-mini", include_str!("../ave-mini.yml")),
     ("ave-objects", include_str!("../ave-objects.yml")),
     ("avs-s4", include_str!("../avs-s4.yml")),
+    ("avs-s4-mini", include_str!("../avs-s4-mini.yml")),
     ("music-avqa", include_str!("../music-avqa.yml")),
     ("music-avqa-mini", include_str!("../music-avqa-mini.yml")),
     ("music-avqa-updated", include_str!("../music-avqa-updated.yml")),
@@ -38,6 +39,7 @@ pub enum Reader {
 pub enum Generator {
     Ave,
     Objects,
+    Avs,
     MusicAvqa,
 }
 
@@ -83,6 +85,9 @@ pub struct Expect {
     /// Segments labelled background.
     #[serde(default)]
     pub split_background_segments: BTreeMap<Split, usize>,
+    /// Width and height of every mask in pixels.
+    #[serde(default)]
+    pub mask_size: Option<[usize; 2]>,
     /// SHA-256 of the annotation and split files.
     #[serde(default)]
     pub fingerprint: Option<String>,
@@ -125,7 +130,7 @@ impl Descriptor {
     pub fn open(&self, root: &Path, options: &ReadOptions) -> Result<Dataset, ReadError> {
         let mut dataset = match self.reader {
             Reader::Ave => ave::read(root, options)?,
-            Reader::AvsS4 => avs_s4::read(root, options)?,
+            Reader::AvsS4 => avs_s4::read(root, &self.classes, options)?,
             Reader::MusicAvqa => music_avqa::read(root, self.edition.unwrap_or_default(), options)?,
         };
         dataset.name.clone_from(&self.name);
@@ -155,7 +160,8 @@ mod tests {
 
     #[test]
     fn made_sets_are_described_as_they_are_made_by_default() {
-        for (name, options) in [("ave-mini", SynthOptions::ave()), ("ave-objects", SynthOptions::objects())] {
+        let made = [SynthOptions::ave(), SynthOptions::objects(), SynthOptions::avs()];
+        for (name, options) in ["ave-mini", "ave-objects", "avs-s4-mini"].into_iter().zip(made) {
             let descriptor = Descriptor::load(name).unwrap();
             let made = [(Split::Train, options.train), (Split::Val, options.val), (Split::Test, options.test)];
             assert_eq!(descriptor.expect.split_clips, BTreeMap::from(made), "{name}");

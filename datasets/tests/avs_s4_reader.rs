@@ -1,8 +1,8 @@
 //! The reader of AVSBench-S4's layout, on hand-made files in it.
 
-use std::fs;
+use std::{fs, path::Path};
 
-use copl_datasets::{FileKind, Media, ReadError, ReadOptions, Split, Target, avs_s4};
+use copl_datasets::{Descriptor, FileKind, Media, ReadError, ReadOptions, Split, Target, avs_s4, check};
 
 const ROWS: &str = "name,start,category,split\n-dash_1,0,dog,train\nb,5,cat,test\nc,7,dog,val\n";
 
@@ -13,7 +13,7 @@ fn training_has_the_first_mask_and_missing_files_are_named_by_kind() {
     let videos = root.path().join("s4_data/raw_videos/test/cat");
     fs::create_dir_all(&videos).unwrap();
     fs::write(videos.join("b.mp4"), "x").unwrap();
-    let dataset = avs_s4::read(root.path(), &ReadOptions::default()).unwrap();
+    let dataset = avs_s4::read(root.path(), &[], &ReadOptions::default()).unwrap();
     assert_eq!((dataset.classes.as_slice(), dataset.segments), (["dog".to_owned(), "cat".to_owned()].as_slice(), 5));
     let masks = |split| {
         let Target::Masks { masks, .. } = &dataset.split(split)[0].target else { panic!() };
@@ -29,11 +29,84 @@ fn training_has_the_first_mask_and_missing_files_are_named_by_kind() {
 #[test]
 fn every_fault_is_listed_with_its_place() {
     let root = tempfile::tempdir().unwrap();
-    let rows = format!("{ROWS}../x,0,dog,train\nd,10,dog,val\ne,1,dog,dev\nb,5,cat,test\nshort\n");
+    let rows = format!("{ROWS}../x,0,dog,train\nd,2.5,dog,val\ne,1,dog,dev\nb,5,cat,test\nshort\n");
     fs::write(root.path().join("s4_meta_data.csv"), rows).unwrap();
-    let Err(ReadError::Problems(problems)) = avs_s4::read(root.path(), &ReadOptions::default()) else { panic!() };
+    let Err(ReadError::Problems(problems)) = avs_s4::read(root.path(), &[], &ReadOptions::default()) else { panic!() };
     let found: Vec<_> = problems.0.iter().map(|problem| (problem.line, problem.field)).collect();
     let place = |line, field| (Some(line), field);
     let (name, start, split) = (Some(avs_s4::NAME), Some(avs_s4::START), Some(avs_s4::SPLIT));
     assert_eq!(found, [place(5, name), place(6, start), place(7, split), place(8, name), place(9, None)]);
+}
+
+#[test]
+fn classes_are_numbered_by_the_list_whatever_the_order_of_the_rows() {
+    let root = tempfile::tempdir().unwrap();
+    fs::write(root.path().join("s4_meta_data.csv"), ROWS).unwrap();
+    let listed = ["cat", "cow", "dog"].map(str::to_owned);
+    let dataset = avs_s4::read(root.path(), &listed, &ReadOptions::default()).unwrap();
+    assert_eq!(dataset.classes, listed);
+    assert_eq!(Split::ALL.map(|split| dataset.split(split)[0].target.class()), [2, 2, 0]);
+    let error = avs_s4::read(root.path(), &listed[1..], &ReadOptions::default()).unwrap_err().to_string();
+    assert!(error.contains(":3: field 3 (category): 'cat' is none"), "{error}");
+}
+
+/// Every file of the layout that has frames and sound extracted.
+fn whole_tree(root: &Path) {
+    fs::write(root.join("s4_meta_data.csv"), ROWS).unwrap();
+    for (name, category, split, masks) in
+        [("-dash_1", "dog", "train", 1), ("b", "cat", "test", 5), ("c", "dog", "val", 5)]
+    {
+        let folder = |kind: &str| root.join("s4_data").join(kind).join(split).join(category);
+        for (kind, count) in [("visual_frames", 5), ("gt_masks", masks)] {
+            fs::create_dir_all(folder(kind).join(name)).unwrap();
+            for n in 1..=count {
+                let bits = [0, 1, 1, 0, 0, 1].to_vec();
+                let path = folder(kind).join(name).join(format!("{name}_{n}.png"));
+                avs_s4::write_mask(&path, &avs_s4::Mask { height: 2, width: 3, bits }).unwrap();
+            }
+        }
+        fs::create_dir_all(folder("audio_wav")).unwrap();
+        fs::write(folder("audio_wav").join(format!("{name}.wav")), "RIFF").unwrap();
+    }
+}
+
+#[test]
+fn a_whole_tree_passes_the_check_and_a_broken_mask_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("Single-source");
+    fs::create_dir(&root).unwrap();
+    whole_tree(&root);
+    let yaml = "{name: own, title: t, task: avs-s4, reader: avs-s4, obtain: o, licence: l, layout: l, \
+                expect: {clips: 3, mask_size: [3, 2]}, classes: [cat, dog]}";
+    let descriptor = Descriptor::parse("own.yml", yaml).unwrap();
+    let report = || check(&descriptor.open(folder.path(), &ReadOptions::default()).unwrap(), &descriptor);
+    let whole = report();
+    assert!(whole.is_ok(), "{whole}");
+    let masks = whole.masks.unwrap();
+    assert_eq!((masks.read, masks.empty, masks.sizes["3 x 2"]), (11, 0, 11));
+
+    let broken = root.join("s4_data/gt_masks/test/cat/b/b_3.png");
+    fs::write(&broken, "no picture").unwrap();
+    let report_broken = report();
+    assert!(!report_broken.is_ok() && report_broken.to_string().contains("b_3.png"), "{report_broken}");
+    avs_s4::write_mask(&broken, &avs_s4::Mask { height: 1, width: 1, bits: vec![0] }).unwrap();
+    let other = report();
+    assert_eq!(other.masks.as_ref().unwrap().empty, 1);
+    assert!(other.to_string().contains("expected 3 x 2, found 1 x 1 (1), 3 x 2 (10)"), "{other}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_that_leaves_the_root_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("Single-source");
+    fs::create_dir(&root).unwrap();
+    whole_tree(&root);
+    let secret = folder.path().join("secret.wav");
+    fs::write(&secret, "x").unwrap();
+    let sound = root.join("s4_data/audio_wav/test/cat/b.wav");
+    fs::remove_file(&sound).unwrap();
+    std::os::unix::fs::symlink(&secret, &sound).unwrap();
+    let error = avs_s4::read(&root, &[], &ReadOptions::default()).unwrap_err().to_string();
+    assert!(error.contains("outside the data root") && error.contains("secret.wav"), "{error}");
 }

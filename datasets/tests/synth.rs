@@ -140,3 +140,31 @@ fn failures_leave_nothing_and_say_why() {
     assert!(error.contains("clutter is 1.5"), "{error}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn a_segmentation_set_reads_with_its_masks_and_is_the_same_each_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = SynthOptions { train: 8, val: 1, test: 2, jobs: 2, ..SynthOptions::avs() };
+    let out = folder.path().join("one");
+    let make = |out: &Path, options: &SynthOptions| synth::avs(out, options, &mut |_, _| {}).unwrap();
+    let made = make(&out, &options);
+    assert_eq!(
+        make(&folder.path().join("two"), &SynthOptions { jobs: 1, ..options.clone() }).raw_sha256,
+        made.raw_sha256
+    );
+    assert!(make(&out, &options).reused);
+
+    let descriptor = Descriptor::load("avs-s4-mini").unwrap();
+    let dataset = descriptor.open(&out, &ReadOptions::default()).unwrap();
+    let report = check(&dataset, &descriptor);
+    let masks = report.masks.as_ref().unwrap();
+    assert!(report.missing.is_empty() && masks.unreadable.is_empty(), "{report}");
+    assert_eq!((masks.read, masks.empty, masks.sizes["64 x 64"]), (8 + 3 * 5, 0, 23));
+    let Media::Video(video) = &dataset.clips[0].media else { panic!("{:?}", dataset.clips[0]) };
+    assert_eq!(decoded(video, &["-f", "rawvideo", "-pix_fmt", "gray"]), 80 * 64 * 64, "80 frames of 5 s");
+
+    let (_, lost) = dataset.clips[0].files().swap_remove(1);
+    fs::remove_file(lost).unwrap();
+    let error = synth::avs(&out, &options, &mut |_, _| {}).unwrap_err();
+    assert!(matches!(error, SynthError::Other { .. }), "{error}");
+}

@@ -90,7 +90,7 @@ def compare(copl: str, preset: str, threads: int, rounds: int, clips: int) -> No
             "MALLOC_MMAP_MAX_": "0",
             "MALLOC_TRIM_THRESHOLD_": "8589934592",
         }
-        ours_command = [copl, "bench", "step", "--encoder", preset, "--weights", str(weights), "--clips", str(clips)]
+        ours_command = [copl, "bench", "step", "--encoder", preset, "--weights", str(weights), "--clips", str(clips), "--same-size"]
         theirs_command = [sys.executable, __file__, "--peer", preset, "--weights", str(weights), "--clips", str(clips)]
         ours, theirs = [], []
         for _ in range(rounds):

@@ -17,6 +17,7 @@ fn documents() -> Vec<(&'static str, Document)> {
     let flows = [
         ("ave-mini", include_str!("../../dataflows/ave-mini.yml")),
         ("ave", include_str!("../../dataflows/ave.yml")),
+        ("ave-hts-at", include_str!("../../dataflows/ave-hts-at.yml")),
         ("pretrain-nano", include_str!("../../dataflows/pretrain-nano.yml")),
         ("foreign", FOREIGN),
     ];

@@ -27,6 +27,8 @@ pub enum MaskError {
     Io { path: PathBuf, source: io::Error },
     #[error("{} is no PNG that can be read: {source}", path.display())]
     Png { path: PathBuf, source: png::DecodingError },
+    #[error("cannot write {}: {source}", path.display())]
+    Encode { path: PathBuf, source: png::EncodingError },
     #[error("{} is larger than memory allows", path.display())]
     Size { path: PathBuf },
 }
@@ -49,6 +51,33 @@ pub fn read_mask(path: &Path) -> Result<Mask, MaskError> {
     let bits =
         values.chunks_exact(info.color_type.samples()).map(|pixel| u8::from(luma(info.color_type, pixel) >= 128));
     Ok(Mask { height: info.height as usize, width: info.width as usize, bits: bits.collect() })
+}
+
+/// Writes a mask as a grey PNG of one bit a pixel.
+///
+/// # Errors
+/// If the file cannot be written, or the mask has no pixels.
+pub fn write_mask(path: &Path, mask: &Mask) -> Result<(), MaskError> {
+    let at = || path.to_owned();
+    let file = File::create(path).map_err(|source| MaskError::Io { path: at(), source })?;
+    let (Ok(width), Ok(height)) = (u32::try_from(mask.width), u32::try_from(mask.height)) else {
+        return Err(MaskError::Size { path: at() });
+    };
+    let mut encoder = png::Encoder::new(file, width, height);
+    encoder.set_color(ColorType::Grayscale);
+    encoder.set_depth(png::BitDepth::One);
+    let packed: Vec<u8> = mask
+        .bits
+        .chunks(mask.width.max(1))
+        .flat_map(|row| row.chunks(8))
+        .map(|bits| bits.iter().enumerate().fold(0, |byte, (n, bit)| byte | (bit & 1) << (7 - n)))
+        .collect();
+    let write = || -> Result<(), png::EncodingError> {
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(&packed)?;
+        writer.finish()
+    };
+    write().map_err(|source| MaskError::Encode { path: at(), source })
 }
 
 fn luma(kind: ColorType, pixel: &[u8]) -> u32 {

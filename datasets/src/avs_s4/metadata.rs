@@ -67,8 +67,8 @@ pub(super) fn parse(path: &Path, bytes: &[u8], problems: &mut Problems) -> Vec<R
                 fine = false;
             }
         }
-        if !start.parse::<f64>().is_ok_and(|start| (0.0..10.0).contains(&start)) {
-            report(line, Some(START), format!("'{}' is no second from 0 to 9", start.escape_debug()));
+        if !start.parse::<u8>().is_ok_and(|start| start < 10) {
+            report(line, Some(START), format!("'{}' is no whole second from 0 to 9", start.escape_debug()));
             fine = false;
         }
         let Ok(split) = known else {

@@ -9,7 +9,8 @@
 //!   s4_data/raw_videos/{split}/{category}/{name}.mp4             trimmed; read where the folder of frames is missing
 //! ```
 //!
-//! Columns are taken by position, since copies differ in the names of the header. Classes are numbered by first appearance.
+//! Columns are taken by position, since copies differ in the names of the header. Classes are numbered by the
+//! descriptor's list, or by first appearance where there is none.
 //! A trimmed clip lasts five seconds if it starts at 5 s or before, else 10 s less its start.
 
 pub mod mask;
@@ -24,7 +25,7 @@ use crate::{
     problem::{Problem, Problems},
     read::{Place, ReadError, ReadOptions, hex, place, read_file, refuse_missing},
 };
-pub use mask::{Mask, MaskError, read_mask};
+pub use mask::{Mask, MaskError, read_mask, write_mask};
 use metadata::Row;
 pub use metadata::{CATEGORY, NAME, SPLIT, START};
 
@@ -37,21 +38,27 @@ pub const DATA: &str = "s4_data";
 
 const LAYOUT: &str = "the data root is the folder Single-source with s4_meta_data.csv and s4_data/";
 
-/// Reads the dataset at `root`: the folder with s4_meta_data.csv, or the one above it.
+/// Reads the dataset at `root`: the folder with s4_meta_data.csv, or the one above it. `listed` names the classes by
+/// number, whatever the order of the rows; without a list they are numbered by first appearance.
 ///
 /// # Errors
 /// If there is no annotation file, if it has problems (all are listed), or if files are missing and that is to be refused.
-pub fn read(root: &Path, options: &ReadOptions) -> Result<Dataset, ReadError> {
+pub fn read(root: &Path, listed: &[String], options: &ReadOptions) -> Result<Dataset, ReadError> {
     let root = find_root(root)?;
     let path = root.join(METADATA);
     let mut fingerprint = Sha256::new();
     let bytes = read_file(&path, &mut fingerprint)?;
     let mut problems = Problems::default();
     let rows = metadata::parse(&path, &bytes, &mut problems);
-    let mut classes: Vec<String> = Vec::new();
+    let mut classes = listed.to_vec();
     let mut clips = Vec::with_capacity(rows.len());
     for row in &rows {
         let category = classes.iter().position(|class| *class == row.category).unwrap_or_else(|| {
+            if !listed.is_empty() {
+                let what =
+                    format!("'{}' is none of the classes that the descriptor lists", row.category.escape_debug());
+                problems.0.push(Problem { file: path.clone(), line: Some(row.line), field: Some(CATEGORY), what });
+            }
             classes.push(row.category.clone());
             classes.len() - 1
         });
@@ -82,23 +89,31 @@ pub fn read(root: &Path, options: &ReadOptions) -> Result<Dataset, ReadError> {
     })
 }
 
+/// Where the masks of a clip are: the first only in training, all five elsewhere.
+pub(crate) fn masks(root: &Path, split: Split, category: &str, name: &str) -> Vec<PathBuf> {
+    let given = if split == Split::Train { 1 } else { SEGMENTS };
+    pictures(root, "gt_masks", (split, category, name), given)
+}
+
+/// `<kind>/<split>/<category>/<name>/<name>_<n>.png`, n from 1.
+fn pictures(root: &Path, kind: &str, (split, category, name): (Split, &str, &str), count: usize) -> Vec<PathBuf> {
+    let folder = root.join(DATA).join(kind).join(split.as_str()).join(category).join(name);
+    (1..=count).map(|n| folder.join(format!("{name}_{n}.png"))).collect()
+}
+
 fn clip(root: &Path, row: &Row, category: u32) -> Clip {
     let name = &row.name;
     let folder = |kind: &str| root.join(DATA).join(kind).join(row.split.as_str()).join(&row.category);
-    let pictures = |kind: &str, count: usize| -> Vec<PathBuf> {
-        (1..=count).map(|n| folder(kind).join(name).join(format!("{name}_{n}.png"))).collect()
-    };
     let video = folder("raw_videos").join(format!("{name}.mp4"));
     let media = if video.is_file() && !folder("visual_frames").join(name).is_dir() {
         Media::Video(video)
     } else {
         Media::Frames {
-            frames: pictures("visual_frames", SEGMENTS),
+            frames: pictures(root, "visual_frames", (row.split, &row.category, name), SEGMENTS),
             audio: folder("audio_wav").join(format!("{name}.wav")),
         }
     };
-    let given = if row.split == Split::Train { 1 } else { SEGMENTS };
-    let mut masks: Vec<Option<PathBuf>> = pictures("gt_masks", given).into_iter().map(Some).collect();
+    let mut masks: Vec<Option<PathBuf>> = masks(root, row.split, &row.category, name).into_iter().map(Some).collect();
     masks.resize(SEGMENTS, None);
     Clip {
         id: format!("{name}#{}", row.row),

@@ -1,6 +1,7 @@
 //! The categories of the two generators: name, look, movement and voice. Nothing is shared between the two but the tools.
 
 use super::{
+    layout::Layout,
     picture::{
         backdrop::Scenery,
         mini::{self as looks, Pose},
@@ -64,6 +65,11 @@ pub(super) struct Catalog {
     pub name: &'static str,
     pub number: u32,
     pub scenery: Scenery,
+    pub layout: Layout,
+    /// Objects cross the picture, each somewhere else, instead of wandering about its middle.
+    pub roaming: bool,
+    /// By category, the one that looks most like it; empty where no scene asks for it.
+    pub alike: &'static [usize],
     pub categories: Vec<Category>,
 }
 
@@ -82,6 +88,9 @@ pub(super) fn mini() -> Catalog {
         name: "ave",
         number: 1,
         scenery: Scenery { roughness: [0.5, 0.8], angular: false, light: [0.3, 0.75] },
+        layout: Layout::Ave,
+        roaming: false,
+        alike: &[],
         categories: vec![
             category("Bell", 0.12, looks::bell, Motion::Swing, 0.8, voices::bell),
             category("Clock", 0.58, looks::clock, Motion::Still, 0.1, voices::clock),
@@ -92,6 +101,31 @@ pub(super) fn mini() -> Catalog {
             category("Bird (small)", 0.15, looks::bird, Motion::Hop, 2.2, voices::bird),
             category("Hand saw, sawing", 0.65, looks::saw, Motion::Slide, 0.95, voices::saw),
         ],
+    }
+}
+
+/// The segmentation set: the mini set's objects and voices under names that can be folders, roaming.
+pub(super) fn avs() -> Catalog {
+    let names = [
+        "ringing_bell",
+        "ticking_clock",
+        "beating_drum",
+        "frog_croaking",
+        "fan_humming",
+        "engine_idling",
+        "bird_chirping",
+        "sawing_wood",
+    ];
+    let mini = mini();
+    let categories = mini.categories.into_iter().zip(names).map(|(category, name)| Category { name, ..category });
+    Catalog {
+        name: "avs",
+        number: 3,
+        layout: Layout::AvsS4,
+        roaming: true,
+        alike: &[2, 4, 0, 6, 1, 7, 3, 5],
+        scenery: mini.scenery,
+        categories: categories.collect(),
     }
 }
 
@@ -142,6 +176,9 @@ pub(super) fn objects() -> Catalog {
         name: "objects",
         number: 2,
         scenery: Scenery { roughness: [0.25, 0.5], angular: true, light: [0.45, 0.95] },
+        layout: Layout::Ave,
+        roaming: false,
+        alike: &[],
         categories: categories.collect(),
     }
 }

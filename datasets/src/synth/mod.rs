@@ -4,13 +4,18 @@
 //!   noise, so that neither eye nor ear alone suffices and a score says something.
 //! - [`objects`] makes the pre-training set of 24 other categories, looks, sounds and places, from which a small encoder
 //!   learns to see and hear without having met the mini set.
+//! - [`avs`] makes the segmentation set in AVSBench's layout: the mini set's objects roam the picture, one sounds, silent
+//!   ones of other categories are beside it, and a mask says where the sounding one is to be seen.
 //! - [`music_avqa`] makes ensembles of instruments, and questions about them in MUSIC-AVQA's layout.
 //!
 //! `scene` decides who is seen and heard when; `picture` and `sound` render that; `encode` writes the file; `store` keeps the
 //! folder whole. Equal seed, options and version give equal frames and samples on every machine.
 
+#[cfg(test)]
+mod avs_tests;
 mod catalog;
 mod encode;
+mod layout;
 mod math;
 mod music;
 mod options;
@@ -36,15 +41,20 @@ use rand::Rng;
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
-use crate::{dataset::Split, read::hex};
+use crate::{
+    avs_s4::{self, Mask, MaskError, write_mask},
+    dataset::Split,
+    read::hex,
+};
 use catalog::Catalog;
 use encode::Encoder;
+use layout::{Layout, SetFiles};
 pub use music::{MusicOptions, music_avqa};
 pub use options::SynthOptions;
 use picture::Film;
 use random::{ClipKey, Purpose};
 use scene::Scene;
-use store::{ClipRecord, Existing, Layout, Manifest};
+use store::{ClipRecord, Existing, Manifest};
 
 /// Goes up whenever the same options give other frames or samples.
 pub const VERSION: u32 = 1;
@@ -78,6 +88,8 @@ pub enum SynthError {
     Foreign { out: PathBuf },
     #[error("{} holds another synthetic set ({why}); choose another folder, or ask for a rebuild to replace it", out.display())]
     Other { out: PathBuf, why: String },
+    #[error(transparent)]
+    Mask(#[from] MaskError),
     #[error("a worker stopped before its clip was done")]
     Worker,
 }
@@ -98,6 +110,15 @@ pub fn objects(
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<SynthSummary, SynthError> {
     make(&catalog::objects(), out, options, progress)
+}
+
+/// Makes the segmentation set at `out`; `progress` hears (clips done, clips in all).
+pub fn avs(
+    out: &Path,
+    options: &SynthOptions,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<SynthSummary, SynthError> {
+    make(&catalog::avs(), out, options, progress)
 }
 
 /// A clip before it is rendered.
@@ -128,14 +149,15 @@ fn make(
         let plans = plan(catalog, options);
         render_all(&plans, options.jobs, |plan| render(plan, catalog, set, options), progress)
     };
-    build(manifest, &store::AVE, out, options, render_into, store::write_lists)
+    let write_lists = |set: &Path, manifest: &Manifest| store::write_lists(set, catalog.layout, manifest);
+    build(manifest, catalog, out, options, render_into, write_lists)
 }
 
-/// Makes a set of any kind at its place, or finds it there: `render` makes the videos in a folder, `write_lists` the
-/// annotation files. `manifest` says what is wanted, without clips; of `options` only ffmpeg and rebuild count.
+/// Makes a set of any kind at its place, or finds it there: `render` makes the videos and masks in a folder, `write_lists`
+/// the annotation files. `manifest` says what is wanted, without clips; of `options` only ffmpeg and rebuild count.
 fn build<P, O>(
     mut manifest: Manifest<P, O>,
-    layout: &Layout,
+    layout: &impl SetFiles<P>,
     out: &Path,
     options: &SynthOptions,
     render: impl FnOnce(&Path) -> Result<Vec<ClipRecord<P>>, SynthError>,
@@ -153,8 +175,6 @@ where
     manifest.ffmpeg = encode::version(&options.ffmpeg)?;
     let scratch = scratch_folder(out)?;
     let set = scratch.path().join("set");
-    let videos = set.join(layout.videos);
-    fs::create_dir_all(&videos).map_err(|source| SynthError::Io { path: videos.clone(), source })?;
     manifest.clips = render(&set)?;
     write_lists(&set, &manifest)?;
     store::write_manifest(&set, &manifest)?;
@@ -215,8 +235,14 @@ fn plan(catalog: &Catalog, options: &SynthOptions) -> Vec<Plan> {
             let key = ClipKey { seed: options.seed, generator: catalog.number, split, index };
             let categories = catalog.categories.len();
             let category = index as usize % categories;
-            let scene =
-                Scene::draw(&mut key.stream(Purpose::Scene, 0), scene::spread(index), category, categories, options);
+            let mut rng = key.stream(Purpose::Scene, 0);
+            let scene = match catalog.layout {
+                Layout::Ave => Scene::draw(&mut rng, scene::spread(index), category, categories, options),
+                Layout::AvsS4 => {
+                    let cast = (category, catalog.alike[category], categories);
+                    Scene::draw_single_source(&mut rng, cast, avs_s4::SEGMENTS, options)
+                }
+            };
             let mut ids = key.stream(Purpose::Ids, 0);
             let mut video_id = draw_id(&mut ids);
             while !taken.insert(video_id.clone()) {
@@ -279,11 +305,13 @@ fn render_all<T: Sync, R: Send>(
 
 /// Renders and encodes one clip.
 fn render(plan: &Plan, catalog: &Catalog, set: &Path, options: &SynthOptions) -> Result<ClipRecord, SynthError> {
-    let path = store::video_path(set, &store::AVE, &plan.video_id);
+    let files = catalog.of_clip(set, plan.key.split, &plan.video_id, &plan.scene);
+    store::make_folders(&files)?;
+    let [path, masks @ ..] = files.as_slice() else { return Err(SynthError::Worker) };
     let mut hash = Sha256::new();
     let mut film = Film::new(plan.key, &plan.scene, catalog, options);
     let pcm = sound::render(plan.key, &plan.scene, catalog, options);
-    let mut encoder = Encoder::start(&path, &pcm, options)?;
+    let mut encoder = Encoder::start(path, &pcm, options)?;
     let mut rgb = Vec::new();
     for index in 0..film.frames() {
         film.render(index, &mut rgb);
@@ -291,15 +319,31 @@ fn render(plan: &Plan, catalog: &Catalog, set: &Path, options: &SynthOptions) ->
         encoder.frame(&rgb)?;
     }
     encoder.finish()?;
+    let mut mask_bytes = Vec::with_capacity(masks.len());
+    for (segment, path) in masks.iter().enumerate() {
+        let mask = film.mask(film.frame_at(segment as f32 + picture::MASK_SECS));
+        let mask = Mask {
+            height: options.height as usize,
+            width: options.width as usize,
+            bits: mask.into_iter().map(u8::from).collect(),
+        };
+        hash.update(&mask.bits);
+        write_mask(path, &mask)?;
+        mask_bytes.push(length(path)?);
+    }
     for sample in pcm {
         hash.update(sample.to_le_bytes());
     }
-    let bytes = fs::metadata(&path).map_err(|source| SynthError::Io { path, source })?.len();
     Ok(ClipRecord {
         video_id: plan.video_id.clone(),
         split: plan.key.split,
-        bytes,
+        bytes: length(path)?,
+        mask_bytes,
         raw_sha256: hex(&hash.finalize()),
         scene: plan.scene.clone(),
     })
+}
+
+fn length(path: &Path) -> Result<u64, SynthError> {
+    Ok(fs::metadata(path).map_err(|source| SynthError::Io { path: path.to_owned(), source })?.len())
 }

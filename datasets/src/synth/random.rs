@@ -17,6 +17,7 @@ pub(super) enum Purpose {
     Voice = 6,
     Ambience = 7,
     Sensor = 8,
+    Route = 9,
 }
 
 /// Names a clip within a seed.

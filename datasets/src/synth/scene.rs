@@ -13,8 +13,8 @@ use super::{
 };
 use crate::ave::SEGMENTS;
 
-/// Which segments something fills.
-pub(super) type Mask = [bool; SEGMENTS];
+/// Which of a scene's segments something fills.
+pub(super) type Mask = Vec<bool>;
 
 /// A category in view or heard, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +35,18 @@ pub(super) struct Scene {
     pub heard: Vec<Presence>,
     /// First segments of the shots; the first is 0.
     pub shots: Vec<usize>,
+    /// Of one second each.
+    #[serde(default = "ave_segments", skip_serializing_if = "is_ave_segments")]
+    pub segments: usize,
+}
+
+/// Sets made before clips had lengths of their own do not record one.
+fn ave_segments() -> usize {
+    SEGMENTS
+}
+
+fn is_ave_segments(segments: &usize) -> bool {
+    *segments == SEGMENTS
 }
 
 /// Categories taking part: the clip's own, and two others that never make an event.
@@ -57,11 +69,11 @@ impl Scene {
         others.shuffle(rng);
         let cast = Cast { own: category, other: others[0], bystander: others[1 % others.len()] };
 
-        let mut own_seen = [false; SEGMENTS];
+        let mut own_seen = vec![false; SEGMENTS];
         own_seen[start_secs..end_secs].fill(true);
-        let mut own_heard = own_seen;
-        let mut other_seen = [false; SEGMENTS];
-        let mut other_heard = [false; SEGMENTS];
+        let mut own_heard = own_seen.clone();
+        let mut other_seen = vec![false; SEGMENTS];
+        let mut other_heard = vec![false; SEGMENTS];
         for gap in [0..start_secs, end_secs..SEGMENTS] {
             let mut from = gap.start;
             while from < gap.end {
@@ -83,30 +95,62 @@ impl Scene {
                 from = to;
             }
         }
-        let mut seen = vec![presence(cast.own, own_seen, false), presence(cast.other, other_seen, false)];
-        let mut heard = vec![presence(cast.own, own_heard, false), presence(cast.other, other_heard, false)];
+        let mut seen = vec![presence(cast.own, own_seen, false), presence(cast.other, other_seen.clone(), false)];
+        let mut heard = vec![presence(cast.own, own_heard, false), presence(cast.other, other_heard.clone(), false)];
         if chance(rng, options.bystanders) && cast.bystander != cast.other {
             seen.push(presence(cast.bystander, stretch(rng), true));
         }
         if chance(rng, options.intruders) {
             let stretch = stretch(rng);
-            let when = std::array::from_fn(|t| stretch[t] && !other_seen[t] && !other_heard[t]);
+            let when = (0..SEGMENTS).map(|t| stretch[t] && !other_seen[t] && !other_heard[t]).collect();
             heard.push(presence(cast.other, when, true));
         }
         seen.retain(|presence| presence.when.contains(&true));
         heard.retain(|presence| presence.when.contains(&true));
-        let shots = draw_shots(rng, options.shots);
-        Self { category, start_secs, end_secs, seen, heard, shots }
+        let shots = draw_shots(rng, options.shots, SEGMENTS);
+        Self { category, start_secs, end_secs, seen, heard, shots, segments: SEGMENTS }
+    }
+
+    /// Draws a scene in which one category sounds from beginning to end, in view, beside silent ones that no one can tell from
+    /// it without listening. `alike` is the category that looks most like it.
+    ///
+    /// `options.bystanders` is the probability of a silent object, then `options.distractors` that of a second one; every
+    /// other first one is the look-alike. `options.intruders` is the probability of a soft voice of a category out of view.
+    pub fn draw_single_source(
+        rng: &mut ChaCha8Rng,
+        (category, alike, categories): (usize, usize, usize),
+        segments: usize,
+        options: &SynthOptions,
+    ) -> Self {
+        let mut others: Vec<usize> = (0..categories).filter(|other| ![category, alike].contains(other)).collect();
+        others.shuffle(rng);
+        let at = if chance(rng, 0.5) { 0 } else { rng.random_range(0..=others.len()) };
+        others.insert(at, alike);
+        let mut silent = 0;
+        if chance(rng, options.bystanders) {
+            silent = if chance(rng, options.distractors) { 2 } else { 1 };
+        }
+        let all = |category, aside| presence(category, vec![true; segments], aside);
+        let mut seen: Vec<Presence> = others.drain(..silent).map(|other| all(other, false)).collect();
+        // Who stands in front tells nothing.
+        seen.insert(rng.random_range(0..=silent), all(category, false));
+        let mut heard = vec![all(category, false)];
+        if chance(rng, options.intruders) {
+            heard.extend(others.first().map(|other| all(*other, true)));
+        }
+        let shots = draw_shots(rng, options.shots, segments);
+        Self { category, start_secs: 0, end_secs: segments, seen, heard, shots, segments }
     }
 
     /// The category that is seen and heard in each segment, derived from the presences alone.
     #[cfg(test)]
-    pub fn events(&self) -> [Vec<usize>; SEGMENTS] {
-        std::array::from_fn(|t| {
+    pub fn events(&self) -> Vec<Vec<usize>> {
+        let at = |t: usize| {
             let heard = |category| self.heard.iter().any(|voice| voice.category == category && voice.when[t]);
             let seen = self.seen.iter().filter(|actor| actor.when[t]).map(|actor| actor.category);
             seen.filter(|category| heard(*category)).collect()
-        })
+        };
+        (0..self.segments).map(at).collect()
     }
 
     /// The shot a segment belongs to.
@@ -138,13 +182,15 @@ fn presence(category: usize, when: Mask, aside: bool) -> Presence {
 fn stretch(rng: &mut impl Rng) -> Mask {
     let length = rng.random_range(3..=SEGMENTS);
     let from = rng.random_range(0..=SEGMENTS - length);
-    std::array::from_fn(|t| (from..from + length).contains(&t))
+    (0..SEGMENTS).map(|t| (from..from + length).contains(&t)).collect()
 }
 
-fn draw_shots(rng: &mut impl Rng, most: usize) -> Vec<usize> {
+/// At most as many shots as segments.
+fn draw_shots(rng: &mut impl Rng, most: usize, segments: usize) -> Vec<usize> {
+    let most = most.min(segments);
     let count = 1 + (between(rng, 0.0, most as f32) as usize).min(most - 1);
     let mut shots = vec![0];
-    let mut cuts: Vec<usize> = (1..SEGMENTS).collect();
+    let mut cuts: Vec<usize> = (1..segments).collect();
     cuts.shuffle(rng);
     shots.extend(&cuts[..count - 1]);
     shots.sort_unstable();
@@ -173,7 +219,7 @@ mod tests {
                     |t| if (scene.start_secs..scene.end_secs).contains(&t) { vec![scene.category] } else { Vec::new() },
                 )
                 .collect();
-            assert_eq!(scene.events().to_vec(), labelled, "{scene:?}");
+            assert_eq!(scene.events(), labelled, "{scene:?}");
         }
     }
 

@@ -11,8 +11,13 @@ use std::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{SynthError, options::SynthOptions, scene::Scene};
-use crate::{ave, dataset::Split};
+use super::{
+    SynthError,
+    layout::{Layout, SetFiles},
+    options::SynthOptions,
+    scene::Scene,
+};
+use crate::dataset::Split;
 
 /// The file that says how a set was made.
 pub(super) const MANIFEST: &str = "synth.json";
@@ -36,23 +41,13 @@ pub(super) struct ClipRecord<P = Scene> {
     pub split: Split,
     /// Of the MP4 file.
     pub bytes: u64,
-    /// SHA-256 of all frames and then all samples, before encoding.
+    /// Of each mask.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mask_bytes: Vec<u64>,
+    /// SHA-256 of all frames, then all masks, then all samples, before encoding.
     pub raw_sha256: String,
     pub scene: P,
 }
-
-/// What a layout calls its files.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Layout {
-    /// The annotation files, inside the set.
-    pub lists: &'static [&'static str],
-    /// The folder of the videos.
-    pub videos: &'static str,
-}
-
-/// AVE's.
-pub(super) const AVE: Layout =
-    Layout { lists: &[ave::ANNOTATIONS, "trainSet.txt", "valSet.txt", "testSet.txt"], videos: ave::VIDEOS };
 
 impl<P: Serialize, O: Serialize> Manifest<P, O> {
     /// The values as they come back from a file: a JSON value made directly would hold other digits of an f32.
@@ -71,7 +66,11 @@ pub(super) enum Existing<P = Scene, O = SynthOptions> {
 }
 
 /// Looks at the place of a set that `wanted` (without clips) is to be made at.
-pub(super) fn inspect<P, O>(out: &Path, wanted: &Manifest<P, O>, layout: &Layout) -> Result<Existing<P, O>, SynthError>
+pub(super) fn inspect<P, O>(
+    out: &Path,
+    wanted: &Manifest<P, O>,
+    layout: &impl SetFiles<P>,
+) -> Result<Existing<P, O>, SynthError>
 where
     P: Serialize + DeserializeOwned,
     O: Serialize + DeserializeOwned,
@@ -128,38 +127,33 @@ fn difference(recorded: &Value, wanted: &Value) -> Option<String> {
 }
 
 /// What is no longer as it was made, if anything.
-fn damage<P, O>(out: &Path, manifest: &Manifest<P, O>, layout: &Layout) -> Option<String> {
-    let lost = layout.lists.iter().find(|name| !out.join(name).is_file()).map(|name| format!("{name} is missing"));
+fn damage<P, O>(out: &Path, manifest: &Manifest<P, O>, layout: &impl SetFiles<P>) -> Option<String> {
+    let lost =
+        layout.lists().into_iter().find(|name| !out.join(name).is_file()).map(|name| format!("{name} is missing"));
     lost.or_else(|| {
+        let differs = |path: &Path, bytes: u64| fs::metadata(path).map_or(true, |file| file.len() != bytes);
         let broken = |clip: &&ClipRecord<P>| {
-            fs::metadata(video_path(out, layout, &clip.video_id)).map_or(true, |file| file.len() != clip.bytes)
+            let files = layout.of_clip(out, clip.split, &clip.video_id, &clip.scene);
+            let sizes: Vec<u64> = [clip.bytes].iter().chain(&clip.mask_bytes).copied().collect();
+            files.len() != sizes.len() || files.iter().zip(sizes).any(|(file, bytes)| differs(file, bytes))
         };
         let broken: Vec<&str> = manifest.clips.iter().filter(broken).map(|clip| clip.video_id.as_str()).collect();
         broken.first().map(|first| format!("{} videos are missing or not of their size, first {first}", broken.len()))
     })
 }
 
-/// Where a clip's video is in a set.
-pub(super) fn video_path(set: &Path, layout: &Layout, video_id: &str) -> PathBuf {
-    set.join(layout.videos).join(format!("{video_id}.mp4"))
+/// Makes the folders of files that are to be written.
+pub(super) fn make_folders(files: &[PathBuf]) -> Result<(), SynthError> {
+    for folder in files.iter().filter_map(|file| file.parent()) {
+        fs::create_dir_all(folder).map_err(|source| SynthError::Io { path: folder.to_owned(), source })?;
+    }
+    Ok(())
 }
 
-/// Writes the annotation and split files: sorted by category, as the official ones are.
-pub(super) fn write_lists(set: &Path, manifest: &Manifest) -> Result<(), SynthError> {
-    let mut clips: Vec<&ClipRecord> = manifest.clips.iter().collect();
-    clips.sort_by_key(|clip| clip.scene.category);
-    let lines = |split: Option<Split>| -> String {
-        let kept = clips.iter().filter(|clip| split.is_none_or(|split| split == clip.split));
-        kept.map(|clip| {
-            let scene = &clip.scene;
-            let category = &manifest.categories[scene.category];
-            format!("{category}&{}&good&{}&{}\n", clip.video_id, scene.start_secs, scene.end_secs)
-        })
-        .collect()
-    };
-    write_whole(&set.join(ave::ANNOTATIONS), lines(None).as_bytes())?;
-    for split in Split::ALL {
-        write_whole(&set.join(ave::split_file(split)), lines(Some(split)).as_bytes())?;
+/// Writes the annotation and split files of a set made from a catalogue.
+pub(super) fn write_lists(set: &Path, layout: Layout, manifest: &Manifest) -> Result<(), SynthError> {
+    for name in layout.lists() {
+        write_whole(&set.join(name), layout.list(name, manifest).as_bytes())?;
     }
     Ok(())
 }

@@ -31,9 +31,9 @@ fn objects_are_drawn_in_their_segments_and_no_others() {
         for plan in plan(&catalog, &options) {
             let full = frames(&plan, &plan.scene, &catalog, &options);
             for n in 0..plan.scene.seen.len() {
-                let when = plan.scene.seen[n].when;
+                let when = plan.scene.seen[n].when.clone();
                 let mut without = plan.scene.clone();
-                without.seen[n].when = [false; layout::SEGMENTS];
+                without.seen[n].when.fill(false);
                 let bare = frames(&plan, &without, &catalog, &options);
                 for (index, (full, bare)) in full.iter().zip(&bare).enumerate() {
                     let changed = full.chunks(3).zip(bare.chunks(3)).filter(|(a, b)| a != b).count();
@@ -56,9 +56,9 @@ fn voices_sound_in_their_segments_and_no_others() {
         for plan in plan(&catalog, &options) {
             let full = sound::render(plan.key, &plan.scene, &catalog, &options);
             for n in 0..plan.scene.heard.len() {
-                let when = plan.scene.heard[n].when;
+                let when = plan.scene.heard[n].when.clone();
                 let mut without = plan.scene.clone();
-                without.heard[n].when = [false; layout::SEGMENTS];
+                without.heard[n].when.fill(false);
                 let bare = sound::render(plan.key, &without, &catalog, &options);
                 for (t, heard) in when.into_iter().enumerate() {
                     let segment = t * rate..(t + 1) * rate;

@@ -145,6 +145,7 @@ fn generate(descriptor: &Descriptor, root: &Path) -> Result<(), NodeError> {
     };
     let made = match generator {
         Generator::Ave => synth::ave(root, &synth::SynthOptions::ave(), &mut tell),
+        Generator::Avs => synth::avs(root, &synth::SynthOptions::avs(), &mut tell),
         Generator::Objects => synth::objects(root, &synth::SynthOptions::objects(), &mut tell),
         Generator::MusicAvqa => synth::music_avqa(root, &synth::MusicOptions::default(), &mut tell),
     };

@@ -25,6 +25,8 @@ pub struct BenchConfig {
     pub method: MethodKind,
     /// Clips a batch (B).
     pub clips: usize,
+    /// Spectrograms as large as frames, where the encoder takes such, so that all images of a step cost the same.
+    pub same_size: bool,
     /// Segments a clip (T).
     pub segments: usize,
     /// Steps before the clock starts.
@@ -42,6 +44,7 @@ impl Default for BenchConfig {
             weights: "random".to_string(),
             method: MethodKind::Copl,
             clips: 1,
+            same_size: false,
             segments: 10,
             warmup: 2,
             steps: 10,
@@ -72,7 +75,7 @@ pub struct BenchReport {
     /// Most memory the process has held, in megabytes, the weights included; 0 where the system does not tell.
     pub peak_memory_mb: f64,
     /// What the frozen blocks' matrix products need forward and backward, in 10⁹ operations: linear layers and
-    /// attention, without prompts, and without gradients of weights.
+    /// attention, without prompts, and without gradients of weights; spectrograms are counted as frames.
     pub gflop: f64,
     /// What a plain matrix product reaches here with these threads, in 10⁹ operations a second.
     pub machine_gflops: f64,
@@ -114,7 +117,10 @@ pub fn run(config: &BenchConfig) -> Result<BenchReport> {
     let encoder = encoders::load(&config.preset, Some(&config.weights), 0, &device)?;
     let operations: f64 = encoder.architecture.blocks().iter().map(BlockInfo::operations).sum();
     let model = Model::from_encoders(&model_config, encoder, None, config.execution, &device)?;
-    let inputs = model.inputs();
+    let mut inputs = model.inputs();
+    if config.same_size {
+        inputs.audio = inputs.visual;
+    }
     let mut stream = Stream::new(0, "bench");
     let mut numbers = |count: usize| -> Vec<f32> { (0..count).map(|_| stream.normal() as f32).collect() };
     let images = config.clips * config.segments;

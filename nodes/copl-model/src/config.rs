@@ -119,8 +119,9 @@ pub struct CoplConfig {
     pub interaction_len: usize,
     /// Prompts in a bank (q).
     pub bank_len: usize,
-    /// Sites at the end of each encoder that exchange prompts (k).
-    pub coupled_sites: usize,
+    /// Sites at the end of each encoder that exchange prompts (k). None: as many as the encoders' architectures say (2;
+    /// 4 of a ViT, whose sites are blocks), the smaller number where they differ.
+    pub coupled_sites: Option<usize>,
     /// What a site is.
     pub granularity: Granularity,
     /// Position bias of prompts.
@@ -141,7 +142,7 @@ impl Default for CoplConfig {
             global_len: 20,
             interaction_len: 20,
             bank_len: 10,
-            coupled_sites: 2,
+            coupled_sites: None,
             granularity: Granularity::Stage,
             prompt_bias: PromptBias::Zero,
             frame_prompts: FramePrompts::Own,

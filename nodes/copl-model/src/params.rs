@@ -122,7 +122,10 @@ impl ParameterTable {
         };
         let other = audio.as_ref().unwrap_or(&visual);
         let mut specs = match config.method {
-            MethodKind::Copl => copl::parameters(&config.copl, config.segments, &visual.blocks(), &other.blocks())?,
+            MethodKind::Copl => {
+                let coupled = copl::coupled_sites(&config.copl, (visual.coupled_sites(), other.coupled_sites()));
+                copl::parameters(&config.copl, config.segments, &visual.blocks(), &other.blocks(), coupled)?
+            }
             MethodKind::LinearProbe => Vec::new(),
             MethodKind::Full => Full::new(visual.clone(), audio.clone()).specs(),
         };
@@ -174,7 +177,7 @@ mod tests {
     fn additional_parameters_of_swin_large_are_those_of_the_design() {
         // 1.79 M for AVE: Swin-V2-Large, stage prompts, r = d / 8 (the paper prints 1.7).
         let blocks = preset("swin-v2-large-192").unwrap().blocks();
-        let mut specs = parameters(&CoplConfig::default(), 10, &blocks, &blocks).unwrap();
+        let mut specs = parameters(&CoplConfig::default(), 10, &blocks, &blocks, 2).unwrap();
         specs.extend(AveHead::new(HeadKind::Linear, 29, 1536, 1536, true).parameters());
         let table = ParameterTable::new(&specs, &[]);
         assert_eq!(table.additional / 10_000, 179);

@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use copl_contract::schema::{BatchBuilder, Schema};
 use copl_contract::settings::{Env, Settings};
-use copl_contract::{EdgeSpec, Edges, ExitCode, Node, NodeError, NodeSpec};
+use copl_contract::{EdgeSpec, Edges, Node, NodeError, NodeSpec};
 use copl_media::cache::Cache;
 use copl_media::error::{BadClip, MediaError, ReasonCode, Stage};
 use copl_media::limits::Limits;
 use copl_media::stream::{self, ClipWork};
 
 use crate::audio::{self, AudioSettings};
-use crate::fbank::Fbank;
+use crate::fbank::{Fbank, FbankError};
+use crate::hts_at::{self, HtsAtSettings, HtsAtSpectra};
 use crate::settings::FbankSettings;
 
 copl_contract::choice! {
@@ -29,15 +30,22 @@ copl_contract::choice! {
     pub enum MissingAudio { Quarantine = "quarantine", Silence = "silence" }
 }
 
+copl_contract::choice! {
+    /// The kind of spectra.
+    pub enum Kind { Kaldi = "kaldi", HtsAt = "hts-at" }
+}
+
 copl_contract::settings! {
     /// Settings of `spectrogram`.
     pub struct SpectrogramSettings {
-        "PRESET" preset: String = "ave-swin", "Kaldi fbank settings of a task and encoder: ave-swin, ave-vit, avs-swin, avqa-swin. The settings below replace single values.";
+        "KIND" kind: Kind = "kaldi", "kaldi: normalised Kaldi fbanks, for Swin-V2 and ViT; hts-at: log-mel spectra in decibels of one-second segments at 32 kHz, 64 mels, for HTS-AT. Of the settings, hts-at refuses PRESET, RATE, WINDOW_SECS, SHIFT_MS, MELS, FRAMES, MEAN and STD; kaldi refuses TILE_SECS.";
+        "PRESET" preset: Option<String> = "", "Kaldi fbank settings of a task and encoder: ave-swin (if unset), ave-vit, avs-swin, avqa-swin. The settings below replace single values.";
+        "TILE_SECS" tile_secs: Option<usize> = "", "With KIND hts-at: whole seconds a segment is repeated to, 10 if unset (AVE, MUSIC-AVQA; 5 for AVS); gives 100 TILE_SECS + 1 frames.";
         "SEGMENTS" segments: Option<usize> = "", "T, the segments of a clip.";
         "CLIP_SECS" clip_secs: f64 = "10", "Length of audio taken from a clip, in seconds.";
         "RATE" rate: Option<u32> = "", "Samples a second.";
         "WINDOW_SECS" window_secs: Option<f64> = "", "Length of a segment's audio in seconds.";
-        "MARGIN_SECS" margin_secs: Option<f64> = "", "Seconds kept free behind the last segment when segments are spread over the clip; 0 puts segment t at exactly t windows (the official loader keeps 0.1).";
+        "MARGIN_SECS" margin_secs: Option<f64> = "", "Seconds kept free behind the last segment when segments are spread over the clip; 0 puts segment t at exactly t windows (the official loader keeps 0.1; KIND hts-at: 0 if unset).";
         "SHIFT_MS" shift_ms: Option<f64> = "", "Milliseconds between two columns of the spectrogram.";
         "MELS" mels: Option<usize> = "", "Mel bins.";
         "FRAMES" frames: Option<usize> = "", "Columns of a segment: the time axis is padded with zeros after normalisation, or cut.";
@@ -57,12 +65,49 @@ copl_contract::settings! {
 }
 
 impl SpectrogramSettings {
+    /// What makes the spectra.
+    fn front(&self) -> Result<Front, (String, String)> {
+        let (front, key) = match self.kind {
+            Kind::Kaldi => {
+                if self.tile_secs.is_some() {
+                    return Err(("TILE_SECS".to_owned(), "only KIND hts-at repeats segments".to_owned()));
+                }
+                (Fbank::new(self.fbank()?).map(Front::Kaldi), "PRESET")
+            }
+            Kind::HtsAt => (HtsAtSpectra::new(self.hts_at()?).map(Front::HtsAt), "KIND"),
+        };
+        front.map_err(|e| (key.to_owned(), e.to_string()))
+    }
+
+    fn hts_at(&self) -> Result<HtsAtSettings, (String, String)> {
+        let given = [
+            ("PRESET", self.preset.is_some()),
+            ("RATE", self.rate.is_some()),
+            ("WINDOW_SECS", self.window_secs.is_some()),
+            ("SHIFT_MS", self.shift_ms.is_some()),
+            ("MELS", self.mels.is_some()),
+            ("FRAMES", self.frames.is_some()),
+            ("MEAN", self.mean.is_some()),
+            ("STD", self.std.is_some()),
+        ];
+        if let Some((key, _)) = given.into_iter().find(|(_, given)| *given) {
+            return Err((key.to_owned(), "KIND hts-at has its own fixed value: leave it out".to_owned()));
+        }
+        let default = HtsAtSettings::default();
+        Ok(HtsAtSettings {
+            segments: self.segments.unwrap_or(default.segments),
+            tile_secs: self.tile_secs.unwrap_or(default.tile_secs),
+            margin_secs: self.margin_secs.unwrap_or(default.margin_secs),
+        })
+    }
+
     fn fbank(&self) -> Result<FbankSettings, (String, String)> {
-        let preset = FbankSettings::preset(&self.preset).ok_or_else(|| {
+        let name = self.preset.as_deref().unwrap_or("ave-swin");
+        let preset = FbankSettings::preset(name).ok_or_else(|| {
             let known = FbankSettings::PRESETS.join(", ");
-            let near = copl_contract::settings::nearest(&self.preset, FbankSettings::PRESETS.iter().copied());
+            let near = copl_contract::settings::nearest(name, FbankSettings::PRESETS.iter().copied());
             let hint = near.map(|n| format!("; did you mean {n}?")).unwrap_or_default();
-            ("PRESET".to_owned(), format!("`{}` is not one of {known}{hint}", self.preset))
+            ("PRESET".to_owned(), format!("`{name}` is not one of {known}{hint}"))
         })?;
         Ok(FbankSettings {
             rate: self.rate.unwrap_or(preset.rate),
@@ -100,8 +145,41 @@ impl SpectrogramSettings {
 }
 
 fn check(env: &Env) -> Result<(), (String, String)> {
-    let fbank = SpectrogramSettings::from_env(env)?.fbank()?;
-    Fbank::new(fbank).map(|_| ()).map_err(|e| ("PRESET".to_owned(), e.to_string()))
+    SpectrogramSettings::from_env(env)?.front().map(|_| ())
+}
+
+/// What turns a waveform into segments.
+enum Front {
+    Kaldi(Fbank),
+    HtsAt(HtsAtSpectra),
+}
+
+impl Front {
+    /// Samples a second it takes.
+    fn rate(&self) -> u32 {
+        match self {
+            Self::Kaldi(fbank) => fbank.settings().rate,
+            Self::HtsAt(_) => hts_at::RATE,
+        }
+    }
+
+    /// [T, frames, mels] it makes.
+    fn shape(&self) -> [usize; 3] {
+        match self {
+            Self::Kaldi(fbank) => {
+                let settings = fbank.settings();
+                [settings.segments, settings.frames, settings.mels]
+            }
+            Self::HtsAt(spectra) => [spectra.settings().segments, spectra.settings().frames(), hts_at::MELS],
+        }
+    }
+
+    fn segments(&self, samples: &[f32]) -> Result<Vec<f32>, FbankError> {
+        match self {
+            Self::Kaldi(fbank) => fbank.segments(samples),
+            Self::HtsAt(spectra) => spectra.segments(samples),
+        }
+    }
 }
 
 /// The node.
@@ -120,7 +198,7 @@ impl Node for Spectrogram {
     fn spec() -> NodeSpec {
         NodeSpec {
             name: "spectrogram",
-            about: "T Kaldi fbank segments of each clip's audio, normalised",
+            about: "T segments of each clip's audio: normalised Kaldi fbanks, or HTS-AT's log-mel spectra",
             settings: SpectrogramSettings::specs(),
             inputs: vec![EdgeSpec::required("clips", &[Schema::Clips], "clips whose audio is wanted")],
             outputs: vec![
@@ -137,10 +215,8 @@ impl Node for Spectrogram {
 
     fn run(settings: Self::Settings, edges: &mut Edges) -> Result<(), NodeError> {
         let wrong = |(key, problem)| NodeError::Setting { key, problem };
-        let fbank_settings = settings.fbank().map_err(wrong)?;
-        let audio = settings.audio(fbank_settings.rate);
-        let shape = [fbank_settings.segments, fbank_settings.frames, fbank_settings.mels];
-        let fbank = Fbank::new(fbank_settings).map_err(|e| NodeError::failed(ExitCode::InvalidDataflow, e))?;
+        let front = settings.front().map_err(wrong)?;
+        let (audio, shape) = (settings.audio(front.rate()), front.shape());
         let limits = Limits {
             ffmpeg: settings.ffmpeg.clone(),
             timeout: Duration::from_secs_f64(settings.timeout_secs),
@@ -153,7 +229,7 @@ impl Node for Spectrogram {
             workers: settings.workers,
             decode: move |path: &Path| {
                 let wave = audio::decode_audio_cached(cache.as_deref(), path, &audio, &limits)?;
-                let values = fbank.segments(&wave.samples).map_err(|e| {
+                let values = front.segments(&wave.samples).map_err(|e| {
                     MediaError::Bad(BadClip {
                         stage: Stage::Audio,
                         reason: ReasonCode::TooShort,
@@ -168,5 +244,36 @@ impl Node for Spectrogram {
             },
         };
         stream::run(edges, work)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(env: &[(&str, &str)]) -> Result<(), (String, String)> {
+        check(&env.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+    }
+
+    #[test]
+    fn settings_of_the_other_kind_are_refused() {
+        assert_eq!(checked(&[]), Ok(()));
+        assert_eq!(
+            checked(&[("KIND", "hts-at"), ("TILE_SECS", "5"), ("SEGMENTS", "5"), ("MARGIN_SECS", "0.1")]),
+            Ok(())
+        );
+        for (key, value) in [("PRESET", "ave-swin"), ("MELS", "64"), ("RATE", "32000"), ("MEAN", "0")] {
+            assert_eq!(checked(&[("KIND", "hts-at"), (key, value)]).unwrap_err().0, key);
+        }
+        assert_eq!(checked(&[("TILE_SECS", "10")]).unwrap_err().0, "TILE_SECS");
+        assert_eq!(checked(&[("KIND", "hts-at"), ("TILE_SECS", "0")]).unwrap_err().0, "KIND");
+        assert_eq!(checked(&[("PRESET", "ave-swim")]).unwrap_err().0, "PRESET");
+    }
+
+    #[test]
+    fn segments_of_hts_at_have_the_shape_it_takes() {
+        let env = [("KIND".to_owned(), "hts-at".to_owned())].into_iter().collect();
+        let front = SpectrogramSettings::from_env(&env).unwrap().front().unwrap();
+        assert_eq!((front.rate(), front.shape()), (32_000, [10, 1001, 64]));
     }
 }

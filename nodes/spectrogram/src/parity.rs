@@ -1,6 +1,9 @@
 //! Holding our spectra against the reference implementation's, from a fixture file.
 //!
-//! The file (safetensors) holds `input.waveform_16k` `[n]` and, for each case its metadata describes, `expect.CASE`
+//! A fixture of HTS-AT holds `input.second` [N, 32000] and `expect.logmel` [N, n, 64], the first n spectra of each second in
+//! decibels; they may differ by [`DECIBELS`].
+//!
+//! One of Kaldi fbanks holds `input.waveform_16k` `[n]` and, for each case its metadata describes, `expect.CASE`
 //! [segments, frames, mels]. Normalised values are compared; the tolerance is [`WORST`] for any value and [`MEAN`] for their
 //! mean difference: empty and near-silent bins carry the rounding of the Fourier transform.
 
@@ -12,12 +15,15 @@ use safetensors::{SafeTensors, tensor::Metadata};
 use serde::Deserialize;
 
 use crate::fbank::{Fbank, FbankError};
+use crate::hts_at::{HtsAtSettings, HtsAtSpectra, MELS, RATE, SEGMENT};
 use crate::settings::FbankSettings;
 
 /// Largest difference that passes.
 pub const WORST: f64 = 2e-3;
 /// Largest mean difference that passes.
 pub const MEAN: f64 = 1e-5;
+/// Largest difference of spectra in decibels that passes.
+pub const DECIBELS: f64 = 0.02;
 
 /// One comparison.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +35,8 @@ pub struct Case {
     pub mean: f64,
     /// Values compared.
     pub values: usize,
+    /// What passes, in words.
+    pub allowed: &'static str,
     pub passed: bool,
 }
 
@@ -38,16 +46,27 @@ pub enum ParityError {
     Read(#[from] std::io::Error),
     #[error("the fixture is no safetensors file, or lacks a tensor: {0}")]
     File(#[from] safetensors::SafeTensorError),
-    #[error("the fixture's `config` is not that of a Kaldi fbank: {0}")]
+    #[error("the fixture's `config` is not that of spectra: {0}")]
     Config(String),
     #[error(transparent)]
     Fbank(#[from] FbankError),
 }
 
 #[derive(Deserialize)]
-struct Config {
-    kind: String,
+struct FbankConfig {
     cases: BTreeMap<String, Expected>,
+}
+
+#[derive(Deserialize)]
+struct HtsAtConfig {
+    audio: Audio,
+}
+
+#[derive(Debug, Deserialize)]
+struct Audio {
+    sample_rate: u32,
+    mels: usize,
+    tile_to_seconds: usize,
 }
 
 #[derive(Deserialize)]
@@ -63,11 +82,18 @@ struct Expected {
 }
 
 /// Computes every case of a fixture and compares. `Ok` says only that the comparison was made: see [`Case::passed`].
+///
+/// # Errors
+/// [`ParityError::Config`] for a fixture that holds no spectra.
 pub fn parity(path: &Path) -> Result<Vec<Case>, ParityError> {
     let bytes = std::fs::read(path)?;
     let (_, metadata) = SafeTensors::read_metadata(&bytes)?;
     let config = config(&metadata)?;
     let tensors = SafeTensors::deserialize(&bytes)?;
+    let config = match config {
+        Config::HtsAt(config) => return Ok(vec![compare_log_mel(&config, &tensors)?]),
+        Config::Fbank(config) => config,
+    };
     let waveform = f32_from_le(tensors.tensor("input.waveform_16k")?.data());
     let mut cases = Vec::new();
     for (name, expected) in config.cases {
@@ -78,15 +104,77 @@ pub fn parity(path: &Path) -> Result<Vec<Case>, ParityError> {
     Ok(cases)
 }
 
+/// The spectra [N, frames, 64] of a fixture of HTS-AT, for the encoder's own comparison.
+///
+/// # Errors
+/// [`ParityError::Config`] for a fixture of another kind.
+pub fn log_mel(path: &Path) -> Result<Vec<f32>, ParityError> {
+    let bytes = std::fs::read(path)?;
+    let (_, metadata) = SafeTensors::read_metadata(&bytes)?;
+    match config(&metadata)? {
+        Config::HtsAt(config) => log_mel_of(&config, &SafeTensors::deserialize(&bytes)?),
+        Config::Fbank(_) => Err(ParityError::Config("its kind is `fbank`".to_owned())),
+    }
+}
+
+enum Config {
+    Fbank(FbankConfig),
+    HtsAt(HtsAtConfig),
+}
+
 fn config(metadata: &Metadata) -> Result<Config, ParityError> {
+    #[derive(Deserialize)]
+    struct Kind {
+        kind: String,
+    }
+    fn read<'a, C: Deserialize<'a>>(text: &'a str) -> Result<C, ParityError> {
+        serde_json::from_str(text).map_err(|error| ParityError::Config(error.to_string()))
+    }
     let entries = metadata.metadata().as_ref();
     let text =
         entries.and_then(|entries| entries.get("config")).ok_or_else(|| ParityError::Config("none".to_owned()))?;
-    let config: Config = serde_json::from_str(text).map_err(|error| ParityError::Config(error.to_string()))?;
-    if config.kind != "fbank" {
-        return Err(ParityError::Config(format!("its kind is `{}`", config.kind)));
+    match read::<Kind>(text)?.kind.as_str() {
+        "fbank" => Ok(Config::Fbank(read(text)?)),
+        "hts-at" => Ok(Config::HtsAt(read(text)?)),
+        kind => Err(ParityError::Config(format!("its kind is `{kind}`"))),
     }
-    Ok(config)
+}
+
+fn log_mel_of(config: &HtsAtConfig, tensors: &SafeTensors<'_>) -> Result<Vec<f32>, ParityError> {
+    if (config.audio.sample_rate, config.audio.mels) != (RATE, MELS) {
+        return Err(ParityError::Config(format!("{:?} is not the audio of HTS-AT", config.audio)));
+    }
+    let settings = HtsAtSettings { segments: 1, tile_secs: config.audio.tile_to_seconds, margin_secs: 0.0 };
+    let spectra = HtsAtSpectra::new(settings)?;
+    let seconds = f32_from_le(tensors.tensor("input.second")?.data());
+    let each: Result<Vec<_>, FbankError> = seconds.chunks(SEGMENT).map(|second| spectra.segments(second)).collect();
+    Ok(each?.concat())
+}
+
+fn compare_log_mel(config: &HtsAtConfig, tensors: &SafeTensors<'_>) -> Result<Case, ParityError> {
+    let ours = log_mel_of(config, tensors)?;
+    let reference = tensors.tensor("expect.logmel")?;
+    let wanted = f32_from_le(reference.data());
+    let (name, allowed) = ("expect.logmel".to_owned(), "0.02 dB at worst");
+    let size = (100 * config.audio.tile_to_seconds + 1) * MELS;
+    let (first, count) = match reference.shape() {
+        &[count, frames, MELS] if frames * MELS <= size && count * size == ours.len() => (frames * MELS, count),
+        _ => return Ok(Case { name, worst: f64::INFINITY, mean: f64::INFINITY, values: 0, allowed, passed: false }),
+    };
+    let (worst, mean) = differences((0..count).flat_map(|index| &ours[index * size..][..first]), &wanted);
+    Ok(Case { name, worst, mean, values: wanted.len(), allowed, passed: worst <= DECIBELS })
+}
+
+/// Largest and mean absolute difference.
+fn differences<'a>(ours: impl Iterator<Item = &'a f32>, wanted: &[f32]) -> (f64, f64) {
+    let (mut worst, mut sum) = (0.0_f64, 0.0);
+    for (ours, wanted) in ours.zip(wanted) {
+        let difference = f64::from(ours - wanted).abs();
+        // NaN compares as smaller than anything: it must not pass.
+        worst = if difference.is_nan() { f64::INFINITY } else { worst.max(difference) };
+        sum += difference;
+    }
+    (worst, sum / wanted.len() as f64)
 }
 
 fn compare(
@@ -107,22 +195,16 @@ fn compare(
         mean: expected.mean,
         std: expected.std,
     };
+    let allowed = "2e-3 at worst, 1e-5 in the mean";
     let starts_agree = settings.starts(waveform.len()) == expected.starts;
     let shapes_agree = shape == [expected.segments.len(), expected.target, expected.mels]
         && expected.segments.iter().all(|segment| *segment < expected.starts.len());
     let size = expected.target * expected.mels;
     let ours = Fbank::new(settings)?.segments(waveform)?;
     if !(starts_agree && shapes_agree) {
-        return Ok(Case { name, worst: f64::INFINITY, mean: f64::INFINITY, values: 0, passed: false });
+        return Ok(Case { name, worst: f64::INFINITY, mean: f64::INFINITY, values: 0, allowed, passed: false });
     }
     let ours = expected.segments.iter().flat_map(|segment| &ours[segment * size..][..size]);
-    let (mut worst, mut sum) = (0.0_f64, 0.0);
-    for (ours, wanted) in ours.zip(wanted) {
-        let difference = f64::from(ours - wanted).abs();
-        // NaN compares as smaller than anything: it must not pass.
-        worst = if difference.is_nan() { f64::INFINITY } else { worst.max(difference) };
-        sum += difference;
-    }
-    let mean = sum / wanted.len() as f64;
-    Ok(Case { name, worst, mean, values: wanted.len(), passed: worst <= WORST && mean <= MEAN })
+    let (worst, mean) = differences(ours, wanted);
+    Ok(Case { name, worst, mean, values: wanted.len(), allowed, passed: worst <= WORST && mean <= MEAN })
 }

@@ -105,16 +105,16 @@ impl FbankSettings {
 
     /// First sample of each window in a waveform of `samples`: linspace(0, n - rate * (window + margin), T), truncated.
     pub fn starts(&self, samples: usize) -> Vec<usize> {
-        // The order of operations is the published loader's: another rounds some starts differently.
-        let last = (samples as f64 - f64::from(self.rate) * (self.window_secs + self.margin_secs)).max(0.0);
-        if self.segments == 1 {
-            return vec![0];
-        }
-        let step = last / (self.segments as f64 - 1.0);
-        (0..self.segments)
-            .map(|i| if i + 1 == self.segments { last as usize } else { (i as f64 * step) as usize })
-            .collect()
+        spread(samples, f64::from(self.rate) * (self.window_secs + self.margin_secs), self.segments).collect()
     }
+}
+
+/// First sample of each of `segments` windows in `samples` samples: linspace(0, samples - free, segments), truncated.
+pub(crate) fn spread(samples: usize, free: f64, segments: usize) -> impl Iterator<Item = usize> {
+    // The order of operations is the published loader's: another rounds some starts differently.
+    let last = if segments == 1 { 0.0 } else { (samples as f64 - free).max(0.0) };
+    let step = last / (segments as f64 - 1.0).max(1.0);
+    (0..segments).map(move |i| if i + 1 == segments { last as usize } else { (i as f64 * step) as usize })
 }
 
 #[cfg(test)]

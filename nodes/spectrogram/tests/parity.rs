@@ -3,11 +3,25 @@
 use std::path::{Path, PathBuf};
 
 use copl_media::testing;
-use copl_spectrogram::parity::{ParityError, parity};
-use copl_spectrogram::{AudioSettings, Fbank, FbankSettings, decode_audio};
+use copl_spectrogram::parity::{ParityError, log_mel, parity};
+use copl_spectrogram::{AudioSettings, Fbank, FbankSettings, HtsAtSettings, HtsAtSpectra, decode_audio};
 
 fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/kaldi_fbank.safetensors")
+    fixtures().join("kaldi_fbank.safetensors")
+}
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures")
+}
+
+#[test]
+fn spectra_of_hts_at_agree_with_torchlibrosa() {
+    let path = fixtures().join("hts_at_tiny.safetensors");
+    let cases = parity(&path).unwrap();
+    println!("worst {:.2e} dB, mean {:.2e} dB", cases[0].worst, cases[0].mean);
+    assert!(cases.len() == 1 && cases[0].passed && cases[0].values == 2 * 120 * 64, "{cases:?}");
+    assert_eq!(log_mel(&path).unwrap().len(), 2 * 1001 * 64);
+    assert!(matches!(log_mel(&fixture()), Err(ParityError::Config(_))));
 }
 
 #[test]
@@ -52,4 +66,10 @@ fn speed_is_reported() {
         let secs = fbank.settings().segments as f64 * fbank.settings().window_secs;
         println!("{name}: {:.2} ms a clip, {:.0} x real time", best * 1e3, secs / best);
     }
+    let wide = AudioSettings { rate: 32_000, ..AudioSettings::default() };
+    let waveform = decode_audio(&path, &wide, &Default::default()).unwrap();
+    let spectra = HtsAtSpectra::new(HtsAtSettings::default()).unwrap();
+    let started = std::time::Instant::now();
+    spectra.segments(&waveform.samples).unwrap();
+    println!("hts-at: {:.2} ms a clip", started.elapsed().as_secs_f64() * 1e3);
 }

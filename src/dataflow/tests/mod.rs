@@ -83,6 +83,27 @@ fn a_good_dataflow_has_no_findings() {
 }
 
 #[test]
+fn shipped_dataflows_are_right_for_the_nodes_as_they_are() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("dataflows");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "yml")).collect();
+    assert!(files.iter().any(|path| path.ends_with("ave-hts-at.yml")), "{files:?}");
+    for path in files {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let found = check(&path.display().to_string(), &text, &[], &crate::catalog::specs());
+        assert!(found.is_empty(), "{}", shown(&found));
+    }
+}
+
+#[test]
+fn an_encoder_of_spectrograms_cannot_serve_frames() {
+    let text = include_str!("../../../dataflows/ave-hts-at.yml");
+    let text = text.replace("VISUAL_ENCODER: swin-v2-large-192", "VISUAL_ENCODER: hts-at");
+    let found = check("flow.yml", &text, &[], &crate::catalog::specs());
+    assert!(shown(&found).contains("hts-at takes spectrograms alone"), "{}", shown(&found));
+}
+
+#[test]
 fn what_is_valid_is_not_refused() {
     let good = [
         // Known only when the run starts.

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use serde::Serialize;
 
 use super::{
-    LAYOUT, MusicOptions, NUMBER,
+    LISTS, MusicOptions, NUMBER,
     ensemble::Ensemble,
     questions::{self, Asked},
     quiz::Quiz,
@@ -37,7 +37,7 @@ struct Entry<'a> {
 /// Writes the three files.
 pub(super) fn write(set: &Path, manifest: &Manifest<Ensemble, MusicOptions>) -> Result<(), SynthError> {
     let mut next_id = 0;
-    for (split, name) in Split::ALL.into_iter().zip(LAYOUT.lists) {
+    for (split, name) in Split::ALL.into_iter().zip(LISTS) {
         let path = set.join(name);
         let videos: Vec<(&str, &Ensemble)> = manifest
             .clips

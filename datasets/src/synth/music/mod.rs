@@ -18,17 +18,21 @@ mod stage;
 mod tests;
 mod voices;
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use sha2::{Digest, Sha256};
 
 use super::{
     SynthError, SynthSummary, build,
     encode::Encoder,
+    layout::SetFiles,
     options::SynthOptions,
     random::{ClipKey, Purpose},
     render_all,
-    store::{self, ClipRecord, Layout, Manifest},
+    store::{self, ClipRecord, Manifest},
 };
 use crate::{dataset::Split, music_avqa::videos, read::hex};
 use ensemble::Ensemble;
@@ -40,10 +44,26 @@ const VERSION: u32 = 1;
 /// Part of every random stream.
 const NUMBER: u32 = 4;
 
-const LAYOUT: Layout = Layout {
-    lists: &["json/avqa-train.json", "json/avqa-val.json", "json/avqa-test.json"],
-    videos: videos::FOLDERS[0],
-};
+/// The annotation files by split.
+const LISTS: [&str; 3] = ["json/avqa-train.json", "json/avqa-val.json", "json/avqa-test.json"];
+
+/// The layout: every video in one folder, no masks.
+struct Files;
+
+impl SetFiles<Ensemble> for Files {
+    fn lists(&self) -> Vec<&'static str> {
+        LISTS.to_vec()
+    }
+
+    fn of_clip(&self, set: &Path, _: Split, video_id: &str, _: &Ensemble) -> Vec<PathBuf> {
+        vec![video_path(set, video_id)]
+    }
+}
+
+/// Where a video is in a set.
+fn video_path(set: &Path, video_id: &str) -> PathBuf {
+    set.join(videos::FOLDERS[0]).join(format!("{video_id}.mp4"))
+}
 
 /// A video before it is rendered.
 struct Plan {
@@ -74,7 +94,7 @@ pub fn music_avqa(
         clips: Vec::new(),
     };
     let render_into = |set: &Path| render_all(&plan(options), options.jobs, |plan| render(plan, set, &film), progress);
-    build(manifest, &LAYOUT, out, &film, render_into, lists::write)
+    build(manifest, &Files, out, &film, render_into, lists::write)
 }
 
 /// Every video of the set: train, val, test. Ids are eight digits, as those of real videos.
@@ -92,7 +112,8 @@ fn plan(options: &MusicOptions) -> Vec<Plan> {
 
 /// Renders and encodes one video.
 fn render(plan: &Plan, set: &Path, options: &SynthOptions) -> Result<ClipRecord<Ensemble>, SynthError> {
-    let path = store::video_path(set, &LAYOUT, &plan.video_id);
+    let path = video_path(set, &plan.video_id);
+    store::make_folders(std::slice::from_ref(&path))?;
     let mut hash = Sha256::new();
     let mut film = Film::new(plan.key, &plan.ensemble, options);
     let pcm = sound::render(plan.key, &plan.ensemble, options);
@@ -112,6 +133,7 @@ fn render(plan: &Plan, set: &Path, options: &SynthOptions) -> Result<ClipRecord<
         video_id: plan.video_id.clone(),
         split: plan.key.split,
         bytes,
+        mask_bytes: Vec::new(),
         raw_sha256: hex(&hash.finalize()),
         scene: plan.ensemble.clone(),
     })

@@ -31,7 +31,7 @@ pub(super) fn render(key: ClipKey, ensemble: &Ensemble, options: &SynthOptions) 
     let rate = options.sample_rate_hz as usize;
     let mut rng = key.stream(Purpose::Ambience, 0);
     let snr_db = between(&mut rng, options.snr_db[0], options.snr_db[1]);
-    let mut mix = ambience(&mut rng, rate, LEVEL * HEADROOM * decibels(-snr_db));
+    let mut mix = ambience(&mut rng, SEGMENTS, rate, LEVEL * HEADROOM * decibels(-snr_db));
     for track in tracks(key, ensemble, options) {
         mix.iter_mut().zip(track).for_each(|(sample, more)| *sample += more);
     }

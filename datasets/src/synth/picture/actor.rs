@@ -6,12 +6,13 @@ use rand_chacha::ChaCha8Rng;
 use super::{mini::Pose, shape::Surface};
 use crate::synth::{
     catalog::{Category, Look, Motion},
-    math::{colour, cos_turns, mix, sin_turns, smooth},
+    math::{colour, cos_turns, length, mix, sin_turns, smooth},
     options::SynthOptions,
     random::between,
 };
 
 /// A specimen; lengths in pixels.
+#[derive(Clone)]
 pub(in crate::synth) struct Actor {
     look: Look,
     motion: Motion,
@@ -88,13 +89,60 @@ impl Actor {
         }
     }
 
+    /// Sends the specimen across the picture: between two places at least a quarter of its width apart.
+    pub fn roam(&mut self, rng: &mut ChaCha8Rng, options: &SynthOptions) {
+        let (near, far) = (between(rng, 0.18, 0.5), between(rng, 0.0, 1.0));
+        let far = mix(near + 0.25, 0.82, far);
+        let (high, low) = (between(rng, 0.2, 0.5), between(rng, 0.5, 0.8));
+        let (width, height) = (options.width as f32, options.height as f32);
+        self.centre = (0.5 * width * (near + far), 0.5 * height * (high + low));
+        self.path = (0.5 * width * (far - near), 0.5 * height * (low - high));
+        self.path_speed = between(rng, 0.08, 0.2);
+        self.phase = rng.random();
+    }
+
+    /// Where its middle is, but for its own movement.
+    fn place(&self, secs: f32) -> (f32, f32) {
+        let wander = self.phase + self.path_speed * secs;
+        let x = self.centre.0 + self.path.0 * sin_turns(wander);
+        (x, self.centre.1 + self.path.1 * sin_turns(wander * 1.3 + 0.2))
+    }
+
+    /// How far it is from another, where 1 is touching.
+    pub fn distance(&self, other: &Self, secs: f32) -> f32 {
+        let ((x, y), (x1, y1)) = (self.place(secs), other.place(secs));
+        length(x - x1, y - y1) / (self.radius + other.radius)
+    }
+
     /// Lays the specimen over a frame of `width` pixels a row, as it is at a time in seconds.
     pub fn render(&self, frame: &mut [[f32; 3]], width: usize, secs: f32) {
         let height = frame.len() / width;
+        self.each_pixel((width, height), secs, |index, cover, surface, (x, y)| {
+            let colour = self.shade(surface, x, y);
+            let pixel = &mut frame[index];
+            *pixel = std::array::from_fn(|c| mix(pixel[c], colour[c], cover));
+        });
+    }
+
+    /// Writes `value` to every pixel that it covers by half or more.
+    pub fn mark(&self, pixels: &mut [bool], width: usize, secs: f32, value: bool) {
+        self.each_pixel((width, pixels.len() / width), secs, |index, cover, _, _| {
+            if cover >= 0.5 {
+                pixels[index] = value;
+            }
+        });
+    }
+
+    /// Hands over every pixel it touches: index, share covered, what is there, and where that is in radii.
+    fn each_pixel(
+        &self,
+        (width, height): (usize, usize),
+        secs: f32,
+        mut visit: impl FnMut(usize, f32, Surface, (f32, f32)),
+    ) {
         let phase = self.phase + self.speed * secs;
         let wander = self.phase + self.path_speed * secs;
-        let mut x0 = self.centre.0 + self.path.0 * sin_turns(wander);
-        let mut y0 = self.centre.1 + self.path.1 * sin_turns(wander * 1.3 + 0.2);
+        let (mut x0, mut y0) = self.place(secs);
         let mut radius = self.radius * (1.0 + 0.06 * sin_turns(wander * 0.7));
         let mut tilt = self.tilt + 0.02 * sin_turns(wander * 1.1);
         match self.motion {
@@ -121,9 +169,7 @@ impl Actor {
                 let surface = self.look.at(x, y, &pose);
                 let cover = (0.5 - surface.distance * radius * 0.8).clamp(0.0, 1.0);
                 if cover > 0.0 {
-                    let colour = self.shade(surface, px / radius, py / radius);
-                    let pixel = &mut frame[row * width + column];
-                    *pixel = std::array::from_fn(|c| mix(pixel[c], colour[c], cover));
+                    visit(row * width + column, cover, surface, (px / radius, py / radius));
                 }
             }
         }

@@ -17,12 +17,15 @@ use super::{
     random::{ClipKey, Hiss, Purpose, between, chance},
     scene::{Mask, Scene},
 };
-use crate::ave::SEGMENTS;
 use actor::Actor;
 use backdrop::Backdrop;
 
 /// The place is this much larger than the frame.
 const MARGIN: f32 = 1.4;
+/// When in its second a mask is taken: AVSBench keeps the last of sixteen frames a second.
+pub(super) const MASK_SECS: f32 = 15.0 / 16.0;
+/// Roaming objects are this far apart at least, where 1 is touching.
+const LEAST_APART: f32 = 0.75;
 /// Entries of the noise table; a power of two.
 const NOISE: usize = 1 << 15;
 
@@ -41,9 +44,16 @@ pub(super) struct Film<'a> {
 struct Shot {
     backdrop: Backdrop,
     /// In the order they are laid down.
-    actors: Vec<(Mask, Actor)>,
+    actors: Vec<Placed>,
     camera: Camera,
     occluder: Option<Occluder>,
+}
+
+/// A specimen and when it is in view.
+struct Placed {
+    category: usize,
+    when: Mask,
+    actor: Actor,
 }
 
 struct Camera {
@@ -53,6 +63,31 @@ struct Camera {
     zoom: f32,
     tint: [f32; 3],
     flicker: f32,
+}
+
+/// Gives every actor a route of its own, such that none hides another at the times of the masks: the first of up to 64
+/// draws in which they overlap by a little at most, else the one in which they overlap least.
+fn send_roaming(actors: &mut [Placed], rng: &mut ChaCha8Rng, segments: usize, options: &SynthOptions) {
+    let mut best: Option<(f32, Vec<Actor>)> = None;
+    for _ in 0..64 {
+        actors.iter_mut().for_each(|placed| placed.actor.roam(rng, options));
+        let mut nearest = f32::INFINITY;
+        for (n, one) in actors.iter().enumerate() {
+            for other in &actors[n + 1..] {
+                for segment in 0..segments {
+                    nearest = nearest.min(one.actor.distance(&other.actor, segment as f32 + MASK_SECS));
+                }
+            }
+        }
+        if best.as_ref().is_none_or(|(most, _)| nearest > *most) {
+            best = Some((nearest, actors.iter().map(|placed| placed.actor.clone()).collect()));
+        }
+        if nearest >= LEAST_APART {
+            break;
+        }
+    }
+    let routes = best.map(|(_, routes)| routes).unwrap_or_default();
+    actors.iter_mut().zip(routes).for_each(|(placed, actor)| placed.actor = actor);
 }
 
 /// Something near the camera that crosses the picture, such as a post or a twig.
@@ -78,7 +113,7 @@ impl<'a> Film<'a> {
 
     /// Frames of the whole clip.
     pub fn frames(&self) -> usize {
-        SEGMENTS * self.options.frames_per_sec as usize
+        self.scene.segments * self.options.frames_per_sec as usize
     }
 
     /// Draws the frame `index` into `rgb`, three bytes a pixel; frames are to be asked for in order.
@@ -89,7 +124,7 @@ impl<'a> Film<'a> {
         let shot = &self.shots[self.scene.shot_of(segment)];
         let (width, height) = (self.options.width as usize, self.options.height as usize);
         shot.place(&mut self.canvas, width, height, secs);
-        for (when, actor) in &shot.actors {
+        for Placed { when, actor, .. } in &shot.actors {
             if when[segment] {
                 actor.render(&mut self.canvas, width, secs);
             }
@@ -107,6 +142,30 @@ impl<'a> Film<'a> {
             }
         }
     }
+
+    /// The frame on screen at a time in seconds.
+    pub fn frame_at(&self, secs: f32) -> usize {
+        (secs * self.options.frames_per_sec as f32) as usize
+    }
+
+    /// Where the scene's own category is to be seen in the frame `index`, row by row: what stands or passes before it is
+    /// left out.
+    pub fn mask(&self, index: usize) -> Vec<bool> {
+        let rate = self.options.frames_per_sec as usize;
+        let (segment, secs) = (index / rate, index as f32 / rate as f32);
+        let shot = &self.shots[self.scene.shot_of(segment)];
+        let width = self.options.width as usize;
+        let mut pixels = vec![false; self.canvas.len()];
+        for placed in shot.actors.iter().filter(|placed| placed.when[segment]) {
+            placed.actor.mark(&mut pixels, width, secs, placed.category == self.scene.category);
+        }
+        if let Some(occluder) = &shot.occluder {
+            occluder.each_pixel((width, self.options.height as usize), secs, |index, cover| {
+                pixels[index] &= cover < 0.5;
+            });
+        }
+        pixels
+    }
 }
 
 impl Shot {
@@ -115,18 +174,21 @@ impl Shot {
         let size = [options.width, options.height].map(|side| (side as f32 * MARGIN) as usize);
         let mut places = key.stream(Purpose::Backdrop, number);
         let backdrop = Backdrop::draw(&mut places, (size[0], size[1]), unit, &catalog.scenery, options.clutter);
-        let mut actors: Vec<(bool, Mask, Actor)> = scene
+        let mut actors: Vec<(bool, Placed)> = scene
             .seen
             .iter()
             .enumerate()
             .map(|(n, presence)| {
                 let mut rng = key.stream(Purpose::Specimen, number * 16 + n as u32);
                 let actor = Actor::draw(&mut rng, &catalog.categories[presence.category], options, presence.aside);
-                (presence.aside, presence.when, actor)
+                (presence.aside, Placed { category: presence.category, when: presence.when.clone(), actor })
             })
             .collect();
         actors.sort_by_key(|(aside, ..)| !aside);
-        let actors = actors.into_iter().map(|(_, when, actor)| (when, actor)).collect();
+        let mut actors: Vec<Placed> = actors.into_iter().map(|(_, placed)| placed).collect();
+        if catalog.roaming {
+            send_roaming(&mut actors, &mut key.stream(Purpose::Route, number), scene.segments, options);
+        }
         let mut rng = key.stream(Purpose::Camera, number);
         let camera = Camera::draw(&mut rng, options);
         let occluder = chance(&mut rng, options.occlusion).then(|| Occluder::draw(&mut rng, options));
@@ -182,6 +244,14 @@ impl Occluder {
     }
 
     fn render(&self, canvas: &mut [[f32; 3]], width: usize, height: usize, secs: f32) {
+        self.each_pixel((width, height), secs, |index, cover| {
+            let pixel = &mut canvas[index];
+            *pixel = std::array::from_fn(|c| mix(pixel[c], self.colour[c], cover));
+        });
+    }
+
+    /// Hands over every pixel it may touch, and the share it covers.
+    fn each_pixel(&self, (width, height): (usize, usize), secs: f32, mut visit: impl FnMut(usize, f32)) {
         let middle = self.from + self.speed * secs;
         for row in 0..height {
             let x0 = middle + self.slope * (row as f32 - 0.5 * height as f32);
@@ -190,8 +260,7 @@ impl Occluder {
             for column in columns {
                 let away = (column as f32 - x0).abs() - self.half_width;
                 let cover = 1.0 - smooth(-1.5, 1.5, away);
-                let pixel = &mut canvas[row * width + column];
-                *pixel = std::array::from_fn(|c| mix(pixel[c], self.colour[c], cover));
+                visit(row * width + column, cover);
             }
         }
     }

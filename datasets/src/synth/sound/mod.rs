@@ -11,9 +11,8 @@ use super::{
     math::{exp2, mix, sin_turns, smooth},
     options::SynthOptions,
     random::{ClipKey, Hiss, Purpose, between},
-    scene::{Mask, Presence, Scene},
+    scene::{Presence, Scene},
 };
-use crate::ave::SEGMENTS;
 use voice::{Part, Voice};
 
 /// Root mean square of a voice of full level, where 1 is the greatest amplitude.
@@ -30,7 +29,7 @@ pub(super) fn render(key: ClipKey, scene: &Scene, catalog: &Catalog, options: &S
     let rate = options.sample_rate_hz as usize;
     let mut rng = key.stream(Purpose::Ambience, 0);
     let snr_db = between(&mut rng, options.snr_db[0], options.snr_db[1]);
-    let ambience = ambience(&mut rng, rate, LEVEL * decibels(-snr_db));
+    let ambience = ambience(&mut rng, scene.segments, rate, LEVEL * decibels(-snr_db));
     let mut channels = vec![ambience; usize::from(options.channels)];
     for (n, presence) in scene.heard.iter().enumerate() {
         let category = &catalog.categories[presence.category];
@@ -44,7 +43,7 @@ pub(super) fn render(key: ClipKey, scene: &Scene, catalog: &Catalog, options: &S
             }
         }
     }
-    let frames = SEGMENTS * rate;
+    let frames = scene.segments * rate;
     let mut pcm = Vec::with_capacity(frames * channels.len());
     for n in 0..frames {
         pcm.extend(channels.iter().map(|channel| (soft(channel[n]) * 32_767.0).round_ties_even() as i16));
@@ -55,9 +54,9 @@ pub(super) fn render(key: ClipKey, scene: &Scene, catalog: &Catalog, options: &S
 /// One voice over the whole clip: another specimen a shot, a room around it, and silence where it is not heard.
 fn track(rng: &mut ChaCha8Rng, voice: Voice, presence: &Presence, scene: &Scene, options: &SynthOptions) -> Vec<f32> {
     let rate = options.sample_rate_hz as usize;
-    let mut samples = Vec::with_capacity(SEGMENTS * rate);
+    let mut samples = Vec::with_capacity(scene.segments * rate);
     for (shot, first) in scene.shots.iter().enumerate() {
-        let last = scene.shots.get(shot + 1).copied().unwrap_or(SEGMENTS);
+        let last = scene.shots.get(shot + 1).copied().unwrap_or(scene.segments);
         let semitones = options.pitch_jitter * between(rng, -1.0, 1.0);
         let mut part = Part {
             pitch: exp2(semitones / 12.0),
@@ -79,7 +78,7 @@ fn track(rng: &mut ChaCha8Rng, voice: Voice, presence: &Presence, scene: &Scene,
 }
 
 /// Lets samples through where the mask says, at a level, and nothing anywhere else.
-fn gate(samples: &mut [f32], when: &Mask, rate: usize, level: f32) {
+fn gate(samples: &mut [f32], when: &[bool], rate: usize, level: f32) {
     let fade = FADE_SECS * rate as f32;
     for (t, segment) in samples.chunks_exact_mut(rate).enumerate() {
         if !when[t] {
@@ -87,7 +86,7 @@ fn gate(samples: &mut [f32], when: &Mask, rate: usize, level: f32) {
             continue;
         }
         let begins = t == 0 || !when[t - 1];
-        let ends = t + 1 == SEGMENTS || !when[t + 1];
+        let ends = t + 1 == when.len() || !when[t + 1];
         for (n, sample) in segment.iter_mut().enumerate() {
             let rise = if begins { smooth(0.0, fade, n as f32) } else { 1.0 };
             let fall = if ends { smooth(0.0, fade, (rate - 1 - n) as f32) } else { 1.0 };
@@ -112,14 +111,14 @@ pub(super) fn add_room(samples: &mut [f32], rate: usize, feedback: f32, wet: f32
 }
 
 /// Noise between pink and brown, a hum, and a level that wanders.
-pub(super) fn ambience(rng: &mut ChaCha8Rng, rate: usize, level: f32) -> Vec<f32> {
+pub(super) fn ambience(rng: &mut ChaCha8Rng, secs: usize, rate: usize, level: f32) -> Vec<f32> {
     let colour = between(rng, 0.0, 1.0);
     let mains = if between(rng, 0.0, 1.0) < 0.5 { 50.0 } else { 60.0 };
     let hum = between(rng, 0.0, 0.12);
     let (phase, pace) = (between(rng, 0.0, 1.0), between(rng, 0.1, 0.4));
     let mut hiss = Hiss::new(rng);
     let (mut pink, mut brown) = ([0.0_f32; 3], 0.0_f32);
-    let mut samples: Vec<f32> = (0..SEGMENTS * rate)
+    let mut samples: Vec<f32> = (0..secs * rate)
         .map(|n| {
             let white = hiss.next();
             // Paul Kellet's economical pink filter.

@@ -4,9 +4,16 @@
 //! feature [N, d]; it knows nothing of clips or of what prompts mean. Frames have three channels. A spectrogram enters
 //! as an image too: [time, mel], repeated by the caller to as many channels as the encoder takes.
 
+mod frozen;
+pub mod hts_at;
+mod merging;
+mod patches;
+mod pre_norm;
 mod prompts;
 mod registry;
+mod sizes;
 pub mod swin_v2;
+pub mod vit;
 
 use std::ops::Range;
 
@@ -14,6 +21,7 @@ use candle_core::Tensor;
 pub use prompts::Prompts;
 pub use registry::{Architecture, EncoderCard, LoadedEncoder, PresetInfo, load, preset, presets};
 use serde::Serialize;
+pub use sizes::Sizes;
 
 use crate::config::Granularity;
 use crate::error::Result;
@@ -113,6 +121,11 @@ pub trait Encoder: Send + Sync {
     /// # Errors
     /// If the shapes do not fit.
     fn block(&self, block: usize, tokens: &Tensor, prompts: Option<&Prompts>) -> Result<Tensor>;
+
+    /// Sites at its end that exchange prompts with another encoder's, unless a user says otherwise (k).
+    fn coupled_sites(&self) -> usize {
+        sizes::COUPLED_SITES
+    }
 
     /// The final norm, [N, L, d].
     ///

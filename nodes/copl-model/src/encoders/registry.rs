@@ -6,9 +6,8 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::swin_v2::SwinV2;
-use super::swin_v2::config::{PRESETS, SwinV2Config};
-use super::{BlockInfo, Encoder, InputShape, Modality};
+use super::sizes::{Family, Preset, Sizes, served};
+use super::{BlockInfo, Encoder, InputShape, Modality, hts_at, swin_v2, vit};
 use crate::error::{Error, Result};
 use crate::kernels::Execution;
 use crate::weights::{Stored, TensorSpec, Tensors, WeightSource, is_embedded, read_embedded, read_strict};
@@ -35,33 +34,35 @@ pub struct PresetInfo {
 }
 
 /// An encoder's sizes under a name, before it has weights.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Architecture {
     name: String,
-    kind: Kind,
+    sizes: Arc<dyn Sizes>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
-enum Kind {
-    SwinV2(SwinV2Config),
+/// Every architecture: a new one is a line here.
+const FAMILIES: [Family; 3] = [swin_v2::config::FAMILY, vit::config::FAMILY, hts_at::config::FAMILY];
+
+fn all() -> impl Iterator<Item = Preset> {
+    FAMILIES.iter().flat_map(|family| (family.presets)())
 }
 
 /// All presets.
 pub fn presets() -> Vec<PresetInfo> {
-    let all = PRESETS.iter().map(|preset| {
-        let config = preset.config();
+    let described = all().map(|preset| {
+        let architecture = Architecture { name: preset.name.to_string(), sizes: preset.sizes };
         PresetInfo {
-            name: preset.name.to_string(),
             aliases: preset.aliases.iter().map(|alias| (*alias).to_string()).collect(),
-            visual: Some(InputShape::picture(config.image_size)),
-            audio: Some(InputShape::picture(config.image_size)),
-            parameters: config.tensors().iter().map(TensorSpec::count).sum(),
-            out_dim: config.blocks().last().map_or(0, |block| block.width),
-            depths: config.depths.clone(),
+            visual: architecture.sizes.input(Modality::Visual),
+            audio: architecture.sizes.input(Modality::Audio),
+            parameters: architecture.tensors().iter().map(TensorSpec::count).sum(),
+            out_dim: architecture.out_dim(),
+            depths: architecture.depths(),
             embedded: is_embedded(preset.name),
+            name: architecture.name,
         }
     });
-    all.collect()
+    described.collect()
 }
 
 /// The preset of a name or alias.
@@ -69,20 +70,32 @@ pub fn presets() -> Vec<PresetInfo> {
 /// # Errors
 /// If there is none; the message lists all.
 pub fn preset(name: &str) -> Result<Architecture> {
-    match PRESETS.iter().find(|preset| preset.name == name || preset.aliases.contains(&name)) {
-        Some(preset) => Ok(Architecture::swin_v2(preset.name, preset.config())),
+    match all().find(|preset| preset.name == name || preset.aliases.contains(&name)) {
+        Some(preset) => Ok(Architecture { name: preset.name.to_string(), sizes: preset.sizes }),
         None => Err(Error::UnknownWord {
             setting: "encoder",
             given: name.to_string(),
-            expected: PRESETS.iter().map(|preset| preset.name).collect::<Vec<_>>().join(", "),
+            expected: all().map(|preset| preset.name).collect::<Vec<_>>().join(", "),
         }),
     }
 }
 
 impl Architecture {
-    /// A Swin-V2 of any sizes.
-    pub fn swin_v2(name: &str, config: SwinV2Config) -> Self {
-        Self { name: name.to_string(), kind: Kind::SwinV2(config) }
+    /// An encoder of any sizes.
+    pub fn new(name: &str, sizes: impl Sizes + 'static) -> Self {
+        Self { name: name.to_string(), sizes: Arc::new(sizes) }
+    }
+
+    /// An encoder whose sizes are written as JSON, of the architecture that `word` names: `swin-v2`, `vit`.
+    ///
+    /// # Errors
+    /// If there is no such architecture, or the sizes are not its.
+    pub fn from_json(word: &str, sizes: &serde_json::Value) -> Result<Self> {
+        let family = FAMILIES.iter().find(|family| family.word == word);
+        let family = family.ok_or_else(|| Error::Unsupported(format!("encoder '{word}'")))?;
+        let sizes =
+            (family.read)(sizes.clone()).map_err(|reason| Error::Config(format!("sizes of {word}: {reason}")))?;
+        Ok(Self { name: word.to_string(), sizes })
     }
 
     /// Its name.
@@ -94,17 +107,30 @@ impl Architecture {
     ///
     /// # Errors
     /// If the encoder does not serve that modality.
-    pub fn input(&self, _modality: Modality) -> Result<InputShape> {
-        match &self.kind {
-            Kind::SwinV2(config) => Ok(InputShape::picture(config.image_size)),
-        }
+    pub fn input(&self, modality: Modality) -> Result<InputShape> {
+        served(&self.name, self.sizes.input(modality), modality)
     }
 
     /// All blocks, first to last.
     pub fn blocks(&self) -> Vec<BlockInfo> {
-        match &self.kind {
-            Kind::SwinV2(config) => config.blocks(),
+        self.sizes.blocks()
+    }
+
+    /// Blocks a stage.
+    pub fn depths(&self) -> Vec<usize> {
+        let mut depths: Vec<(usize, usize)> = Vec::new();
+        for block in self.blocks() {
+            match depths.last_mut() {
+                Some((stage, depth)) if *stage == block.stage => *depth += 1,
+                _ => depths.push((block.stage, 1)),
+            }
         }
+        depths.into_iter().map(|(_, depth)| depth).collect()
+    }
+
+    /// Sites at its end that exchange prompts with another encoder's, unless a user says otherwise (k).
+    pub fn coupled_sites(&self) -> usize {
+        self.sizes.coupled_sites()
     }
 
     /// Width of the pooled feature.
@@ -114,9 +140,12 @@ impl Architecture {
 
     /// Name, shape and initial value of every weight.
     pub fn tensors(&self) -> Vec<TensorSpec> {
-        match &self.kind {
-            Kind::SwinV2(config) => config.tensors(),
-        }
+        self.sizes.tensors()
+    }
+
+    /// What a name in a checkpoint with the names `all` means.
+    pub fn stored(&self, name: &str, all: &[&str]) -> Stored {
+        self.sizes.stored(name, all)
     }
 
     /// The encoder with these weights.
@@ -124,9 +153,7 @@ impl Architecture {
     /// # Errors
     /// If sizes do not fit together or a weight is absent.
     pub fn build(&self, weights: Tensors, execution: Execution) -> Result<Arc<dyn Encoder>> {
-        match &self.kind {
-            Kind::SwinV2(config) => Ok(Arc::new(SwinV2::new(&self.name, config, weights, execution)?)),
-        }
+        self.sizes.build(&self.name, weights, execution)
     }
 
     /// Its weights from a file, safetensors or PyTorch's, strictly.
@@ -134,9 +161,7 @@ impl Architecture {
     /// # Errors
     /// If the file cannot be read, or holds other tensors.
     pub fn read(&self, path: &Path, device: &Device) -> Result<Tensors> {
-        match &self.kind {
-            Kind::SwinV2(_) => read_strict(path, &self.tensors(), swin_v2_name, device),
-        }
+        read_strict(path, &self.tensors(), |name, all| self.stored(name, all), device)
     }
 
     /// Its weights from a source; random ones depend on `seed` alone.
@@ -152,13 +177,6 @@ impl Architecture {
             WeightSource::Random => Tensors::initial(&self.tensors(), seed, &format!("encoder/{}", self.name), device),
         }
     }
-}
-
-fn swin_v2_name(stored: &str, all: &[&str]) -> Stored {
-    if SwinV2Config::is_ignored(stored) {
-        return Stored::Ignore;
-    }
-    Stored::Keep(SwinV2Config::current_name(stored, SwinV2Config::is_old(all.iter().copied())))
 }
 
 /// What a report says of an encoder.

@@ -26,30 +26,49 @@ pub(crate) struct Dense<'a> {
 impl Dense<'_> {
     /// [rows, inputs] -> [rows, outputs].
     pub(crate) fn forward(&self, x: &[f32]) -> Vec<f32> {
-        self.forward_then(x, None, |_, _| ())
+        self.forward_then(x, None::<&mut [f32]>, |_, _| ())
+    }
+
+    /// `residual` [rows, outputs] + the result of `x` [rows, inputs].
+    pub(crate) fn forward_onto(&self, x: &[f32], residual: &[f32]) -> Vec<f32> {
+        let mut y = residual.to_vec();
+        self.fill(x, &mut y, Write::Add, None::<&mut [f32]>, |_, _| ());
+        y
     }
 
     /// As [`Self::forward`], then `finish` on parts of the result while they are in cache. `extra`, as large as the
     /// result, is handed to `finish` in the same parts.
-    pub(crate) fn forward_then(
+    pub(crate) fn forward_then<E: Send>(
         &self,
         x: &[f32],
-        extra: Option<&mut [f32]>,
-        finish: impl Fn(&mut [f32], Option<&mut [f32]>) + Sync,
+        extra: Option<&mut [E]>,
+        finish: impl Fn(&mut [f32], Option<&mut [E]>) + Sync,
     ) -> Vec<f32> {
+        let mut y = vec![0.0; x.len() / self.inputs * self.outputs];
+        self.fill(x, &mut y, Write::Replace, extra, finish);
+        y
+    }
+
+    fn fill<E: Send>(
+        &self,
+        x: &[f32],
+        y: &mut [f32],
+        write: Write,
+        extra: Option<&mut [E]>,
+        finish: impl Fn(&mut [f32], Option<&mut [E]>) + Sync,
+    ) {
         let rows = x.len() / self.inputs;
-        let mut y = vec![0.0; rows * self.outputs];
         if rows == 0 {
-            return y;
+            return;
         }
         let split = self.weight.len() <= SPLIT_BELOW;
         if !split {
-            self.multiply(x, &mut y, Threads::All);
+            self.multiply(x, y, write, Threads::All);
         }
         let task = self.task(rows);
-        let part = |y: &mut [f32], x: &[f32], extra: Option<&mut [f32]>| {
+        let part = |y: &mut [f32], x: &[f32], extra: Option<&mut [E]>| {
             if split {
-                self.multiply(x, y, Threads::One);
+                self.multiply(x, y, write, Threads::One);
             }
             self.add_bias(y);
             finish(y, extra);
@@ -61,7 +80,6 @@ impl Dense<'_> {
             }
             None => parts.for_each(|(y, x)| part(y, x, None)),
         }
-        y
     }
 
     /// Rows of one task: few enough for every thread to have two, enough to be worth packing the weights, at most what
@@ -71,11 +89,11 @@ impl Dense<'_> {
         rows.div_ceil(2 * rayon::current_num_threads()).clamp(64, most)
     }
 
-    fn multiply(&self, x: &[f32], y: &mut [f32], threads: Threads) {
+    fn multiply(&self, x: &[f32], y: &mut [f32], write: Write, threads: Threads) {
         let rows = x.len() / self.inputs;
         let weight = Matrix::new(self.weight, self.outputs, self.inputs).transposed();
         let out = MatrixMut::new(y, rows, self.outputs);
-        product(out, Matrix::new(x, rows, self.inputs), weight, Write::Replace, threads);
+        product(out, Matrix::new(x, rows, self.inputs), weight, write, threads);
     }
 
     fn add_bias(&self, y: &mut [f32]) {
@@ -160,6 +178,10 @@ mod tests {
             let (x, w, b) = (numbers(rows * inputs, 1), numbers(outputs * inputs, 2), numbers(outputs, 3));
             let dense = Dense { weight: &w, bias: &b, inputs, outputs };
             let y = dense.forward(&x);
+            let residual = numbers(rows * outputs, 5);
+            for ((sum, y), r) in dense.forward_onto(&x, &residual).iter().zip(&y).zip(&residual) {
+                assert!((sum - (y + r)).abs() < 1e-5);
+            }
             let dy = numbers(rows * outputs, 4);
             let mut dx = vec![1.0; rows * inputs];
             dense.backward(&dy, &mut dx, Write::Add);

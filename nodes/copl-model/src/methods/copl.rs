@@ -21,6 +21,8 @@ pub struct Copl {
     config: CoplConfig,
     segments: usize,
     encoders: Encoders,
+    /// k; 0 without interaction prompts.
+    coupled: usize,
 }
 
 /// One modality on its way through its encoder.
@@ -37,8 +39,10 @@ impl Copl {
     /// # Errors
     /// If the settings do not fit the encoders.
     pub fn new(config: CoplConfig, segments: usize, encoders: Encoders) -> Result<Self> {
-        parameters(&config, segments, encoders.visual.blocks(), encoders.audio.blocks())?;
-        Ok(Self { config, segments, encoders })
+        let defaults = (encoders.visual.coupled_sites(), encoders.audio.coupled_sites());
+        let coupled = coupled_sites(&config, defaults);
+        parameters(&config, segments, encoders.visual.blocks(), encoders.audio.blocks(), coupled)?;
+        Ok(Self { config, segments, encoders, coupled })
     }
 
     /// What every image of a site sees, before interaction prompts.
@@ -92,10 +96,6 @@ impl Copl {
         }
         Ok(())
     }
-
-    fn coupled(&self) -> usize {
-        if self.config.interaction { self.config.coupled_sites } else { 0 }
-    }
 }
 
 impl Stream<'_> {
@@ -114,7 +114,7 @@ impl Method for Copl {
     fn parameters(&self) -> Vec<ParamSpec> {
         let blocks = (self.encoders.visual.blocks(), self.encoders.audio.blocks());
         // The settings were checked when the method was made.
-        parameters(&self.config, self.segments, blocks.0, blocks.1).unwrap_or_default()
+        parameters(&self.config, self.segments, blocks.0, blocks.1, self.coupled).unwrap_or_default()
     }
 
     fn features(
@@ -138,7 +138,7 @@ impl Method for Copl {
         };
         let mut visual = open("visual", &*self.encoders.visual, frames)?;
         let mut audio = open("audio", &*self.encoders.audio, spectrogram)?;
-        let coupled = self.coupled();
+        let coupled = self.coupled;
         for stream in [&mut visual, &mut audio] {
             for site in 0..stream.sites.len() - coupled {
                 stream.enter(site)?;
@@ -175,7 +175,16 @@ fn site_widths(blocks: &[BlockInfo], granularity: Granularity) -> Vec<usize> {
     }
 }
 
-/// What the method learns on encoders with these blocks.
+/// The sites that exchange prompts (k): what the settings say, else the smaller of the two encoders' own numbers; 0
+/// without interaction prompts.
+pub fn coupled_sites(config: &CoplConfig, defaults: (usize, usize)) -> usize {
+    match config.interaction {
+        true => config.coupled_sites.unwrap_or(defaults.0.min(defaults.1)),
+        false => 0,
+    }
+}
+
+/// What the method learns on encoders with these blocks, the last `coupled` sites of which exchange prompts.
 ///
 /// # Errors
 /// If the settings do not fit the encoders.
@@ -184,6 +193,7 @@ pub fn parameters(
     segments: usize,
     visual: &[BlockInfo],
     audio: &[BlockInfo],
+    coupled: usize,
 ) -> Result<Vec<ParamSpec>> {
     let (visual, audio) = (site_widths(visual, config.granularity), site_widths(audio, config.granularity));
     if config.global && config.global_len == 0 {
@@ -203,7 +213,7 @@ pub fn parameters(
         }
     }
     if config.interaction {
-        let (coupled, sites) = (config.coupled_sites, visual.len().min(audio.len()));
+        let sites = visual.len().min(audio.len());
         if coupled == 0 || coupled > sites {
             return Err(Error::Config(format!(
                 "{coupled} coupled sites, but these encoders have {sites} sites to couple (for none, switch interaction off)"

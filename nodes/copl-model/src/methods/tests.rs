@@ -25,7 +25,7 @@ fn encoder(image_size: usize, depths: &[usize]) -> LoadedEncoder {
         mlp_ratio: 2.0,
         pretrained_window_sizes: vec![],
     };
-    let architecture = Architecture::swin_v2("test", config);
+    let architecture = Architecture::new("test", config);
     let weights = architecture.weights(&WeightSource::Random, 5, &Device::Cpu).unwrap();
     LoadedEncoder { architecture, weights, fingerprint: "test".into() }
 }
@@ -177,8 +177,8 @@ fn a_frame_prompt_reaches_its_own_segment_only() {
 #[test]
 fn settings_that_do_not_fit_are_refused() {
     let refused = |copl: CoplConfig| model(&config(copl), None).err().expect("refused").to_string();
-    assert!(refused(CoplConfig { coupled_sites: 3, ..CoplConfig::default() }).contains("2 sites"));
-    assert!(refused(CoplConfig { coupled_sites: 0, ..CoplConfig::default() }).contains("switch interaction off"));
+    assert!(refused(CoplConfig { coupled_sites: Some(3), ..CoplConfig::default() }).contains("2 sites"));
+    assert!(refused(CoplConfig { coupled_sites: Some(0), ..CoplConfig::default() }).contains("switch interaction off"));
     let model = model(&config(CoplConfig::default()), None).unwrap();
     let short = Batch { frames: tensor(&[1, 2, 3, 16, 16], 1), spectrogram: tensor(&[1, 2, 3, 16, 16], 1) };
     assert!(model.predict(&short).unwrap_err().to_string().contains("[B, 3]"));

@@ -99,7 +99,7 @@ pub(super) fn segments(message: &Message, segments: usize, input: InputShape) ->
     let view = tensor::view::<Float32Type>(&message.batch, "segments").map_err(broken)?;
     if view.shape != [segments, input.height, input.width] {
         return Err(broken(format!(
-            "segments of {:?}, the encoder takes {segments} of {input} (time, mel): set SEGMENTS, FRAMES and MELS of the spectrogram node to match",
+            "segments of {:?}, the encoder takes {segments} of {input} (time, mel): set KIND, SEGMENTS, FRAMES and MELS (KIND hts-at: TILE_SECS) of the spectrogram node to match",
             view.shape
         )));
     }

@@ -7,7 +7,7 @@ use candle_core::{DType, Device};
 use copl_contract::settings::{Env, SettingValue, Settings};
 
 use crate::config::{CoplConfig, FramePrompts, Granularity, HeadKind, MethodKind, ModelConfig, PromptBias, SHARED};
-use crate::encoders;
+use crate::encoders::{self, Modality};
 use crate::kernels::{Execution, Stages};
 use crate::train::{AdamConfig, Schedule};
 
@@ -126,9 +126,9 @@ copl_contract::settings! {
         "GLOBAL_LEN" global_len: usize = "20", "L_g, global prompts a site.";
         "INTERACTION_LEN" interaction_len: usize = "20", "L_I, interaction prompts a site and modality.";
         "BANK_LEN" bank_len: usize = "10", "q, prompts in a bank.";
-        "COUPLED_SITES" coupled_sites: usize = "2", "k, sites at the end of each encoder that exchange prompts.";
+        "COUPLED_SITES" coupled_sites: Option<usize> = "", "k, sites at the end of each encoder that exchange prompts; if unset 2, and 4 of a ViT, whose sites are blocks.";
         "GRANULARITY" granularity: Granularity = "stage", "What owns a set of prompts: a stage or a block.";
-        "PROMPT_BIAS" prompt_bias: PromptBias = "zero", "Swin-V2's position bias of a prompt: zero (the paper's words), or the mean of the query's row.";
+        "PROMPT_BIAS" prompt_bias: PromptBias = "zero", "Position bias of a prompt in a Swin (Swin-V2, HTS-AT): zero (the paper's words), or the mean of the query's row.";
         "FRAME_PROMPTS" frame_prompts: FramePrompts = "own", "Segment t sees frame prompt t, or all of them.";
         "BOTTLENECK" bottleneck: usize = "8", "The mapping between modalities narrows to min(d_v, d_a) / BOTTLENECK.";
         "SEED" seed: u64 = "0", "Seed of the parameters' first values.";
@@ -206,6 +206,15 @@ pub(super) fn check(env: &Env) -> Result<(), (String, String)> {
             "VISUAL_ENCODER".to_owned(),
             "the visual encoder is named; only the audio encoder can be `shared`".to_owned(),
         ));
+    }
+    let serves = |key: &str, name: &str, modality| match encoders::preset(name).and_then(|e| e.input(modality)) {
+        Ok(_) => Ok(()),
+        Err(e) => Err((key.to_owned(), e.to_string())),
+    };
+    serves("VISUAL_ENCODER", &s.visual_encoder.0, Modality::Visual)?;
+    match s.audio_encoder.0.as_str() {
+        SHARED => serves("AUDIO_ENCODER", &s.visual_encoder.0, Modality::Audio)?,
+        name => serves("AUDIO_ENCODER", name, Modality::Audio)?,
     }
     let positive = [
         ("CLASSES", s.classes),

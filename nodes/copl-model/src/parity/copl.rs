@@ -112,7 +112,7 @@ fn model_config(settings: &ReferenceConfig) -> ModelConfig {
             global_len: settings.global_len,
             interaction_len: settings.interaction_len,
             bank_len: settings.bank,
-            coupled_sites: settings.coupled_sites,
+            coupled_sites: Some(settings.coupled_sites),
             granularity: settings.granularity,
             prompt_bias: settings.prompt_bias,
             frame_prompts: FramePrompts::Own,

@@ -7,11 +7,10 @@ use candle_core::{Device, Tensor};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::encoders::swin_v2::config::SwinV2Config;
 use crate::encoders::{Architecture, LoadedEncoder};
 use crate::error::{Error, Result, bad_file};
 use crate::train::checkpoint::read_tensors;
-use crate::weights::{Tensors, check_names};
+use crate::weights::{Stored, Tensors, check_names};
 
 /// A fixture in memory.
 pub(super) struct Fixture {
@@ -82,19 +81,28 @@ impl Fixture {
         all.filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?.to_string(), tensor.clone()))).collect()
     }
 
+    /// Sizes of an encoder, as its architecture understands them.
+    ///
+    /// # Errors
+    /// If they are not of that form.
+    pub(super) fn sizes<C: DeserializeOwned>(&self, sizes: &serde_json::Value) -> Result<C> {
+        serde_json::from_value(sizes.clone()).map_err(bad_file(&self.path))
+    }
+
     /// The encoder of these `sizes`, its weights behind a prefix.
     ///
     /// # Errors
     /// If its architecture is unknown or its weights are not those of the sizes.
     pub(super) fn encoder(&self, prefix: &str, sizes: &serde_json::Value) -> Result<LoadedEncoder> {
         let arch = sizes.get("arch").and_then(serde_json::Value::as_str).unwrap_or("none");
-        if arch != "swin-v2" {
-            return Err(Error::Unsupported(format!("a fixture of encoder '{arch}'")));
-        }
-        let config: SwinV2Config = serde_json::from_value(sizes.clone()).map_err(bad_file(&self.path))?;
-        let architecture = Architecture::swin_v2("swin-v2", config);
-        let weights: Tensors =
-            self.under(prefix).into_iter().filter(|(name, _)| !SwinV2Config::is_ignored(name)).collect();
+        let architecture = Architecture::from_json(arch, sizes)?;
+        let stored = self.under(prefix);
+        let all: Vec<&str> = stored.keys().map(String::as_str).collect();
+        let kept = stored.iter().filter_map(|(name, tensor)| match architecture.stored(name, &all) {
+            Stored::Keep(name) => Some((name, tensor.clone())),
+            Stored::Ignore => None,
+        });
+        let weights: Tensors = kept.collect();
         let origin = format!("{} ({prefix}*)", self.path.display());
         check_names(&origin, weights.iter().map(|(name, t)| (name, t.dims())), &architecture.tensors())?;
         Ok(LoadedEncoder { architecture, weights, fingerprint: "fixture".to_string() })

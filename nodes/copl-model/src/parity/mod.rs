@@ -1,13 +1,15 @@
 //! Comparison with reference results: a fixture file holds weights, inputs, and what PyTorch made of them.
 //!
 //! A fixture is a safetensors file whose metadata key `config` is JSON: its `kind`, sizes, settings. Each kind has a file
-//! here: `avs` (the decoder of segmentation), `backbone` (tokens after every block) and `copl` (predictions, loss, every gradient, five optimizer steps).
+//! here: `avs` (the decoder of segmentation), `backbone` (tokens after every block), `copl` (predictions, loss, every
+//! gradient, five optimizer steps), and `hts-at` (an encoder of sounds, which is handed the spectra: [`run_spectra`]).
 //! Tensors are named `backbone.*`, `audio_backbone.*`, `param.*`, `input.*`, `expect.*`, `grad.*`.
 
 mod avs;
 mod backbone;
 mod copl;
 mod fixture;
+mod hts_at;
 #[cfg(test)]
 mod tests;
 
@@ -117,14 +119,32 @@ pub fn run(path: &Path) -> Result<ParityReport> {
 /// # Errors
 /// As [`run`].
 pub fn run_with(path: &Path, execution: Execution) -> Result<ParityReport> {
+    compare(path, None, execution)
+}
+
+/// As [`run_with`], for a fixture that holds waveforms: `spectra` [N, frames, mels] is what its front end made of them.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_spectra(path: &Path, spectra: &[f32], execution: Execution) -> Result<ParityReport> {
+    compare(path, Some(spectra), execution)
+}
+
+fn compare(path: &Path, spectra: Option<&[f32]>, execution: Execution) -> Result<ParityReport> {
     let fixture = Fixture::read(path)?;
     let kind = fixture.kind()?;
     let mut report = ParityReport { path: path.to_path_buf(), kind: kind.clone(), rows: Vec::new() };
-    match kind.as_str() {
-        "avs-decoder" => avs::compare(&fixture, execution, &mut report)?,
-        "backbone" => backbone::compare(&fixture, execution, &mut report)?,
-        "copl" => copl::compare(&fixture, execution, &mut report)?,
-        kind => return Err(Error::Unsupported(format!("a fixture of kind '{kind}'"))),
+    match (kind.as_str(), spectra) {
+        ("avs-decoder", None) => avs::compare(&fixture, execution, &mut report)?,
+        ("backbone", None) => backbone::compare(&fixture, execution, &mut report)?,
+        ("copl", None) => copl::compare(&fixture, execution, &mut report)?,
+        ("hts-at", Some(spectra)) => hts_at::compare(&fixture, spectra, execution, &mut report)?,
+        ("hts-at", None) => {
+            return Err(Error::Unsupported(
+                "a fixture of waveforms without the spectra a front end makes of them".into(),
+            ));
+        }
+        (kind, _) => return Err(Error::Unsupported(format!("a fixture of kind '{kind}'"))),
     }
     Ok(report)
 }

@@ -24,6 +24,18 @@ fn backbone_is_that_of_timm() {
 }
 
 #[test]
+fn vit_is_that_of_timm() {
+    assert_parity("vit_tiny.safetensors", Execution::Plain);
+    assert_parity("vit_tiny.safetensors", Execution::Fast);
+}
+
+#[test]
+fn copl_on_vit_is_that_of_the_reference() {
+    assert_parity("copl_vit_shared.safetensors", Execution::Plain);
+    assert_parity("copl_vit_shared.safetensors", Execution::Fast);
+}
+
+#[test]
 fn copl_is_that_of_the_reference_with_one_encoder() {
     assert_parity("copl_swin_v2_shared_stage.safetensors", Execution::Plain);
     assert_parity("copl_swin_v2_shared_stage.safetensors", Execution::Fast);

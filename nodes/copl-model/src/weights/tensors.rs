@@ -32,6 +32,14 @@ impl Tensors {
         Ok(tensor)
     }
 
+    /// Takes the tensors `name.weight` and `name.bias` out.
+    ///
+    /// # Errors
+    /// If one is absent.
+    pub fn take_pair(&mut self, name: &str) -> Result<(Tensor, Tensor)> {
+        Ok((self.take(&format!("{name}.weight"))?, self.take(&format!("{name}.bias"))?))
+    }
+
     /// True if some tensor takes part in a graph.
     pub fn tracked(&self) -> bool {
         self.0.values().any(Tensor::track_op)

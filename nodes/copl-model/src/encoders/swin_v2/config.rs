@@ -1,10 +1,15 @@
 //! Sizes of a Swin-V2, its presets, and the names and shapes of its weights (those of timm >= 0.9).
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use super::super::BlockInfo;
+use super::super::sizes::{Family, Preset, Sizes, read};
+use super::super::{BlockInfo, Encoder, InputShape, Modality};
+use super::SwinV2;
 use crate::error::{Error, Result};
-use crate::weights::{Init, TensorSpec};
+use crate::kernels::Execution;
+use crate::weights::{Init, Stored, TensorSpec, Tensors};
 
 /// Hidden width of the network that makes position biases.
 const BIAS_HIDDEN: usize = 512;
@@ -180,10 +185,46 @@ impl SwinV2Config {
     }
 }
 
-/// A preset: its name, further names it is known by, and its sizes.
-pub(crate) struct Preset {
-    pub(crate) name: &'static str,
-    pub(crate) aliases: &'static [&'static str],
+impl Sizes for SwinV2Config {
+    fn input(&self, _modality: Modality) -> Option<InputShape> {
+        Some(InputShape::picture(self.image_size))
+    }
+
+    fn blocks(&self) -> Vec<BlockInfo> {
+        self.blocks()
+    }
+
+    fn tensors(&self) -> Vec<TensorSpec> {
+        self.tensors()
+    }
+
+    fn stored(&self, name: &str, all: &[&str]) -> Stored {
+        if Self::is_ignored(name) {
+            return Stored::Ignore;
+        }
+        Stored::Keep(Self::current_name(name, Self::is_old(all.iter().copied())))
+    }
+
+    fn build(&self, name: &str, weights: Tensors, execution: Execution) -> Result<Arc<dyn Encoder>> {
+        Ok(Arc::new(SwinV2::new(name, self, weights, execution)?))
+    }
+}
+
+/// Swin-V2 in the registry.
+pub(in crate::encoders) const FAMILY: Family = Family {
+    word: "swin-v2",
+    presets: || {
+        let named =
+            |sizes: &PresetSizes| Preset { name: sizes.name, aliases: sizes.aliases, sizes: Arc::new(sizes.config()) };
+        PRESETS.iter().map(named).collect()
+    },
+    read: read::<SwinV2Config>,
+};
+
+/// What presets differ in.
+struct PresetSizes {
+    name: &'static str,
+    aliases: &'static [&'static str],
     image_size: usize,
     window_size: usize,
     embed_dim: usize,
@@ -197,25 +238,25 @@ const DEEP: &[usize] = &[2, 2, 18, 2];
 
 /// The published sizes under timm's names, and one of our own that trains in minutes on a CPU.
 #[rustfmt::skip]
-pub(crate) const PRESETS: &[Preset] = &[
-    Preset { name: "swin-v2-nano", aliases: &[], image_size: 64, window_size: 4, embed_dim: 24, depths: &[2, 2, 2, 1], num_heads: &[2, 4, 8, 16], pretrained_window_sizes: &[] },
-    Preset { name: "swin-v2-tiny-window8-256", aliases: &["swin-v2-tiny", "swinv2_tiny_window8_256"], image_size: 256, window_size: 8, embed_dim: 96, depths: TINY, num_heads: &[3, 6, 12, 24], pretrained_window_sizes: &[] },
-    Preset { name: "swin-v2-tiny-window16-256", aliases: &["swinv2_tiny_window16_256"], image_size: 256, window_size: 16, embed_dim: 96, depths: TINY, num_heads: &[3, 6, 12, 24], pretrained_window_sizes: &[] },
-    Preset { name: "swin-v2-small-window8-256", aliases: &["swin-v2-small", "swinv2_small_window8_256"], image_size: 256, window_size: 8, embed_dim: 96, depths: DEEP, num_heads: &[3, 6, 12, 24], pretrained_window_sizes: &[] },
-    Preset { name: "swin-v2-small-window16-256", aliases: &["swinv2_small_window16_256"], image_size: 256, window_size: 16, embed_dim: 96, depths: DEEP, num_heads: &[3, 6, 12, 24], pretrained_window_sizes: &[] },
-    Preset { name: "swin-v2-base-window8-256", aliases: &["swin-v2-base", "swinv2_base_window8_256"], image_size: 256, window_size: 8, embed_dim: 128, depths: DEEP, num_heads: &[4, 8, 16, 32], pretrained_window_sizes: &[] },
-    Preset { name: "swin-v2-base-window16-256", aliases: &["swinv2_base_window16_256"], image_size: 256, window_size: 16, embed_dim: 128, depths: DEEP, num_heads: &[4, 8, 16, 32], pretrained_window_sizes: &[] },
-    Preset { name: "swin-v2-base-window12-192", aliases: &["swin-v2-base-192", "swinv2_base_window12_192", "swinv2_base_window12_192_22k"], image_size: 192, window_size: 12, embed_dim: 128, depths: DEEP, num_heads: &[4, 8, 16, 32], pretrained_window_sizes: &[] },
-    Preset { name: "swin-v2-base-window12to16-256", aliases: &["swinv2_base_window12to16_192to256"], image_size: 256, window_size: 16, embed_dim: 128, depths: DEEP, num_heads: &[4, 8, 16, 32], pretrained_window_sizes: &[12, 12, 12, 6] },
-    Preset { name: "swin-v2-base-window12to24-384", aliases: &["swinv2_base_window12to24_192to384"], image_size: 384, window_size: 24, embed_dim: 128, depths: DEEP, num_heads: &[4, 8, 16, 32], pretrained_window_sizes: &[12, 12, 12, 6] },
-    Preset { name: "swin-v2-large-window12-192", aliases: &["swin-v2-large-192", "swin-v2-large", "swinv2_large_window12_192", "swinv2_large_window12_192_22k"], image_size: 192, window_size: 12, embed_dim: 192, depths: DEEP, num_heads: &[6, 12, 24, 48], pretrained_window_sizes: &[] },
-    Preset { name: "swin-v2-large-window12to16-256", aliases: &["swinv2_large_window12to16_192to256"], image_size: 256, window_size: 16, embed_dim: 192, depths: DEEP, num_heads: &[6, 12, 24, 48], pretrained_window_sizes: &[12, 12, 12, 6] },
-    Preset { name: "swin-v2-large-window12to24-384", aliases: &["swinv2_large_window12to24_192to384"], image_size: 384, window_size: 24, embed_dim: 192, depths: DEEP, num_heads: &[6, 12, 24, 48], pretrained_window_sizes: &[12, 12, 12, 6] },
+const PRESETS: &[PresetSizes] = &[
+    PresetSizes { name: "swin-v2-nano", aliases: &[], image_size: 64, window_size: 4, embed_dim: 24, depths: &[2, 2, 2, 1], num_heads: &[2, 4, 8, 16], pretrained_window_sizes: &[] },
+    PresetSizes { name: "swin-v2-tiny-window8-256", aliases: &["swin-v2-tiny", "swinv2_tiny_window8_256"], image_size: 256, window_size: 8, embed_dim: 96, depths: TINY, num_heads: &[3, 6, 12, 24], pretrained_window_sizes: &[] },
+    PresetSizes { name: "swin-v2-tiny-window16-256", aliases: &["swinv2_tiny_window16_256"], image_size: 256, window_size: 16, embed_dim: 96, depths: TINY, num_heads: &[3, 6, 12, 24], pretrained_window_sizes: &[] },
+    PresetSizes { name: "swin-v2-small-window8-256", aliases: &["swin-v2-small", "swinv2_small_window8_256"], image_size: 256, window_size: 8, embed_dim: 96, depths: DEEP, num_heads: &[3, 6, 12, 24], pretrained_window_sizes: &[] },
+    PresetSizes { name: "swin-v2-small-window16-256", aliases: &["swinv2_small_window16_256"], image_size: 256, window_size: 16, embed_dim: 96, depths: DEEP, num_heads: &[3, 6, 12, 24], pretrained_window_sizes: &[] },
+    PresetSizes { name: "swin-v2-base-window8-256", aliases: &["swin-v2-base", "swinv2_base_window8_256"], image_size: 256, window_size: 8, embed_dim: 128, depths: DEEP, num_heads: &[4, 8, 16, 32], pretrained_window_sizes: &[] },
+    PresetSizes { name: "swin-v2-base-window16-256", aliases: &["swinv2_base_window16_256"], image_size: 256, window_size: 16, embed_dim: 128, depths: DEEP, num_heads: &[4, 8, 16, 32], pretrained_window_sizes: &[] },
+    PresetSizes { name: "swin-v2-base-window12-192", aliases: &["swin-v2-base-192", "swinv2_base_window12_192", "swinv2_base_window12_192_22k"], image_size: 192, window_size: 12, embed_dim: 128, depths: DEEP, num_heads: &[4, 8, 16, 32], pretrained_window_sizes: &[] },
+    PresetSizes { name: "swin-v2-base-window12to16-256", aliases: &["swinv2_base_window12to16_192to256"], image_size: 256, window_size: 16, embed_dim: 128, depths: DEEP, num_heads: &[4, 8, 16, 32], pretrained_window_sizes: &[12, 12, 12, 6] },
+    PresetSizes { name: "swin-v2-base-window12to24-384", aliases: &["swinv2_base_window12to24_192to384"], image_size: 384, window_size: 24, embed_dim: 128, depths: DEEP, num_heads: &[4, 8, 16, 32], pretrained_window_sizes: &[12, 12, 12, 6] },
+    PresetSizes { name: "swin-v2-large-window12-192", aliases: &["swin-v2-large-192", "swin-v2-large", "swinv2_large_window12_192", "swinv2_large_window12_192_22k"], image_size: 192, window_size: 12, embed_dim: 192, depths: DEEP, num_heads: &[6, 12, 24, 48], pretrained_window_sizes: &[] },
+    PresetSizes { name: "swin-v2-large-window12to16-256", aliases: &["swinv2_large_window12to16_192to256"], image_size: 256, window_size: 16, embed_dim: 192, depths: DEEP, num_heads: &[6, 12, 24, 48], pretrained_window_sizes: &[12, 12, 12, 6] },
+    PresetSizes { name: "swin-v2-large-window12to24-384", aliases: &["swinv2_large_window12to24_192to384"], image_size: 384, window_size: 24, embed_dim: 192, depths: DEEP, num_heads: &[6, 12, 24, 48], pretrained_window_sizes: &[12, 12, 12, 6] },
 ];
 
-impl Preset {
+impl PresetSizes {
     /// The preset's sizes.
-    pub(crate) fn config(&self) -> SwinV2Config {
+    fn config(&self) -> SwinV2Config {
         SwinV2Config {
             image_size: self.image_size,
             patch_size: 4,

@@ -122,7 +122,7 @@ impl Layer {
             heads: w.scale.dim(0)?,
             cosine: true,
             scale: &w.scale,
-            bias: &w.bias,
+            bias: Some(&w.bias),
             prompts: keys.as_ref().zip(prompts.as_ref().map(|(_, bias)| *bias)),
         };
         let out = attend(&self.tables, &qkv, &terms, self.execution)?;

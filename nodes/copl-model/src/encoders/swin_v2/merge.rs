@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
-use rayon::prelude::*;
 
+use super::super::merging::Neighbours;
 use crate::kernels::dense::DenseLayer;
 use crate::kernels::matrix::Write;
 use crate::kernels::{
-    Execution, Kept, NormLayer, floats, layer_norm, linear, norm_rows, norm_rows_backward, with_floats,
+    EPSILON, Execution, Kept, NormLayer, floats, layer_norm, linear, norm_rows, norm_rows_backward, with_floats,
 };
 
 /// The merging that opens a stage.
@@ -27,11 +27,13 @@ impl Merge {
         execution: Execution,
         frozen: bool,
     ) -> Result<Self> {
+        let neighbours = Neighbours { map };
         Ok(if frozen {
             let reduction = DenseLayer::new(&reduction, None)?;
-            Self::Frozen(Arc::new(FrozenMerge { map, reduction, norm: NormLayer::new(&norm.0, &norm.1)? }))
+            let norm = NormLayer::new(&norm.0, &norm.1, EPSILON)?;
+            Self::Frozen(Arc::new(FrozenMerge { neighbours, reduction, norm }))
         } else {
-            Self::Differentiable(DifferentiableMerge { map, reduction, norm, execution })
+            Self::Differentiable(DifferentiableMerge { neighbours, reduction, norm, execution })
         })
     }
 
@@ -49,7 +51,7 @@ impl Merge {
 
 /// The merging from differentiable operations.
 pub(super) struct DifferentiableMerge {
-    map: usize,
+    neighbours: Neighbours,
     reduction: Tensor,
     norm: (Tensor, Tensor),
     execution: Execution,
@@ -57,71 +59,16 @@ pub(super) struct DifferentiableMerge {
 
 impl DifferentiableMerge {
     fn forward(&self, tokens: &Tensor) -> Result<Tensor> {
-        let (images, _, width) = tokens.dims3()?;
-        let (side, odd) = (self.map.div_ceil(2), self.map % 2);
-        let mut grid = tokens.reshape((images, self.map, self.map, width))?;
-        if odd == 1 {
-            grid = grid.pad_with_zeros(1, 0, 1)?.pad_with_zeros(2, 0, 1)?;
-        }
-        let grid = grid.reshape(vec![images, side, 2, side, 2, width])?.permute(vec![0, 1, 3, 4, 2, 5])?;
-        let gathered = grid.contiguous()?.reshape((images, side * side, 4 * width))?;
-        let reduced = linear(&gathered, &self.reduction, None, self.execution)?;
+        let reduced = linear(&self.neighbours.gather_tokens(tokens)?, &self.reduction, None, self.execution)?;
         layer_norm(&reduced, &self.norm.0, &self.norm.1, self.execution)
     }
 }
 
 /// The merging as one operation without weight gradients.
 pub(super) struct FrozenMerge {
-    map: usize,
+    neighbours: Neighbours,
     reduction: DenseLayer,
     norm: NormLayer,
-}
-
-impl FrozenMerge {
-    fn side(&self) -> usize {
-        self.map.div_ceil(2)
-    }
-
-    /// The four tokens of the map merged into token `at`, in the order of their places in its 4C numbers.
-    fn sources(&self, at: usize) -> impl Iterator<Item = Option<usize>> + use<> {
-        let (map, side) = (self.map, self.side());
-        // Columns before rows: (row, column) offsets (0, 0), (1, 0), (0, 1), (1, 1).
-        (0..4).map(move |part| {
-            let (row, column) = (at / side * 2 + part % 2, at % side * 2 + part / 2);
-            (row < map && column < map).then_some(row * map + column)
-        })
-    }
-
-    fn gather(&self, x: &[f32], width: usize) -> Vec<f32> {
-        let (from, to) = (self.map * self.map * width, self.side() * self.side() * 4 * width);
-        let mut out = vec![0.0; x.len() / from * to];
-        out.par_chunks_mut(to).zip(x.par_chunks(from)).for_each(|(out, x)| {
-            for (at, row) in out.chunks_exact_mut(4 * width).enumerate() {
-                for (part, source) in row.chunks_exact_mut(width).zip(self.sources(at)) {
-                    if let Some(token) = source {
-                        part.copy_from_slice(&x[token * width..][..width]);
-                    }
-                }
-            }
-        });
-        out
-    }
-
-    /// Each token stands in one place only, so the gradient is the same copy backwards.
-    fn scatter(&self, d: &[f32], width: usize) -> Vec<f32> {
-        let (to, from) = (self.map * self.map * width, self.side() * self.side() * 4 * width);
-        let mut out = vec![0.0; d.len() / from * to];
-        out.par_chunks_mut(to).zip(d.par_chunks(from)).for_each(|(out, d)| {
-            for (at, row) in d.chunks_exact(4 * width).enumerate() {
-                for (part, source) in row.chunks_exact(width).zip(self.sources(at)) {
-                    if let Some(token) = source {
-                        out[token * width..][..width].copy_from_slice(part);
-                    }
-                }
-            }
-        });
-        out
-    }
 }
 
 /// One pass of a frozen merging.
@@ -140,26 +87,26 @@ impl CustomOp1 for MergeOp {
     fn cpu_fwd(&self, tokens: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (images, count, width) = layout.shape().dims3()?;
         let merge = &self.merge;
-        let dense = merge.reduction.view();
-        if count != merge.map * merge.map || 4 * width != dense.inputs {
-            candle_core::bail!("patch merging of a map of side {} was given {:?}", merge.map, layout.dims());
+        let (dense, Neighbours { map }) = (merge.reduction.view(), merge.neighbours);
+        if count != map * map || 4 * width != dense.inputs {
+            candle_core::bail!("patch merging of a map of side {map} was given {:?}", layout.dims());
         }
-        let reduced = dense.forward(&merge.gather(floats(tokens, layout)?, width));
+        let reduced = dense.forward(&merge.neighbours.gather(floats(tokens, layout)?, width));
         let y = norm_rows(merge.norm.view(), &reduced, None);
         if self.keep {
             self.reduced.put(reduced);
         }
-        Ok((CpuStorage::F32(y), Shape::from((images, merge.side() * merge.side(), dense.outputs))))
+        Ok((CpuStorage::F32(y), Shape::from((images, merge.neighbours.side().pow(2), dense.outputs))))
     }
 
     fn bwd(&self, tokens: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         let merge = &self.merge;
         let dense = merge.reduction.view();
         let reduced = self.reduced.take()?;
-        let dreduced = with_floats(grad, |g| Ok(norm_rows_backward(merge.norm.view().weight, &reduced, g)))?;
+        let dreduced = with_floats(grad, |g| Ok(norm_rows_backward(merge.norm.view(), &reduced, g, None)))?;
         let mut dgathered = vec![0.0; dreduced.len() / dense.outputs * dense.inputs];
         dense.backward(&dreduced, &mut dgathered, Write::Replace);
-        let dx = merge.scatter(&dgathered, dense.inputs / 4);
+        let dx = merge.neighbours.scatter(&dgathered, dense.inputs / 4);
         Ok(Some(Tensor::from_vec(dx, tokens.shape(), tokens.device())?))
     }
 }

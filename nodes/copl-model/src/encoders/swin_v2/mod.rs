@@ -11,7 +11,7 @@ pub mod config;
 mod frozen;
 mod layer;
 mod merge;
-mod position;
+pub(super) mod position;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +23,7 @@ use self::config::SwinV2Config;
 use self::frozen::FrozenLayer;
 use self::layer::{Layer, LayerWeights};
 use self::merge::Merge;
+use super::patches::unfold;
 use super::{BlockInfo, Encoder, InputShape, Modality, Prompts};
 use crate::error::{Error, Result};
 use crate::kernels::{Execution, layer_norm, linear};
@@ -55,15 +56,12 @@ impl SwinV2 {
     pub fn new(name: &str, config: &SwinV2Config, mut weights: Tensors, execution: Execution) -> Result<Self> {
         config.validate()?;
         let frozen = execution.uses_kernels(&weights.get("norm.weight")?) && !weights.tracked();
-        let pair = |weights: &mut Tensors, name: &str| -> Result<(Tensor, Tensor)> {
-            Ok((weights.take(&format!("{name}.weight"))?, weights.take(&format!("{name}.bias"))?))
-        };
         let (mut merges, mut layers) = (Vec::new(), Vec::new());
         for (stage, &depth) in config.depths.iter().enumerate() {
             for block in 0..depth {
                 merges.push(if stage > 0 && block == 0 {
                     let reduction = weights.take(&format!("layers.{stage}.downsample.reduction.weight"))?;
-                    let norm = pair(&mut weights, &format!("layers.{stage}.downsample.norm"))?;
+                    let norm = weights.take_pair(&format!("layers.{stage}.downsample.norm"))?;
                     Some(Merge::new(config.map(stage - 1), reduction, norm, execution, frozen)?)
                 } else {
                     None
@@ -80,11 +78,11 @@ impl SwinV2 {
             name: name.to_string(),
             config: config.clone(),
             blocks: config.blocks(),
-            proj: pair(&mut weights, "patch_embed.proj")?,
-            embed_norm: pair(&mut weights, "patch_embed.norm")?,
+            proj: weights.take_pair("patch_embed.proj")?,
+            embed_norm: weights.take_pair("patch_embed.norm")?,
             merges,
             layers,
-            norm: pair(&mut weights, "norm")?,
+            norm: weights.take_pair("norm")?,
             execution,
         })
     }
@@ -112,11 +110,10 @@ impl Encoder for SwinV2 {
         self.config.tensors().iter().map(crate::weights::TensorSpec::count).sum()
     }
 
-    /// A convolution whose stride is its size, as a product of unfolded patches: many times faster on the CPU.
     fn embed(&self, images: &Tensor) -> Result<Tensor> {
         let size = self.config.image_size;
-        let count = match images.dims() {
-            &[count, 3, height, width] if height == size && width == size => count,
+        match images.dims() {
+            &[_, 3, height, width] if height == size && width == size => {}
             found => {
                 return Err(Error::Shape {
                     what: format!("images for {}", self.name),
@@ -124,10 +121,8 @@ impl Encoder for SwinV2 {
                     expected: format!("[N, 3, {size}, {size}]"),
                 });
             }
-        };
-        let (patch, side) = (self.config.patch_size, self.config.map(0));
-        let patches = images.reshape(vec![count, 3, side, patch, side, patch])?.permute(vec![0, 2, 4, 1, 3, 5])?;
-        let patches = patches.contiguous()?.reshape((count, side * side, 3 * patch * patch))?;
+        }
+        let patches = unfold(images, self.config.patch_size)?;
         let tokens = linear(&patches, &self.proj.0.flatten_from(1)?, Some(&self.proj.1), self.execution)?;
         Ok(layer_norm(&tokens, &self.embed_norm.0, &self.embed_norm.1, self.execution)?)
     }
@@ -141,7 +136,7 @@ impl Encoder for SwinV2 {
 
     fn block(&self, block: usize, tokens: &Tensor, prompts: Option<&Prompts>) -> Result<Tensor> {
         match self.layers.get(block) {
-            Some(Block::Frozen(layer)) => Ok(layer.apply(tokens, prompts)?),
+            Some(Block::Frozen(layer)) => Ok(super::frozen::apply(layer, tokens, prompts)?),
             Some(Block::Differentiable(layer)) => layer.forward(tokens, prompts),
             None => Err(Error::Config(format!("{} has {} blocks, not {}", self.name, self.layers.len(), block + 1))),
         }

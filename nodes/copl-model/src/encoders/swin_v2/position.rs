@@ -37,8 +37,8 @@ fn coordinates(window: usize, pretrained: usize, device: &Device) -> Result<Tens
     Tensor::from_vec(all, ((2 * window - 1).pow(2), 2), device)
 }
 
-/// The row of the table for each pair of positions, [W * W].
-fn pairs(window: usize, device: &Device) -> Result<Tensor> {
+/// The row of a table of offsets, [(2w - 1)², H], for each pair of a window's positions, [W * W].
+pub(in crate::encoders) fn pairs(window: usize, device: &Device) -> Result<Tensor> {
     let size = window * window;
     let side = 2 * window - 1;
     let index = |i: usize, j: usize| {

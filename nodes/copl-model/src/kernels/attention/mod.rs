@@ -3,7 +3,7 @@
 //! Tokens [N, L, C] of N images stand in windows of W positions; every window of an image also sees that image's P
 //! prompts. Logits of query i and column j in head h: `scale_h <q_i, k_j> + bias_h(i, j) + mask(i, j)`, with q and k
 //! normalised when `cosine` is set; a prompt column has no mask, and bias 0 or the mean of bias_h(i, ·) over the
-//! window's own columns ([`PromptBias`]). Queries, keys and values come packed: `qkv` [N, L, 3C], prompts `kv` [P, 2C].
+//! window's own columns ([`PromptBias`]); without position biases both are 0. Queries, keys and values come packed: `qkv` [N, L, 3C], prompts `kv` [P, 2C].
 //!
 //! - [`windows`]: index arithmetic of windows
 //! - `forward`, `backward`: the kernel on slices, one task an image
@@ -33,7 +33,7 @@ pub struct Attention {
     pub windows: Windows,
     /// `[H]` factor of the logits.
     pub scale: Vec<f32>,
-    /// [H, W, W] position bias.
+    /// [H, W, W] position bias, or empty: none.
     pub bias: Vec<f32>,
     /// `[3C]` packed query, key and value of a padded position: the biases of the layer that makes them.
     pub padding: Vec<f32>,

@@ -76,8 +76,8 @@ pub struct Terms<'a> {
     pub cosine: bool,
     /// `[H]` factor of the logits.
     pub scale: &'a Tensor,
-    /// [H, W, W] position bias.
-    pub bias: &'a Tensor,
+    /// [H, W, W] position bias, where there is one.
+    pub bias: Option<&'a Tensor>,
     /// [N, P, 2C] keys and values of prompts, and the bias of their columns.
     pub prompts: Option<(&'a Tensor, PromptBias)>,
 }
@@ -93,7 +93,11 @@ pub fn attend(tables: &WindowTables, qkv: &Tensor, terms: &Terms<'_>, execution:
     let parts = qkv.reshape((images, count, size, 3, heads, depth))?.permute((3, 0, 1, 4, 2, 5))?;
     let part = |which: usize| parts.narrow(0, which, 1)?.squeeze(0)?.contiguous(); // [N, windows, H, W, D]
     let (q, mut k, mut v) = (part(0)?, part(1)?, part(2)?);
-    let mut bias = terms.bias.reshape((1, 1, heads, size, size))?;
+    let table = match terms.bias {
+        Some(bias) => bias.clone(),
+        None => Tensor::zeros((heads, size, size), qkv.dtype(), qkv.device())?,
+    };
+    let mut bias = table.reshape((1, 1, heads, size, size))?;
     if let Some(mask) = &tables.mask {
         bias = bias.broadcast_add(mask)?;
     }
@@ -104,7 +108,7 @@ pub fn attend(tables: &WindowTables, qkv: &Tensor, terms: &Terms<'_>, execution:
         let part = |which: usize| parts.narrow(0, which, 1)?.squeeze(0)?.broadcast_as(shape)?.contiguous();
         k = Tensor::cat(&[&k, &part(0)?], 3)?;
         v = Tensor::cat(&[&v, &part(1)?], 3)?;
-        let mean = terms.bias.mean_keepdim(D::Minus1)?.reshape((1, 1, heads, size, 1))?;
+        let mean = table.mean_keepdim(D::Minus1)?.reshape((1, 1, heads, size, 1))?;
         let column = match prompt_bias {
             PromptBias::Zero => mean.zeros_like()?,
             PromptBias::Mean => mean,
@@ -151,6 +155,7 @@ mod tests {
         own: usize,
         cosine: bool,
         bias: PromptBias,
+        biased: bool,
     }
 
     /// Runs kernel and composition on one case and compares the output and all gradients.
@@ -186,7 +191,7 @@ mod tests {
             heads: case.heads,
             cosine: case.cosine,
             scale: &scale,
-            bias: &bias,
+            bias: (case.biased).then_some(bias.as_tensor()),
             prompts: prompts.as_ref().map(|p| (p, case.bias)),
         };
         let expected = tables.join(&attend(&tables, &split, &terms, Execution::Plain).unwrap()).unwrap();
@@ -199,7 +204,7 @@ mod tests {
             cosine: case.cosine,
             windows,
             scale: values(&scale),
-            bias: values(&bias),
+            bias: if case.biased { values(&bias) } else { vec![] },
             padding: vec![0.0; 3 * channels],
         };
         let (shared_values, own_values) =
@@ -212,7 +217,7 @@ mod tests {
             assert!(d < 2e-4, "{what} differs by {d}");
         };
         check("output", out, &expected);
-        let wanted = Wanted { qkv: true, bias_and_scale: true };
+        let wanted = Wanted { qkv: true, bias_and_scale: case.biased };
         let found = attention.backward(&values(&qkv), keys, &sums, &values(&weight), wanted);
         check("gradient of qkv", found.qkv, grads.get(&qkv).unwrap());
         if case.shared > 0 {
@@ -220,6 +225,9 @@ mod tests {
         }
         if case.own > 0 {
             check("gradient of own prompts", found.own, grads.get(&own).unwrap());
+        }
+        if !case.biased {
+            return;
         }
         if case.shared + case.own == 0 || case.bias == PromptBias::Zero {
             check("gradient of bias", found.bias, grads.get(&bias).unwrap());
@@ -240,10 +248,13 @@ mod tests {
             own: 3,
             cosine: true,
             bias: PromptBias::Zero,
+            biased: true,
         };
         compare(&base);
         compare(&Case { shift: 0, cosine: false, ..base });
         compare(&Case { bias: PromptBias::Mean, ..base });
+        compare(&Case { cosine: false, biased: false, ..base });
+        compare(&Case { bias: PromptBias::Mean, biased: false, ..base });
         compare(&Case { shared: 0, ..base });
         compare(&Case { own: 0, ..base });
         compare(&Case { own: 0, shared: 0, ..base });

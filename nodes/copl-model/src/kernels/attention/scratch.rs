@@ -82,7 +82,8 @@ impl Scratch {
         let out = MatrixMut::new(&mut self.logits, size, self.columns);
         let queries = Matrix::new(&self.q, size, depth);
         product(out, queries, Matrix::new(&self.k, self.columns, depth).transposed(), Write::Replace, Threads::One);
-        let table = &attention.bias[head * size * size..][..size * size];
+        let area = if attention.bias.is_empty() { 0 } else { size * size };
+        let table = &attention.bias[head * area..][..area];
         for (row, bias_row) in self.logits.chunks_exact_mut(self.columns).zip(table.chunks_exact(size)) {
             for (x, b) in row.iter_mut().zip(bias_row) {
                 *x += b;

@@ -9,7 +9,8 @@ use super::super::{Kept, floats, with_floats};
 use super::windows::Windows;
 use super::{Attention, PromptKeys, Wanted};
 
-/// Attends packed tokens `qkv` [N, L, 3C] -> [N, L, C] with `bias` [H, W, W] and `scale` `[H]`. CPU, f32, no padding.
+/// Attends packed tokens `qkv` [N, L, 3C] -> [N, L, C] with `bias` [H, W, W] (or `[0]`: none) and `scale` `[H]`.
+/// CPU, f32, no padding.
 ///
 /// # Errors
 /// If the shapes do not fit, or the windows have padding, whose values would depend on weights this function does not
@@ -74,11 +75,16 @@ impl CustomOp3 for TrainableAttention {
         let sums = self.sums.take()?;
         let width = qkv.dim(2)? / 3;
         let attention = with_floats(bias, |b| with_floats(scale, |s| Ok(self.attention(width, b, s))))?;
-        let wanted = Wanted { qkv: true, bias_and_scale: true };
+        let trained = bias.track_op() || scale.track_op();
+        let wanted = Wanted { qkv: true, bias_and_scale: trained && bias.elem_count() > 0 };
         let found =
             with_floats(qkv, |x| with_floats(grad, |g| Ok(attention.backward(x, PromptKeys::NONE, &sums, g, wanted))))?;
         let like = |values: Vec<f32>, of: &Tensor| Tensor::from_vec(values, of.shape(), of.device());
-        Ok((Some(like(found.qkv, qkv)?), Some(like(found.bias, bias)?), Some(like(found.scale, scale)?)))
+        let dqkv = Some(like(found.qkv, qkv)?);
+        if !wanted.bias_and_scale {
+            return Ok((dqkv, None, None));
+        }
+        Ok((dqkv, Some(like(found.bias, bias)?), Some(like(found.scale, scale)?)))
     }
 }
 

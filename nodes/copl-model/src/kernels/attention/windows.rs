@@ -60,6 +60,11 @@ impl Windows {
         Self { tokens: height * width, size, source, mask }
     }
 
+    /// One window of all `tokens`, in their order: attention of all to all, whatever their number.
+    pub fn whole(tokens: usize) -> Self {
+        Self { tokens, size: tokens, source: (0..tokens as u32).collect(), mask: None }
+    }
+
     /// Number of windows.
     pub fn count(&self) -> usize {
         self.source.len() / self.size

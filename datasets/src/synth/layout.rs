@@ -1,0 +1,92 @@
+//! How a set lies on disk: the official layout of the dataset it stands in for.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    catalog::Catalog,
+    scene::Scene,
+    store::{ClipRecord, Manifest},
+};
+use crate::{ave, avs_s4, dataset::Split};
+
+/// The files of a set beside synth.json; `P` is the kind of its clips' plots.
+pub(super) trait SetFiles<P> {
+    /// Annotation and split files, inside the set.
+    fn lists(&self) -> Vec<&'static str>;
+
+    /// The video of a clip and then its masks, in order; empty if the set can hold no such clip.
+    fn of_clip(&self, set: &Path, split: Split, video_id: &str, plot: &P) -> Vec<PathBuf>;
+}
+
+impl SetFiles<Scene> for Catalog {
+    fn lists(&self) -> Vec<&'static str> {
+        self.layout.lists()
+    }
+
+    fn of_clip(&self, set: &Path, split: Split, video_id: &str, scene: &Scene) -> Vec<PathBuf> {
+        let Some(category) = self.categories.get(scene.category) else { return Vec::new() };
+        let mut files = vec![self.layout.video(set, split, category.name, video_id)];
+        files.extend(self.layout.masks(set, split, category.name, video_id));
+        files
+    }
+}
+
+/// An official layout of one category a clip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    Ave,
+    /// Videos and masks; no extracted frames, so pictures come through the decoder.
+    AvsS4,
+}
+
+impl Layout {
+    /// Annotation and split files.
+    pub fn lists(self) -> Vec<&'static str> {
+        match self {
+            Self::Ave => [ave::ANNOTATIONS].into_iter().chain(Split::ALL.map(ave::split_file)).collect(),
+            Self::AvsS4 => vec![avs_s4::METADATA],
+        }
+    }
+
+    /// Where a clip's video is in a set.
+    fn video(self, set: &Path, split: Split, category: &str, video_id: &str) -> PathBuf {
+        let file = format!("{video_id}.mp4");
+        match self {
+            Self::Ave => set.join(ave::VIDEOS).join(file),
+            Self::AvsS4 => set.join(avs_s4::DATA).join("raw_videos").join(split.as_str()).join(category).join(file),
+        }
+    }
+
+    /// Where a clip's masks are: none, one in training, five elsewhere.
+    fn masks(self, set: &Path, split: Split, category: &str, video_id: &str) -> Vec<PathBuf> {
+        match self {
+            Self::Ave => Vec::new(),
+            Self::AvsS4 => avs_s4::masks(set, split, category, video_id),
+        }
+    }
+
+    /// The content of an annotation or split file.
+    pub fn list(self, name: &str, manifest: &Manifest) -> String {
+        let mut clips: Vec<_> = manifest.clips.iter().collect();
+        // As the official files are.
+        clips.sort_by_key(|clip| clip.scene.category);
+        match self {
+            Self::Ave => {
+                let only = Split::ALL.into_iter().find(|split| ave::split_file(*split) == name);
+                clips.retain(|clip| only.is_none_or(|split| split == clip.split));
+                let line = |clip: &&ClipRecord| {
+                    let scene = &clip.scene;
+                    let category = &manifest.categories[scene.category];
+                    format!("{category}&{}&good&{}&{}\n", clip.video_id, scene.start_secs, scene.end_secs)
+                };
+                clips.iter().map(line).collect()
+            }
+            Self::AvsS4 => {
+                let line = |clip: &&ClipRecord| {
+                    format!("{},0,{},{}\n", clip.video_id, manifest.categories[clip.scene.category], clip.split)
+                };
+                ["name,start,category,split\n".to_owned()].into_iter().chain(clips.iter().map(line)).collect()
+            }
+        }
+    }
+}
