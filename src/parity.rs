@@ -47,7 +47,7 @@ pub(crate) fn parity(args: &ParityArgs) -> Outcome {
 
 fn rows(file: &Path) -> Result<Vec<Row>, String> {
     use copl_spectrogram::parity::{Case, ParityError, log_mel, parity};
-    let mut rows = match parity(file) {
+    let mut rows: Vec<Row> = match parity(file) {
         Ok(cases) => {
             let row = |c: Case| Row {
                 name: c.name,

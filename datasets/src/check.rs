@@ -13,6 +13,7 @@ use serde::Serialize;
 use crate::{
     dataset::{Clip, Dataset, FileKind, Split, Target, Task},
     descriptor::Descriptor,
+    music_avqa::{QuestionCounts, counts::write_table},
 };
 
 pub use masks::{BadMask, MaskCounts};
@@ -29,6 +30,8 @@ pub struct SplitCounts {
     pub background_segments: usize,
     /// Clips by class (category, or answer).
     pub by_category: Vec<usize>,
+    /// Of MUSIC-AVQA; empty for other datasets.
+    pub questions: QuestionCounts,
 }
 
 impl SplitCounts {
@@ -52,6 +55,7 @@ impl SplitCounts {
             segments: dataset.segments * clips.len(),
             background_segments: labels().filter(|label| Some(**label) == dataset.background).count(),
             by_category,
+            questions: QuestionCounts::of(clips),
         }
     }
 
@@ -194,6 +198,12 @@ impl CheckReport {
                 write!(f, "{:>12}{:>7.1} %", counts.background_segments, 100.0 * counts.background_share())?;
             }
             writeln!(f)?;
+        }
+        if self.task == Task::MusicAvqa {
+            write!(f, "\n{:<28}", "question")?;
+            self.splits.iter().try_for_each(|counts| write!(f, "{:>7}", counts.split))?;
+            writeln!(f)?;
+            write_table(f, &self.splits.iter().map(|counts| &counts.questions).collect::<Vec<_>>())?;
         }
         Ok(())
     }

@@ -14,6 +14,7 @@
 //! annotations, the same question with another answer each time), `.2` follows. Both are kept, as all published results do.
 
 mod annotations;
+pub(crate) mod counts;
 mod kind;
 mod question;
 pub mod templates;
@@ -33,6 +34,7 @@ use crate::{
     problem::Problems,
     read::{ReadError, ReadOptions, hex, read_file, refuse_missing},
 };
+pub use counts::QuestionCounts;
 pub use kind::{QuestionGroup, QuestionKind};
 pub use question::{Question, fill};
 use videos::VideoFolders;

@@ -1,7 +1,6 @@
 //! What is rendered against what the scene says, before any encoding.
 
 use super::*;
-use crate::ave as layout;
 
 const RATE: u32 = 8_000;
 

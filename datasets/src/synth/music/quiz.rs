@@ -46,10 +46,10 @@ impl Quiz {
         ]
     }
 
-    /// One more of this answer would make it more than half of its template's, and more than two.
+    /// The answer already is more than one ahead of all others of its template together.
     fn is_common(&self, asked: &Asked) -> bool {
         let [_, template, answer, _] = self.standing(asked);
-        answer > 1 && 2 * (answer + 1) > template + 1
+        answer > template - answer + 1
     }
 
     fn note(&mut self, asked: &Asked) {

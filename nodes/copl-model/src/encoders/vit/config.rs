@@ -174,8 +174,8 @@ mod tests {
 
     #[test]
     fn weights_are_as_many_as_those_of_timm() {
-        // timm 1.0.31, vit_{tiny,small,base,large}_patch16_224.augreg_in21k with num_classes=0: names and shapes were
-        // compared too.
+        // Counts of timm 1.0.31, vit_{tiny,small,base,large}_patch16_224.augreg_in21k with num_classes=0. The fixture
+        // vit_tiny, which is read strictly, holds names and shapes to timm's.
         for (name, count) in [
             ("vit-tiny-16", 5_524_416),
             ("vit-small-16", 21_665_664),
