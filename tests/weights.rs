@@ -60,13 +60,10 @@ fn weights_are_pulled_listed_and_found_by_a_dataflow() {
     assert_eq!((verified["ok"].as_bool(), verified["missing"].as_array().map(Vec::len)), (Some(true), Some(0)));
     let sha256 = verified["sha256"].as_str().unwrap().to_owned();
 
-    let name = "swin-v2-tiny-window8-256";
-    let flow = root().join("dataflows/ave-mini.yml");
-    let flow_of_tiny = |cache: &Path| {
-        let set = format!("model.VISUAL_ENCODER={name}");
-        weights(cache).arg("check").arg(&flow).args(["--set", &set, "--set", "video.SIZE=256"]).output().unwrap()
-    };
-    let before = flow_of_tiny(cache.path());
+    // The encoder of ave.yml.
+    let name = "swin-v2-large-window12-192";
+    let check = || weights(cache.path()).arg("check").arg(root().join("dataflows/ave.yml")).output().unwrap();
+    let before = check();
     assert!(before.status.success(), "absent weights only warn\n{}", text(&before));
     assert!(text(&before).contains(&format!("`copl weights pull {name}`")), "{}", text(&before));
 
@@ -82,7 +79,7 @@ fn weights_are_pulled_listed_and_found_by_a_dataflow() {
     assert_eq!((row["state"].as_str(), row["licence"].as_str()), (Some("cached"), Some("MIT")));
     assert!(row["path"].as_str().unwrap().contains(COMMIT));
 
-    let after = flow_of_tiny(cache.path());
+    let after = check();
     assert!(!text(&after).contains("weights pull"), "{}", text(&after));
     let doctor = weights(cache.path()).arg("doctor").output().unwrap();
     assert!(text(&doctor).contains(&format!("weights {name}")), "{}", text(&doctor));
