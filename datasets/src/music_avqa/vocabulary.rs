@@ -210,6 +210,6 @@ mod tests {
         expected[..3].copy_from_slice(&[53, 13, 7]);
         assert_eq!(encode(&words("Where is the")), Some(expected));
         assert_eq!(encode(&words("Where is Waldo")), None);
-        assert_eq!(encode(&words(&"the ".repeat(15).trim_end())), None);
+        assert_eq!(encode(&words("the ".repeat(15).trim_end())), None);
     }
 }

@@ -59,8 +59,8 @@ impl<'a> Plot<'a> {
     }
 
     fn ask(&self, template: &str) -> Asks {
-        let louder = |a: Heard, b: Heard| (a.0.level_db != b.0.level_db).then(|| a.0.level_db > b.0.level_db);
-        let quicker = |a: Heard, b: Heard| (a.0.notes != b.0.notes).then(|| a.0.notes > b.0.notes);
+        let louder = |a: Heard, b: Heard| (a.0.level_db != b.0.level_db).then_some(a.0.level_db > b.0.level_db);
+        let quicker = |a: Heard, b: Heard| (a.0.notes != b.0.notes).then_some(a.0.notes > b.0.notes);
         let longer = |a: Heard, b: Heard| (a.1.secs().abs_diff(b.1.secs()) >= 2).then(|| a.1.secs() > b.1.secs());
         let seen_of = |type_: usize| self.seen.iter().filter(|player| player.instrument == type_).count();
         let heard_of = |type_: usize| self.heard.iter().filter(|(player, _)| player.instrument == type_).count();

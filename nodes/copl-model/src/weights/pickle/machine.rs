@@ -144,7 +144,7 @@ impl<'a> Machine<'a> {
             0x95 => drop(self.bytes(8)?),
             b'(' => self.marks.push(self.stack.len()),
             b'0' => drop(self.pop()?),
-            b'1' => drop(self.to_mark()?),
+            b'1' => drop(self.since_mark()?),
             b'2' => {
                 let top = self.top()?;
                 self.stack.push(top);
@@ -176,15 +176,15 @@ impl<'a> Machine<'a> {
             b']' | 0x8f => self.push(Value::List(Vec::new())),
             b'}' => self.push(Value::Dict(Vec::new())),
             b't' => {
-                let items = self.to_mark()?;
+                let items = self.since_mark()?;
                 self.push(Value::Tuple(items));
             }
             b'l' | 0x91 => {
-                let items = self.to_mark()?;
+                let items = self.since_mark()?;
                 self.push(Value::List(items));
             }
             b'd' => {
-                let pairs = pairs(&self.to_mark()?)?;
+                let pairs = pairs(&self.since_mark()?)?;
                 self.push(Value::Dict(pairs));
             }
             0x85..=0x87 => {
@@ -199,7 +199,7 @@ impl<'a> Machine<'a> {
                 self.extend(vec![item])?;
             }
             b'e' | 0x90 => {
-                let items = self.to_mark()?;
+                let items = self.since_mark()?;
                 self.extend(items)?;
             }
             b's' => {
@@ -207,7 +207,7 @@ impl<'a> Machine<'a> {
                 self.set(vec![(key, value)])?;
             }
             b'u' => {
-                let pairs = pairs(&self.to_mark()?)?;
+                let pairs = pairs(&self.since_mark()?)?;
                 self.set(pairs)?;
             }
             b'q' | b'r' => {
@@ -341,7 +341,7 @@ impl<'a> Machine<'a> {
         self.stack.last().copied().map_or_else(|| broken("no value is left"), Ok)
     }
 
-    fn to_mark(&mut self) -> Result<Vec<Id>, Problem> {
+    fn since_mark(&mut self) -> Result<Vec<Id>, Problem> {
         match self.marks.pop() {
             Some(mark) if mark <= self.stack.len() => Ok(self.stack.split_off(mark)),
             _ => broken("no mark is open"),
