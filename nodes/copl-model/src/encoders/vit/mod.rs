@@ -4,7 +4,7 @@
 //! blocks. The pooled feature is the class token after the final norm. Prompts pass a block's first norm as tokens do, and
 //! act as keys and values only; they have no position embedding.
 //!
-//! Spectrograms take the same way as frames, with another number of patches: [`positions`] says how they get their position
+//! Spectrograms take the same way as frames, with another number of patches: `positions` says how they get their position
 //! embeddings.
 //!
 //! - [`config`]: sizes, presets, weight names
