@@ -190,7 +190,25 @@ pub(super) fn move_into_place(made: &Path, out: &Path) -> Result<(), SynthError>
     }
     fs::rename(made, out).map_err(at(out))?;
     if let Some(parent) = out.parent() {
+        // A bare name lies in the working folder.
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
         File::open(parent).and_then(|folder| folder.sync_all()).map_err(at(parent))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_may_have_a_bare_name_in_the_working_folder() {
+        let made = tempfile::Builder::new().prefix("set-made-").tempdir_in(".").unwrap();
+        let bare = PathBuf::from(format!("set-moved-{}", std::process::id()));
+        let moved = move_into_place(made.path(), &bare);
+        let there = bare.is_dir();
+        fs::remove_dir(&bare).unwrap();
+        moved.unwrap();
+        assert!(there);
+    }
 }

@@ -12,7 +12,7 @@ use crate::synth::{
 pub(super) fn violin(x: f32, y: f32, pose: &Pose) -> Surface {
     let body = ellipse(x, y - 0.5, 0.42, 0.42).min(ellipse(x, y + 0.05, 0.33, 0.33));
     let neck = stroke(x, y, (0.0, -0.2), (0.0, -0.98), 0.07);
-    let holes = 1.0 - smooth(0.03, 0.07, (x.abs() - 0.17).abs()) * 1.0;
+    let holes = 1.0 - smooth(0.03, 0.07, (x.abs() - 0.17).abs());
     let holes = holes * (1.0 - smooth(0.14, 0.2, (y - 0.35).abs()));
     let shift = 0.42 * sin_turns(pose.phase);
     let bow = stroke(x, y, (shift - 0.7, 0.42), (shift + 0.7, 0.1), 0.06);
