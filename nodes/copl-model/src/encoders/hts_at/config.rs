@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use std::sync::Arc;
 
+use super::super::pre_norm::BlockWeights;
 use super::super::sizes::{Family, Preset, Sizes, read};
 use super::super::{BlockInfo, Encoder, InputShape, Modality};
 use super::HtsAt;
@@ -154,22 +155,11 @@ impl HtsAtConfig {
             let hidden = (d as f64 * self.mlp_ratio) as usize;
             for block in 0..depth {
                 let Placement { window, .. } = self.placement(stage, block);
-                let mut add = |name: &str, shape: &[usize], init| {
-                    add(format!("layers.{stage}.blocks.{block}.{name}"), shape, init);
-                };
-                add("norm1.weight", &[d], one);
-                add("norm1.bias", &[d], zero);
-                add("attn.relative_position_bias_table", &[(2 * window - 1).pow(2), heads], linear);
-                add("attn.qkv.weight", &[3 * d, d], linear);
-                add("attn.qkv.bias", &[3 * d], zero);
-                add("attn.proj.weight", &[d, d], linear);
-                add("attn.proj.bias", &[d], zero);
-                add("norm2.weight", &[d], one);
-                add("norm2.bias", &[d], zero);
-                add("mlp.fc1.weight", &[hidden, d], linear);
-                add("mlp.fc1.bias", &[hidden], zero);
-                add("mlp.fc2.weight", &[d, hidden], linear);
-                add("mlp.fc2.bias", &[d], zero);
+                let prefix = format!("layers.{stage}.blocks.{block}");
+                add(format!("{prefix}.attn.relative_position_bias_table"), &[(2 * window - 1).pow(2), heads], linear);
+                for spec in BlockWeights::specs(&prefix, d, hidden) {
+                    add(spec.name, &spec.shape, spec.init);
+                }
             }
             if stage + 1 < self.depths.len() {
                 add(format!("layers.{stage}.downsample.norm.weight"), &[4 * d], one);

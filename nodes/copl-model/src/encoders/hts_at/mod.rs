@@ -52,15 +52,12 @@ impl HtsAt {
     pub fn new(name: &str, config: &HtsAtConfig, mut weights: Tensors, execution: Execution) -> Result<Self> {
         config.validate()?;
         let frozen = execution.uses_kernels(&weights.get("norm.weight")?) && !weights.tracked();
-        let pair = |weights: &mut Tensors, name: &str| -> Result<(Tensor, Tensor)> {
-            Ok((weights.take(&format!("{name}.weight"))?, weights.take(&format!("{name}.bias"))?))
-        };
         let (mut merges, mut layers) = (Vec::new(), Vec::new());
         for (stage, &depth) in config.depths.iter().enumerate() {
             for block in 0..depth {
                 merges.push(if stage > 0 && block == 0 {
                     let before = format!("layers.{}.downsample", stage - 1);
-                    let norm = pair(&mut weights, &format!("{before}.norm"))?;
+                    let norm = weights.take_pair(&format!("{before}.norm"))?;
                     let reduction = weights.take(&format!("{before}.reduction.weight"))?;
                     Some(Merge::new(config.map(stage - 1), norm, reduction, execution, frozen)?)
                 } else {
@@ -86,11 +83,11 @@ impl HtsAt {
             config: config.clone(),
             blocks: config.blocks(),
             image: ImageMaker::new(config, &mut weights)?,
-            proj: pair(&mut weights, "patch_embed.proj")?,
-            embed_norm: pair(&mut weights, "patch_embed.norm")?,
+            proj: weights.take_pair("patch_embed.proj")?,
+            embed_norm: weights.take_pair("patch_embed.norm")?,
             merges,
             layers,
-            norm: pair(&mut weights, "norm")?,
+            norm: weights.take_pair("norm")?,
             execution,
         })
     }
