@@ -175,11 +175,12 @@ pub(crate) struct WeightsArgs {
 }
 
 const WEIGHTS: &str = "\
-Weights come from a file that VISUAL_WEIGHTS or AUDIO_WEIGHTS names (safetensors; PyTorch's .pth, .ckpt and .bin, read as
-data), else from inside the program, else from the cache of the Hugging Face hub. A run fetches nothing; `pull` does.
+Weights come from a file that VISUAL_WEIGHTS or AUDIO_WEIGHTS names (safetensors; PyTorch's .pth,
+.ckpt and .bin, read as data), else from inside the program, else from the cache of the Hugging
+Face hub. A run fetches nothing; `pull` does.
 
-Variables: HF_HOME or HF_HUB_CACHE (where the cache is), HF_ENDPOINT (another hub), HF_HUB_OFFLINE=1 (no network),
-HF_TOKEN (private and gated repositories), HTTPS_PROXY.";
+Variables: HF_HOME or HF_HUB_CACHE (where the cache is), HF_ENDPOINT (another hub),
+HF_HUB_OFFLINE=1 (no network), HF_TOKEN (private and gated repositories), HTTPS_PROXY.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WeightsVerb {

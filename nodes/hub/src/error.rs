@@ -48,8 +48,8 @@ pub enum Error {
     },
     /// The hub cannot be reached, or the connection was lost too often.
     #[error(
-        "{url}: {reason}; {kept} bytes are kept: the same command goes on from there (HF_ENDPOINT names another hub, \
-         HTTPS_PROXY a proxy)"
+        "{url}: {reason}{}; HF_ENDPOINT names another hub, HTTPS_PROXY a proxy",
+        if *kept > 0 { format!("; {kept} bytes are kept: the same command goes on from there") } else { String::new() }
     )]
     Connection {
         /// The address.
