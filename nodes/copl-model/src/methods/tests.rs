@@ -51,6 +51,7 @@ fn batch(audio_size: usize) -> Batch {
     Batch {
         frames: tensor(&[CLIPS, SEGMENTS, 3, 16, 16], 1),
         spectrogram: tensor(&[CLIPS, SEGMENTS, 3, audio_size, audio_size], 2),
+        questions: None,
     }
 }
 
@@ -58,6 +59,7 @@ fn batch(audio_size: usize) -> Batch {
 fn weights_of(model: &Model, batch: &Batch) -> OutputGradients {
     let p = model.predict(batch).unwrap();
     OutputGradients {
+        others: Vec::new(),
         logits: tensor(p.logits.dims(), 3),
         visual_features: Some(tensor(p.visual_features.dims(), 4)),
         audio_features: Some(tensor(p.audio_features.dims(), 5)),
@@ -183,7 +185,8 @@ fn settings_that_do_not_fit_are_refused() {
     assert!(refused(CoplConfig { coupled_sites: Some(3), ..CoplConfig::default() }).contains("2 sites"));
     assert!(refused(CoplConfig { coupled_sites: Some(0), ..CoplConfig::default() }).contains("switch interaction off"));
     let model = model(&config(CoplConfig::default()), None).unwrap();
-    let short = Batch { frames: tensor(&[1, 2, 3, 16, 16], 1), spectrogram: tensor(&[1, 2, 3, 16, 16], 1) };
+    let short =
+        Batch { frames: tensor(&[1, 2, 3, 16, 16], 1), spectrogram: tensor(&[1, 2, 3, 16, 16], 1), questions: None };
     assert!(model.predict(&short).unwrap_err().to_string().contains("[B, 3]"));
 }
 
