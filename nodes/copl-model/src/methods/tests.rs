@@ -79,14 +79,15 @@ fn weighted(model: &Model, batch: &Batch, weights: &OutputGradients) -> f64 {
 
 /// Every parameter has a gradient, and each is the slope along a random direction of that parameter.
 fn assert_slopes(config: &ModelConfig, audio: Option<LoadedEncoder>, audio_size: usize) {
-    assert_slopes_of(config, audio, audio_size, |_| true);
+    assert_slopes_of(config, audio, audio_size, 2e-2, |_| true);
 }
 
-/// The same of the parameters that are `chosen`.
+/// The same of the parameters that are `chosen`, to within a `tolerance`.
 fn assert_slopes_of(
     config: &ModelConfig,
     audio: Option<LoadedEncoder>,
     audio_size: usize,
+    tolerance: f64,
     chosen: impl Fn(&str) -> bool,
 ) {
     let model = model(config, audio).unwrap();
@@ -113,7 +114,7 @@ fn assert_slopes_of(
         let slope = (8.0 * (at(h) - at(-h)) - (at(2.0 * h) - at(-2.0 * h))) / (12.0 * f64::from(h));
         at(0.0);
         let error = (slope - expected).abs() / expected.abs().max(1.0);
-        assert!(error < 2e-2, "{name}: {expected} by hand, {slope} by differences");
+        assert!(error < tolerance, "{name}: {expected} by hand, {slope} by differences");
     }
 }
 
@@ -139,8 +140,9 @@ fn segmentation() -> ModelConfig {
 fn gradients_of_masks_are_their_slopes_too() {
     // The decoder's own gradients are compared with PyTorch's (the fixture avs_decoder): here, what stands before it.
     let before = |name: &str| ["stages.", "audio.", "visual.", "coupling."].iter().any(|part| name.starts_with(part));
-    assert_slopes_of(&segmentation(), None, 16, before);
-    assert_slopes_of(&segmentation(), Some(encoder(12, &[1, 1, 1])), 12, |name| name.starts_with("audio."));
+    // Differences step over the bends of the decoder's ReLUs.
+    assert_slopes_of(&segmentation(), None, 16, 0.1, before);
+    assert_slopes_of(&segmentation(), Some(encoder(12, &[1, 1, 1])), 12, 0.1, |name| name.starts_with("audio."));
 }
 
 #[test]
