@@ -1,8 +1,8 @@
 //! Everything about a dataflow that can be refused before a process is started.
 //!
 //! One file a question: its [`shape`], [`keys`] that nobody knows, [`nodes`] and their kinds, their [`mod@env`] settings, their
-//! [`ports`], the [`links`] between them, [`cycles`], whether the [`queues`] hold what is under
-//! way, and whether the [`tensors`] of a link have the same shape at both ends. Nodes of other
+//! [`ports`], the [`links`] between them, [`cycles`], whether the [`queues`] hold what is under way, whether the [`tensors`]
+//! of a link have the same shape at both ends, and whether dataset and model are of one [`task`]. Nodes of other
 //! programs (`path` other than `copl`) are checked for keys and links only.
 
 mod cycles;
@@ -13,6 +13,7 @@ mod nodes;
 mod ports;
 mod queues;
 mod shape;
+mod task;
 mod tensors;
 
 use copl_contract::NodeSpec;
@@ -39,7 +40,7 @@ pub fn check(file: &str, text: &str, overrides: &[String], specs: &[NodeSpec]) -
     }
     let mut found = overrides::apply(&mut document, &changes);
     let flow = Flow::new(&document, specs);
-    for part in [
+    let parts: [fn(&Flow<'_>) -> Vec<Diagnostic>; 9] = [
         keys::check,
         nodes::check,
         env::check,
@@ -48,7 +49,9 @@ pub fn check(file: &str, text: &str, overrides: &[String], specs: &[NodeSpec]) -
         cycles::check,
         queues::check,
         tensors::check,
-    ] {
+        task::check,
+    ];
+    for part in parts {
         found.extend(part(&flow));
     }
     found.sort_by_key(|d| (d.file != file, d.line, d.column));

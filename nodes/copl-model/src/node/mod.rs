@@ -13,7 +13,9 @@ use copl_contract::schema::Schema;
 use copl_contract::settings::Settings;
 use copl_contract::{EdgeSpec, Edges, Node, NodeError, NodeSpec};
 
-pub use settings::{CoplModelSettings, Precision, Task};
+pub use settings::{CoplModelSettings, Precision};
+
+pub use crate::config::Task;
 
 /// The node.
 #[derive(Debug)]
@@ -34,7 +36,7 @@ impl Node for CoplModel {
                     .shaped(settings::spectrogram_shape),
                 EdgeSpec::required(
                     "gradients",
-                    &[Schema::Gradients, Schema::Verdict],
+                    copl_contract::spec::ANSWERS,
                     "the loss's gradients, and the verdict on each validation pass",
                 )
                 .feedback(),
@@ -42,7 +44,7 @@ impl Node for CoplModel {
             outputs: vec![
                 EdgeSpec::required(
                     "predictions",
-                    &[Schema::Predictions],
+                    copl_contract::spec::PREDICTIONS,
                     "predictions of each batch; a tombstone for a clip that was not decoded",
                 ),
                 EdgeSpec::optional(
