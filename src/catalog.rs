@@ -32,4 +32,5 @@ catalog![
     copl_report_writer::ReportWriter,
     copl_bench_nodes::TensorSource,
     copl_bench_nodes::TensorSink,
+    copl_bench_nodes::Faulty,
 ];

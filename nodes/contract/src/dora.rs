@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use arrow::array::{NullArray, RecordBatch, StructArray};
-use dora_node_api::{DoraArray, DoraNode, Event, EventStream, StopCause};
+use arrow::array::ArrayRef;
+use dora_node_api::{DoraArray, DoraNode, Event, EventStream, MetadataParameters, StopCause};
 
 use crate::edges::{Place, Raw, Transport};
 use crate::error::NodeError;
-use crate::header::Header;
 use crate::settings::Env;
 
 /// A node's connection, with what its dataflow says of it.
@@ -68,11 +67,8 @@ impl Transport for DoraTransport {
         }
     }
 
-    fn send(&mut self, output: &str, header: &Header, batch: Option<&RecordBatch>) -> Result<(), String> {
-        let data = match batch {
-            Some(batch) => DoraArray::from_array(StructArray::from(batch.clone())),
-            None => DoraArray::from_array(NullArray::new(0)),
-        };
-        self.node.send_output(output.to_owned().into(), header.to_parameters(), data).map_err(|e| e.to_string())
+    fn send_array(&mut self, output: &str, parameters: MetadataParameters, data: ArrayRef) -> Result<(), String> {
+        let data = DoraArray::from_array(data);
+        self.node.send_output(output.to_owned().into(), parameters, data).map_err(|e| e.to_string())
     }
 }

@@ -19,7 +19,8 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use arrow::array::{Array, NullArray, RecordBatch, StructArray};
+use arrow::array::{Array, ArrayRef, NullArray, RecordBatch, StructArray};
+use dora_node_api::MetadataParameters;
 
 use crate::edges::{Edges, Message, Place, Raw, Transport};
 use crate::error::NodeError;
@@ -179,6 +180,10 @@ impl Transport for Recorded {
             None => std::sync::Arc::new(NullArray::new(0)),
         };
         Raw::Input { id: input, parameters: header.to_parameters(), data: arrow::array::make_array(data.to_data()) }
+    }
+
+    fn send_array(&mut self, output: &str, _: MetadataParameters, _: ArrayRef) -> Result<(), String> {
+        Err(format!("the harness takes messages of the contract alone, and `{output}` sent another"))
     }
 
     fn send(&mut self, output: &str, header: &Header, batch: Option<&RecordBatch>) -> Result<(), String> {
