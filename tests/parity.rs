@@ -4,7 +4,7 @@ mod common;
 
 use common::{copl, root, text};
 
-const FIXTURES: [&str; 9] = [
+const FIXTURES: [&str; 10] = [
     "swin_v2_tiny",
     "vit_tiny",
     "copl_vit_shared",
@@ -12,6 +12,7 @@ const FIXTURES: [&str; 9] = [
     "copl_swin_v2_shared_block_meanbias",
     "copl_swin_v2_unshared",
     "kaldi_fbank",
+    "avqa_head",
     "avs_decoder",
     "hts_at_tiny",
 ];
