@@ -11,6 +11,7 @@
 
 mod attention;
 mod grounding;
+pub mod negatives;
 mod question;
 
 use attention::Attention;
