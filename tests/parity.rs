@@ -14,6 +14,7 @@ const FIXTURES: [&str; 10] = [
     "kaldi_fbank",
     "avqa_head",
     "avs_decoder",
+    "avs_metrics",
     "hts_at_tiny",
 ];
 

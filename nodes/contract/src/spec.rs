@@ -78,6 +78,23 @@ impl NodeSpec {
     }
 }
 
+/// The clips a source may stream, one schema a task.
+pub const CLIPS: &[Schema] = &[Schema::Clips, Schema::MaskClips, Schema::QuestionClips];
+
+/// What a model may say of them, in the order of [`CLIPS`].
+pub const PREDICTIONS: &[Schema] = &[Schema::Predictions, Schema::MaskPredictions, Schema::AnswerPredictions];
+
+/// What a loss may answer: gradients in the order of [`CLIPS`], and the verdict on a validation pass.
+pub const ANSWERS: &[Schema] = &[Schema::Gradients, Schema::MaskGradients, Schema::AnswerGradients, Schema::Verdict];
+
 /// The tables a `report` edge may carry.
-pub const REPORT_TABLES: &[Schema] =
-    &[Schema::Metrics, Schema::Samples, Schema::Quarantine, Schema::Params, Schema::Nodes, Schema::Checkpoints];
+pub const REPORT_TABLES: &[Schema] = &[
+    Schema::Metrics,
+    Schema::Samples,
+    Schema::Quarantine,
+    Schema::Params,
+    Schema::Nodes,
+    Schema::Checkpoints,
+    Schema::Masks,
+    Schema::Answers,
+];

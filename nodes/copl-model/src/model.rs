@@ -7,9 +7,11 @@
 use candle_core::{DType, Device, Tensor};
 
 use crate::config::{MethodKind, ModelConfig, SHARED};
-use crate::encoders::{self, EncoderCard, InputShape, LoadedEncoder, Modality};
+use crate::encoders::{self, EncoderCard, InputShape, LoadedEncoder, Maps, Modality};
 use crate::error::{Error, Result};
-use crate::heads::ave::AveHead;
+use crate::heads::align::Alignment;
+use crate::heads::avqa::Asked;
+use crate::heads::{self, Head, HeadInput, HeadOutput};
 use crate::kernels::Execution;
 use crate::methods::copl::Copl;
 use crate::methods::full::Full;
@@ -35,6 +37,9 @@ pub struct Batch {
     pub frames: Tensor,
     /// [B, T, C', H', W']: rows are time, columns mel bands.
     pub spectrogram: Tensor,
+    /// Questions about the clips, any number of each; none where nothing is asked. With questions, predictions have a row
+    /// a question instead of a row a clip.
+    pub questions: Option<Asked>,
 }
 
 impl Batch {
@@ -65,6 +70,7 @@ impl Batch {
         Ok(Self {
             frames: Tensor::from_slice(frames, (clips, segments, channels, height, width), device)?,
             spectrogram: spectrogram.broadcast_as((clips, segments, repeats, time, mels))?.contiguous()?,
+            questions: None,
         })
     }
 
@@ -85,8 +91,10 @@ impl Batch {
 /// Predictions of a batch, outside any graph.
 #[derive(Debug, Clone)]
 pub struct Predictions {
-    /// [B, T, classes]
+    /// Event logits [B, T, classes], mask logits [B, T, H, W] or answer logits [B, answers].
     pub logits: Tensor,
+    /// What else of the head enters the loss, by the name of its column, [B, ...] each.
+    pub others: Vec<(&'static str, Tensor)>,
     /// [B, T, d_v]
     pub visual_features: Tensor,
     /// [B, T, d_v], aligned to the visual ones; [B, T, d_a] if the consistency loss is off.
@@ -98,6 +106,8 @@ pub struct Predictions {
 pub struct OutputGradients {
     /// Of the logits.
     pub logits: Tensor,
+    /// Of the head's other predictions, in their order.
+    pub others: Vec<Tensor>,
     /// Of the visual features.
     pub visual_features: Option<Tensor>,
     /// Of the aligned audio features.
@@ -121,6 +131,16 @@ impl Graph {
             ("visual features", &self.outputs.visual_features, &gradients.visual_features),
             ("audio features", &self.outputs.audio_features, &gradients.audio_features),
         ];
+        if self.outputs.others.len() != gradients.others.len() {
+            return Err(Error::Shape {
+                what: "gradients of the head's other predictions".to_string(),
+                found: vec![gradients.others.len()],
+                expected: format!("[{}]", self.outputs.others.len()),
+            });
+        }
+        for ((what, output), gradient) in self.outputs.others.iter().zip(&gradients.others) {
+            total = (total + inject(what, output, gradient)?)?;
+        }
         for (what, output, gradient) in features {
             if let Some(gradient) = gradient {
                 total = (total + inject(what, output, gradient)?)?;
@@ -146,7 +166,8 @@ fn inject(what: &str, output: &Tensor, gradient: &Tensor) -> Result<Tensor> {
 pub struct Model {
     config: ModelConfig,
     method: Box<dyn Method>,
-    head: AveHead,
+    head: Box<dyn Head>,
+    alignment: Alignment,
     parameters: Parameters,
     encoders: Vec<(EncoderCard, usize)>,
     inputs: Inputs,
@@ -202,8 +223,8 @@ impl Model {
         let (visual_sizes, audio_sizes) = (visual.architecture, audio.as_ref().map(|audio| audio.architecture.clone()));
         let other = audio_sizes.as_ref().unwrap_or(&visual_sizes);
         let inputs = Inputs { visual: visual_sizes.input(Modality::Visual)?, audio: other.input(Modality::Audio)? };
-        let widths = (visual_sizes.out_dim(), other.out_dim());
-        let head = AveHead::new(config.head, config.classes, widths.0, widths.1, config.consistency);
+        let head = heads::head(config, &visual_sizes, other, execution)?;
+        let alignment = Alignment::new(visual_sizes.out_dim(), other.out_dim(), config.consistency);
         let (visual, audio) = (visual.weights, audio.map(|audio| audio.weights));
         let mut start = None;
         let method: Box<dyn Method> = match config.method {
@@ -229,24 +250,27 @@ impl Model {
         };
         let mut specs = method.parameters();
         specs.extend(head.parameters());
-        let parameters = Parameters::initial(specs, config.seed, device)?;
+        specs.extend(alignment.parameters());
+        let parameters = Parameters::initial(specs, head.buffers(), config.seed, device)?;
         for (name, tensor) in start.into_iter().flatten() {
             if let Some(var) = parameters.var(&name) {
                 var.set(&tensor)?;
             }
         }
-        Ok(Self { config: config.clone(), method, head, parameters, encoders: cards, inputs })
+        Ok(Self { config: config.clone(), method, head, alignment, parameters, encoders: cards, inputs })
     }
 
-    /// Predictions of a batch, and the graph to carry gradients back through.
+    /// Predictions of a batch in training, and the graph to carry gradients back through. Running statistics follow the
+    /// batch.
     ///
     /// # Errors
     /// If the batch has another shape than the model was made for.
     pub fn forward(&self, batch: &Batch) -> Result<(Predictions, Graph)> {
         let tracked = self.parameters.tracked();
-        let outputs = self.run(&tracked, batch)?;
+        let outputs = self.run(&tracked, batch, true)?;
         let detached = Predictions {
             logits: outputs.logits.detach(),
+            others: outputs.others.iter().map(|(name, tensor)| (*name, tensor.detach())).collect(),
             visual_features: outputs.visual_features.detach(),
             audio_features: outputs.audio_features.detach(),
         };
@@ -258,7 +282,7 @@ impl Model {
     /// # Errors
     /// If the batch has another shape than the model was made for.
     pub fn predict(&self, batch: &Batch) -> Result<Predictions> {
-        self.run(&self.parameters.detached(), batch)
+        self.run(&self.parameters.detached(), batch, false)
     }
 
     /// Features of a batch, before any head or alignment, outside any graph.
@@ -269,19 +293,36 @@ impl Model {
         self.adapted(&self.parameters.detached(), batch)
     }
 
+    /// The last token maps of frames [V, T, C, H, W] as the frozen encoder alone leaves them, [V T, L, d]: no prompts, no
+    /// graph. (With the method `full`, as the encoder stands.)
+    ///
+    /// # Errors
+    /// If the frames have another size.
+    pub fn unadapted_maps(&self, frames: &Tensor) -> Result<Tensor> {
+        let maps = self.method.unadapted(&self.parameters.detached(), &frames.flatten(0, 1)?, Maps::Final)?;
+        maps.into_iter().next_back().ok_or_else(|| Error::Config("the encoder has no token maps".to_string()))
+    }
+
     fn adapted(&self, parameters: &Tensors, batch: &Batch) -> Result<Features> {
         let shape = batch.shape()?;
         let (frames, spectrogram) = (batch.frames.flatten(0, 1)?, batch.spectrogram.flatten(0, 1)?);
-        self.method.features(parameters, &frames, &spectrogram, shape)
+        self.method.features(parameters, &frames, &spectrogram, shape, self.head.maps())
     }
 
-    fn run(&self, parameters: &Tensors, batch: &Batch) -> Result<Predictions> {
+    fn run(&self, parameters: &Tensors, batch: &Batch, training: bool) -> Result<Predictions> {
         let features = self.adapted(parameters, batch)?;
-        Ok(Predictions {
-            logits: self.head.logits(parameters, &features)?,
-            audio_features: self.head.aligned(parameters, &features.audio)?,
-            visual_features: features.visual,
-        })
+        let (questions, shape) = (batch.questions.as_ref(), batch.shape()?);
+        let input = HeadInput { features: &features, questions, shape, training };
+        let HeadOutput { logits, others, buffers } =
+            self.head.predict(parameters, &self.parameters.buffers(), input)?;
+        self.parameters.follow(&buffers)?;
+        let (mut visual_features, mut audio_features) =
+            (features.visual, self.alignment.aligned(parameters, &features.audio)?);
+        if let Some(asked) = questions {
+            visual_features = visual_features.index_select(&asked.videos, 0)?;
+            audio_features = audio_features.index_select(&asked.videos, 0)?;
+        }
+        Ok(Predictions { logits, others, visual_features, audio_features })
     }
 
     /// What learns.

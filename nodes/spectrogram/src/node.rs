@@ -1,6 +1,6 @@
 //! The node: a pool of workers makes spectrogram segments, results leave in the order the clips came.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use copl_contract::{EdgeSpec, Edges, Node, NodeError, NodeSpec};
 use copl_media::cache::Cache;
 use copl_media::error::{BadClip, MediaError, ReasonCode, Stage};
 use copl_media::limits::Limits;
-use copl_media::stream::{self, ClipWork};
+use copl_media::stream::{self, ClipFiles, ClipWork};
 
 use crate::audio::{self, AudioSettings};
 use crate::fbank::{Fbank, FbankError};
@@ -200,7 +200,7 @@ impl Node for Spectrogram {
             name: "spectrogram",
             about: "T segments of each clip's audio: normalised Kaldi fbanks, or HTS-AT's log-mel spectra",
             settings: SpectrogramSettings::specs(),
-            inputs: vec![EdgeSpec::required("clips", &[Schema::Clips], "clips whose audio is wanted")],
+            inputs: vec![EdgeSpec::required("clips", copl_contract::spec::CLIPS, "clips whose audio is wanted")],
             outputs: vec![
                 EdgeSpec::required(
                     "segments",
@@ -227,8 +227,8 @@ impl Node for Spectrogram {
         let work = ClipWork {
             output: "segments",
             workers: settings.workers,
-            decode: move |path: &Path| {
-                let wave = audio::decode_audio_cached(cache.as_deref(), path, &audio, &limits)?;
+            decode: move |files: &ClipFiles| {
+                let wave = audio::decode_audio_cached(cache.as_deref(), &files.path, &audio, &limits)?;
                 let values = front.segments(&wave.samples).map_err(|e| {
                     MediaError::Bad(BadClip {
                         stage: Stage::Audio,

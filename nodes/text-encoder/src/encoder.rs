@@ -131,7 +131,8 @@ fn bert(files: &Folder) -> Result<Opened> {
     let strict = Strict::open(&files.weights, |name| {
         let name = name.strip_prefix("bert.").unwrap_or(name);
         let other = ["cls.", "pooler.", "embeddings.position_ids"].iter().any(|prefix| name.starts_with(prefix));
-        (!other).then(|| name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias"))
+        (!other)
+            .then(|| name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias"))
     })?;
     let model = BertModel::load(strict.builder(), &config).map_err(bad_file(&files.weights))?;
     strict.finish(&files.weights)?;

@@ -8,7 +8,7 @@
 mod encoder;
 mod error;
 mod folder;
-// node
+pub mod node;
 mod strict;
 
 pub use encoder::{Encoded, Kind, TextEncoder};

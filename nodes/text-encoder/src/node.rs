@@ -79,7 +79,8 @@ impl Node for TextEncoderNode {
                     edges.send_boundary("questions", header.epoch, header.split)?;
                     edges.report_pass(header.epoch, header.split)?;
                 }
-                Kind::Tombstone => return Err(NodeError::contract("clips", "a clip nobody has decoded yet is given up")),
+                // A clip the source gave up: the model has its place from the other streams.
+                Kind::Tombstone => edges.send("questions", header, (Schema::Quarantine, message.batch))?,
                 Kind::End => {}
             }
         }
@@ -125,10 +126,11 @@ impl Questions {
 
     fn row(&mut self, message: &Message) -> Result<(Schema, RecordBatch), NodeError> {
         let broken = |e: String| NodeError::contract("clips", e);
+        let video = schema::utf8(&message.batch, "video").map_err(broken)?.value(0);
         let Some(encoder) = &self.encoder else {
             let words = tensor::view::<Int32Type>(&message.batch, "words").map_err(broken)?;
-            let row = BatchBuilder::new(Schema::QuestionWords).tensor_i32(words.values.to_vec(), 1, &words.shape);
-            return row.build().map_err(broken);
+            let row = BatchBuilder::new(Schema::QuestionWords).utf8([video]);
+            return row.tensor_i32(words.values.to_vec(), 1, &words.shape).build().map_err(broken);
         };
         let text = schema::utf8(&message.batch, "question").map_err(broken)?.value(0);
         if !self.known.contains_key(text) {
@@ -141,6 +143,7 @@ impl Questions {
         let mut features = encoded.features.clone();
         features.resize(self.max_tokens * encoder.width(), 0.0);
         BatchBuilder::new(Schema::QuestionFeatures)
+            .utf8([video])
             .tensor_f32(features, 1, &[self.max_tokens, encoder.width()])
             .int64([encoded.length as i64])
             .tensor_f32(encoded.pooled.clone(), 1, &[encoder.pooled_width()])

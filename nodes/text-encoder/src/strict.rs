@@ -38,14 +38,7 @@ impl Strict {
 }
 
 impl SimpleBackend for Strict {
-    fn get(
-        &self,
-        shape: Shape,
-        name: &str,
-        _: candle_nn::Init,
-        dtype: DType,
-        device: &Device,
-    ) -> TensorResult<Tensor> {
+    fn get(&self, shape: Shape, name: &str, _: candle_nn::Init, dtype: DType, device: &Device) -> TensorResult<Tensor> {
         let tensor = self.get_unchecked(name, dtype, device)?;
         if *tensor.shape() != shape {
             let msg = format!("shape mismatch for {name}");

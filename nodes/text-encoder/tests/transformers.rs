@@ -75,8 +75,13 @@ fn weights_are_exactly_those_of_the_sizes() {
     };
     let all = candle_core::safetensors::load(files("bert").weights, &Device::Cpu).unwrap();
     let mut more = all.clone();
-    more.insert("bert.encoder.layer.2.output.dense.bias".to_owned(), Tensor::zeros(16, candle_core::DType::F32, &Device::Cpu).unwrap());
-    assert!(matches!(refused(&more), Error::Unexpected { names, .. } if names == ["encoder.layer.2.output.dense.bias"]));
+    more.insert(
+        "bert.encoder.layer.2.output.dense.bias".to_owned(),
+        Tensor::zeros(16, candle_core::DType::F32, &Device::Cpu).unwrap(),
+    );
+    assert!(
+        matches!(refused(&more), Error::Unexpected { names, .. } if names == ["encoder.layer.2.output.dense.bias"])
+    );
     let mut fewer = all.clone();
     fewer.remove("bert.encoder.layer.1.output.dense.bias").unwrap();
     let error = refused(&fewer).to_string();

@@ -8,13 +8,14 @@ use copl_contract::schema::{BatchBuilder, Schema};
 use copl_contract::{EdgeSpec, Edges, Node, NodeError, NodeSpec};
 use copl_media::cache::Cache;
 use copl_media::limits::Limits;
-use copl_media::stream::{self, ClipWork};
+use copl_media::stream::{self, ClipFiles, ClipWork};
 
 use crate::frames::{FrameRule, FrameSettings, Frames, decode_frames_cached};
+use crate::pictures::decode_pictures;
 
 copl_contract::choice! {
     /// Which frame stands for a segment.
-    pub enum Rule { Centre = "centre", Linspace = "linspace" }
+    pub enum Rule { Centre = "centre", Sixteenth = "sixteenth", Linspace = "linspace" }
 }
 
 copl_contract::settings! {
@@ -23,7 +24,7 @@ copl_contract::settings! {
         "SEGMENTS" segments: usize = "10", "T, the segments (and frames) of a clip.";
         "SEGMENT_SECS" segment_secs: f64 = "1.0", "Length of a segment in seconds.";
         "SIZE" size: usize = "192", "Edge of the square frames in pixels; the encoder's image size.";
-        "FRAME_RULE" rule: Rule = "centre", "centre: the frame shown at the middle of each segment; linspace: frames at EXTRACT_FPS, then T of them spread evenly and cut to whole numbers, as the compared codebases do.";
+        "FRAME_RULE" rule: Rule = "centre", "centre: the frame shown at the middle of each segment; sixteenth: the last of sixteen a segment, the one AVSBench's masks belong to; linspace: frames at EXTRACT_FPS, then T of them spread evenly and cut to whole numbers, as the compared codebases do.";
         "EXTRACT_FPS" extract_fps: f64 = "1.0", "Frames a second the linspace rule picks from.";
         "MIN_SECS" min_secs: f64 = "0.5", "A shorter clip is quarantined; a clip that ends before its last segment repeats its last frame.";
         "WORKERS" workers: usize = "2", "Clips decoded at once, one ffmpeg process each.";
@@ -49,7 +50,7 @@ impl Node for VideoDecoder {
             name: "video-decoder",
             about: "T frames of each clip, RGB u8, one ffmpeg process a clip",
             settings: VideoDecoderSettings::specs(),
-            inputs: vec![EdgeSpec::required("clips", &[Schema::Clips], "clips to decode")],
+            inputs: vec![EdgeSpec::required("clips", copl_contract::spec::CLIPS, "clips to decode")],
             outputs: vec![
                 EdgeSpec::required(
                     "frames",
@@ -72,6 +73,7 @@ impl Node for VideoDecoder {
         let frames = FrameSettings {
             rule: match settings.rule {
                 Rule::Centre => FrameRule::Centre,
+                Rule::Sixteenth => FrameRule::Sixteenth,
                 Rule::Linspace => FrameRule::Linspace,
             },
             segments: settings.segments,
@@ -85,7 +87,10 @@ impl Node for VideoDecoder {
         let work = ClipWork {
             output: "frames",
             workers: settings.workers,
-            decode: move |path: &std::path::Path| decode_frames_cached(cache.as_deref(), path, &frames, &limits),
+            decode: move |files: &ClipFiles| match files.pictures.as_slice() {
+                [] => decode_frames_cached(cache.as_deref(), &files.path, &frames, &limits),
+                pictures => decode_pictures(pictures, &frames, &limits),
+            },
             notes: |frames: &Frames| frames.notes.clone(),
             batch: |frames: Frames| {
                 let shape = [frames.segments, frames.size, frames.size, 3];

@@ -1,11 +1,12 @@
 //! Node `copl-model`: frozen encoders, a prompt method and a head; trains them, evaluates them, keeps the best.
 //!
-//! Frames and spectrograms of a clip meet here by their place in the run. `BATCH` clips make a step: predictions go to the
+//! Frames, spectrogram and question of a clip meet here by their place in the run. `BATCH` clips make a step: predictions go to the
 //! loss node, which sends the gradient with respect to each prediction back; it is carried on through head, prompts and
 //! frozen encoders, and the optimizer steps. After each validation pass the loss node's verdict says whether these are the
 //! best parameters so far; the test split is predicted with the best.
 
 mod join;
+mod questions;
 mod running;
 mod settings;
 
@@ -13,7 +14,9 @@ use copl_contract::schema::Schema;
 use copl_contract::settings::Settings;
 use copl_contract::{EdgeSpec, Edges, Node, NodeError, NodeSpec};
 
-pub use settings::{CoplModelSettings, Precision, Task};
+pub use settings::{CoplModelSettings, Precision};
+
+pub use crate::config::Task;
 
 /// The node.
 #[derive(Debug)]
@@ -30,9 +33,14 @@ impl Node for CoplModel {
             inputs: vec![
                 EdgeSpec::required("frames", &[Schema::Frames], "the frames of each clip"),
                 EdgeSpec::required("spectrogram", &[Schema::Spectrogram], "the spectrogram segments of each clip"),
+                EdgeSpec::optional(
+                    "questions",
+                    &[Schema::QuestionWords, Schema::QuestionFeatures],
+                    "the question of each clip; needed by the task avqa, and by no other",
+                ),
                 EdgeSpec::required(
                     "gradients",
-                    &[Schema::Gradients, Schema::Verdict],
+                    copl_contract::spec::ANSWERS,
                     "the loss's gradients, and the verdict on each validation pass",
                 )
                 .feedback(),
@@ -40,7 +48,7 @@ impl Node for CoplModel {
             outputs: vec![
                 EdgeSpec::required(
                     "predictions",
-                    &[Schema::Predictions],
+                    copl_contract::spec::PREDICTIONS,
                     "predictions of each batch; a tombstone for a clip that was not decoded",
                 ),
                 EdgeSpec::optional(

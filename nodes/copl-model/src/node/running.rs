@@ -9,13 +9,25 @@ use copl_contract::events::{Event, ProgressMeter};
 use copl_contract::schema::{self, BatchBuilder, Schema};
 use copl_contract::{Edges, ExitCode, Header, Kind, Message, NodeError, Split, tensor};
 
-use super::join::{Join, Joined, images, segments};
+use super::join::{Clip, Join, Joined, images, segments};
+use super::questions::{Videos, questions};
 use super::settings::CoplModelSettings;
-use crate::config::MethodKind;
+use crate::config::{MethodKind, Task};
+use crate::heads::avqa::negatives::NegativePool;
+use crate::heads::avqa::{Asked, GROUNDING};
 use crate::methods::{ClipShape, full};
 use crate::model::{Batch, Graph, Model, OutputGradients, Predictions};
 use crate::train::{Adam, checkpoint};
 use crate::{device, weights};
+
+/// Schemas of a task's predictions and of the gradients that answer them.
+fn schemas(task: Task) -> (Schema, Schema) {
+    match task {
+        Task::Ave => (Schema::Predictions, Schema::Gradients),
+        Task::Avs => (Schema::MaskPredictions, Schema::MaskGradients),
+        Task::Avqa => (Schema::AnswerPredictions, Schema::AnswerGradients),
+    }
+}
 
 fn failed(error: impl std::fmt::Display) -> NodeError {
     NodeError::failed(ExitCode::NodeFailed, error)
@@ -36,6 +48,14 @@ pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(),
     Event::Device { name: name.clone() }.emit();
     Event::info(format!("{} on {name}", settings.method)).emit();
     table.text().lines().for_each(|line| Event::info(line).emit());
+    let asks = edges.input_names().any(|name| name == "questions");
+    if asks != (settings.task == Task::Avqa) {
+        let problem = if asks { "no task but avqa reads questions" } else { "the task avqa needs questions" };
+        return Err(NodeError::contract("questions", problem));
+    }
+    if let Some(path) = &settings.head_weights {
+        start_head(&model, path)?;
+    }
     let adam = Adam::new(settings.adam(), model.parameters()).map_err(failed)?;
     let mut node = Running {
         settings,
@@ -43,7 +63,8 @@ pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(),
         model,
         adam,
         device,
-        join: Join::default(),
+        join: Join::new(asks),
+        pool: NegativePool::new(settings.negatives, settings.seed),
         batch: Vec::new(),
         step: 0,
         best: None,
@@ -63,6 +84,23 @@ pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(),
     Ok(())
 }
 
+/// Starts the grounding layers of the head from a checkpoint; all of them must be there.
+fn start_head(model: &Model, path: &Path) -> Result<(), NodeError> {
+    let missing = |e: crate::Error| NodeError::failed(ExitCode::Missing, e);
+    let (stored, _) = checkpoint::read_tensors(path, &Device::Cpu).map_err(missing)?;
+    let grounding = |name: &str| GROUNDING.iter().any(|layer| name.starts_with(layer));
+    let mut all = model.parameters().snapshot().map_err(failed)?;
+    let names: Vec<String> = all.keys().filter(|name| grounding(name)).cloned().collect();
+    for name in &names {
+        let problem =
+            || crate::Error::BadFile { path: path.to_owned(), reason: format!("it holds no tensor '{name}'") };
+        all.insert(name.clone(), stored.get(name).ok_or_else(problem).map_err(missing)?.clone());
+    }
+    model.parameters().load(&path.display().to_string(), &all).map_err(missing)?;
+    Event::info(format!("{} tensors of the head start from {}", names.len(), path.display())).emit();
+    Ok(())
+}
+
 struct Running<'a> {
     settings: &'a CoplModelSettings,
     edges: &'a mut Edges,
@@ -70,7 +108,8 @@ struct Running<'a> {
     adam: Adam,
     device: Device,
     join: Join,
-    batch: Vec<(Message, Message)>,
+    pool: NegativePool,
+    batch: Vec<Box<Clip>>,
     step: u64,
     best: Option<BTreeMap<String, Tensor>>,
     progress: ProgressMeter,
@@ -79,8 +118,8 @@ struct Running<'a> {
 impl Running<'_> {
     fn take(&mut self, joined: Joined) -> Result<(), NodeError> {
         match joined {
-            Joined::Clip { frames, spectrogram } => {
-                self.batch.push((frames, spectrogram));
+            Joined::Clip(clip) => {
+                self.batch.push(clip);
                 if self.batch.len() == self.settings.batch { self.step() } else { Ok(()) }
             }
             Joined::Tombstone(message) => {
@@ -94,12 +133,15 @@ impl Running<'_> {
     /// One step with the clips of the batch.
     fn step(&mut self) -> Result<(), NodeError> {
         let clips = std::mem::take(&mut self.batch);
-        let Some(header) = clips.first().map(|(frames, _)| frames.header.clone()) else { return Ok(()) };
+        let Some(header) = clips.first().map(|clip| clip.frames.header.clone()) else { return Ok(()) };
         if header.split == Split::Test {
             self.restore_best()?;
         }
         let start = Instant::now();
-        let batch = self.tensors(&clips)?;
+        let batch = match self.settings.task {
+            Task::Avqa => self.asked(&clips, &header)?,
+            Task::Ave | Task::Avs => self.tensors(clips.iter().map(Box::as_ref))?,
+        };
         let training = header.split == Split::Train;
         let (predictions, graph) = if training {
             self.model.forward(&batch).map(|(p, g)| (p, Some(g))).map_err(failed)?
@@ -107,54 +149,74 @@ impl Running<'_> {
             (self.model.predict(&batch).map_err(failed)?, None)
         };
         let rows = self.prediction_rows(&clips, &predictions)?;
+        let others: Vec<&'static str> = predictions.others.iter().map(|(name, _)| *name).collect();
         self.edges.stats().compute(start.elapsed());
         let header = Header { clip: String::new(), ..header }.with_step(self.step);
         self.edges.send("predictions", header.clone(), rows)?;
         if let Some(graph) = graph {
-            self.learn(&header, graph)?;
+            self.learn(&header, graph, &others)?;
             self.step += 1;
         }
-        for (frames, _) in &clips {
-            self.progress.clip(frames.header.epoch, frames.header.split);
+        for clip in &clips {
+            self.progress.clip(clip.frames.header.epoch, clip.frames.header.split);
         }
         Ok(())
     }
 
-    fn tensors(&self, clips: &[(Message, Message)]) -> Result<Batch, NodeError> {
+    /// A batch of questions: each video once, what is asked of it, and frames of other videos. Those of the training
+    /// videos are kept for later draws.
+    fn asked(&mut self, clips: &[Box<Clip>], header: &Header) -> Result<Batch, NodeError> {
+        let videos = Videos::of(clips)?;
+        let mut batch = self.tensors(videos.first.iter().copied())?;
+        if header.split == Split::Train {
+            videos.remember(&mut self.pool, &self.model, &batch.frames)?;
+        }
+        batch.questions = Some(Asked {
+            questions: questions(clips, &self.device)?,
+            negatives: videos.negatives(&self.pool, self.settings.segments, header.position).map_err(failed)?,
+            videos: Tensor::new(videos.of.as_slice(), &self.device).map_err(failed)?,
+            step: self.step,
+        });
+        Ok(batch)
+    }
+
+    fn tensors<'c>(&self, clips: impl Iterator<Item = &'c Clip>) -> Result<Batch, NodeError> {
         let t = self.settings.segments;
         let inputs = self.model.inputs();
         let (mut pictures, mut spectra) = (Vec::new(), Vec::new());
-        for (frames, spectrogram) in clips {
-            pictures.extend(images(frames, t, inputs.visual)?);
-            spectra.extend_from_slice(segments(spectrogram, t, inputs.audio)?);
+        let mut count = 0;
+        for clip in clips {
+            pictures.extend(images(&clip.frames, t, inputs.visual)?);
+            spectra.extend_from_slice(segments(&clip.spectrogram, t, inputs.audio)?);
+            count += 1;
         }
-        let shape = ClipShape { clips: clips.len(), segments: t };
+        let shape = ClipShape { clips: count, segments: t };
         Batch::from_slices(&pictures, &spectra, shape, inputs, &self.device).map_err(failed)
     }
 
     fn prediction_rows(
         &self,
-        clips: &[(Message, Message)],
+        clips: &[Box<Clip>],
         p: &Predictions,
     ) -> Result<(Schema, arrow::array::RecordBatch), NodeError> {
         let values = |t: &Tensor| -> Result<(Vec<f32>, Vec<usize>), NodeError> {
             let values = t.flatten_all().and_then(|t| t.to_vec1::<f32>()).map_err(failed)?;
             Ok((values, t.dims()[1..].to_vec()))
         };
-        let (logits, visual, audio) = (values(&p.logits)?, values(&p.visual_features)?, values(&p.audio_features)?);
-        BatchBuilder::new(Schema::Predictions)
-            .utf8(clips.iter().map(|(f, _)| &f.header.clip))
-            .int64(clips.iter().map(|(f, _)| f.header.position as i64))
-            .tensor_f32(logits.0, clips.len(), &logits.1)
-            .tensor_f32(visual.0, clips.len(), &visual.1)
-            .tensor_f32(audio.0, clips.len(), &audio.1)
-            .build()
-            .map_err(|e| NodeError::contract("predictions", e))
+        let mut row = BatchBuilder::new(schemas(self.settings.task).0)
+            .utf8(clips.iter().map(|clip| &clip.frames.header.clip))
+            .int64(clips.iter().map(|clip| clip.frames.header.position as i64));
+        let others = p.others.iter().map(|(_, tensor)| tensor);
+        for tensor in [&p.logits].into_iter().chain(others).chain([&p.visual_features, &p.audio_features]) {
+            let (values, shape) = values(tensor)?;
+            row = row.tensor_f32(values, clips.len(), &shape);
+        }
+        row.build().map_err(|e| NodeError::contract("predictions", e))
     }
 
     /// Waits for the loss's gradients, carries them back and steps the optimizer.
-    fn learn(&mut self, header: &Header, graph: Graph) -> Result<(), NodeError> {
-        let message = self.answer(Schema::Gradients)?;
+    fn learn(&mut self, header: &Header, graph: Graph, others: &[&'static str]) -> Result<(), NodeError> {
+        let message = self.answer(schemas(self.settings.task).1)?;
         if message.header.step != header.step {
             return Err(NodeError::contract(
                 "gradients",
@@ -170,6 +232,7 @@ impl Running<'_> {
         };
         let gradients = OutputGradients {
             logits: gradient("logits")?,
+            others: others.iter().map(|name| gradient(name)).collect::<Result<_, _>>()?,
             visual_features: Some(gradient("visual_features")?),
             audio_features: Some(gradient("audio_features")?),
         };
@@ -204,23 +267,25 @@ impl Running<'_> {
             let broken = |e: String| NodeError::contract("gradients", e);
             let best = schema::int64(&verdict.batch, "best").map_err(broken)?.value(0) == 1;
             let value = schema::float64(&verdict.batch, "value").map_err(broken)?.value(0);
-            self.keep(header, "last", false, value)?;
+            let metric = schema::utf8(&verdict.batch, "metric").map_err(broken)?.value(0).to_owned();
+            let metric = (metric.as_str(), value);
+            self.keep(header, "last", false, metric)?;
             if best {
                 self.best = Some(self.model.parameters().snapshot().map_err(failed)?);
-                self.keep(header, "best", true, value)?;
+                self.keep(header, "best", true, metric)?;
             }
         }
         self.edges.report_pass(header.epoch, header.split)
     }
 
     /// Writes the parameters to the run's folder and says so in the report.
-    fn keep(&mut self, header: &Header, name: &str, best: bool, value: f64) -> Result<(), NodeError> {
+    fn keep(&mut self, header: &Header, name: &str, best: bool, metric: (&str, f64)) -> Result<(), NodeError> {
         let relative = Path::new("checkpoints").join(format!("{name}.safetensors"));
         let path = self.edges.place().run_dir.join(&relative);
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|e| failed(format!("{}: {e}", folder.display())))?;
         }
-        let metrics = [("val/accuracy".to_owned(), value), ("epoch".to_owned(), f64::from(header.epoch))].into();
+        let metrics = [(format!("val/{}", metric.0), metric.1), ("epoch".to_owned(), f64::from(header.epoch))].into();
         let card = checkpoint::write_adapters(&path, &self.model, &metrics).map_err(failed)?;
         if let (Some(file), MethodKind::Full, true) = (&self.settings.save_encoder, self.settings.method, best) {
             full::save_encoder(file, &self.model).map_err(failed)?;

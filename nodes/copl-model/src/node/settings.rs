@@ -6,10 +6,16 @@ use std::str::FromStr;
 use candle_core::{DType, Device};
 use copl_contract::settings::{Env, SettingValue, Settings};
 
-use crate::config::{CoplConfig, FramePrompts, Granularity, HeadKind, MethodKind, ModelConfig, PromptBias, SHARED};
+use crate::config::{
+    CoplConfig, FramePrompts, Granularity, HeadKind, MethodKind, ModelConfig, PromptBias, SHARED, Task,
+};
 use crate::encoders::{self, Modality};
+use crate::heads::avs::{MASK_UNIT, WIDTH_UNIT};
 use crate::kernels::{Execution, Stages};
 use crate::train::{AdamConfig, Schedule};
+
+/// Attention heads of question answering, as the official code has them.
+const HEADS: usize = 4;
 
 macro_rules! word_settings {
     ($($t:ty),*) => {$(
@@ -33,7 +39,7 @@ macro_rules! word_settings {
         }
     )*};
 }
-word_settings!(MethodKind, Granularity, PromptBias, FramePrompts, HeadKind);
+word_settings!(Task, MethodKind, Granularity, PromptBias, FramePrompts, HeadKind);
 
 impl SettingValue for Schedule {
     const TYPE: &'static str = "constant, step:EPOCHS:FACTOR or cosine:WARMUP:TOTAL";
@@ -97,24 +103,27 @@ impl SettingValue for EncoderName {
     }
 }
 
-copl_contract::choice! {
-    /// The task.
-    pub enum Task { Ave = "ave" }
-}
-
 copl_contract::settings! {
     /// Settings of `copl-model`.
     pub struct CoplModelSettings {
-        "TASK" task: Task = "ave", "The task; it decides the head.";
+        "TASK" task: Task = "ave", "The task, which decides the head: ave (event localisation), avs (segmentation), avqa (question answering).";
         "METHOD" method: MethodKind = "copl", "How the encoders are adapted: copl (collaborative prompts), linear-probe (frozen encoders and a head), full (every weight; to make an encoder).";
         "VISUAL_ENCODER" visual_encoder: EncoderName = "swin-v2-large-192", "Encoder of the frames, by preset name (`copl nodes describe copl-model` lists them).";
         "AUDIO_ENCODER" audio_encoder: EncoderName = "shared", "Encoder of the spectrograms: shared, or a preset name.";
         "VISUAL_WEIGHTS" visual_weights: Option<String> = "", "Its weights: a file (safetensors or PyTorch's), hub:OWNER/NAME/FILE, or `random`; unset for those inside the program or in the hub's cache (`copl weights list`).";
         "AUDIO_WEIGHTS" audio_weights: Option<String> = "", "Weights of the audio encoder where it is not shared; as VISUAL_WEIGHTS.";
-        "CLASSES" classes: usize = "29", "Classes a segment is sorted into, background included.";
+        "CLASSES" classes: usize = "29", "Classes a segment is sorted into, background included; or answers to questions.";
         "SEGMENTS" segments: usize = "10", "T, the segments of a clip.";
-        "HEAD" head: HeadKind = "linear", "linear (the paper's words), or two-linear with 512 between (the compared codebases).";
-        "BATCH" batch: usize = "2", "Clips a step.";
+        "HEAD" head: HeadKind = "linear", "With TASK ave: linear (the paper's words), or two-linear with 512 between (the compared codebases).";
+        "MASK_SIZE" mask_size: usize = "224", "With TASK avs: rows and columns of the masks, a multiple of 32.";
+        "DECODER_WIDTH" decoder_width: usize = "256", "With TASK avs: width of the decoder, a multiple of 8; its maps, audio feature and output keep the official proportions to it.";
+        "HEAD_WIDTH" head_width: usize = "512", "With TASK avqa: width of the head, a multiple of 4.";
+        "QUESTION_WIDTH" question_width: Option<usize> = "", "With TASK avqa: width of the vector a text encoder makes of a question (CLIP 512, BERT 768, MiniLM 384); unset: questions come as word ids, for the LSTM in the head.";
+        "VOCABULARY" vocabulary: usize = "93", "With TASK avqa: word ids are below this.";
+        "DROPOUT" dropout: f64 = "0.1", "With TASK avqa: rate of dropout in the head.";
+        "NEGATIVES" negatives: usize = "16", "With TASK avqa: training videos whose maps are kept, to draw frames that must not match from; as many as the split has for the official draw.";
+        "HEAD_WEIGHTS" head_weights: Option<PathBuf> = "", "With TASK avqa: a checkpoint of grounding pretraining (dataflows/music-avqa-grounding.yml), whose grounding layers the head starts from.";
+        "BATCH" batch: usize = "2", "Clips a step; with TASK avqa questions, those of a video sharing its features.";
         "LR_PROMPTS" lr_prompts: f64 = "0.001", "Learning rate of prompts, and of all that is not the head.";
         "LR_HEAD" lr_head: f64 = "0.00001", "Learning rate of the head.";
         "SCHEDULE" schedule: Schedule = "constant", "How both rates change: constant; step:EPOCHS:FACTOR; cosine:WARMUP_STEPS:TOTAL_STEPS.";
@@ -144,6 +153,7 @@ impl CoplModelSettings {
     /// The model these settings describe.
     pub fn model(&self) -> ModelConfig {
         ModelConfig {
+            task: self.task,
             method: self.method,
             copl: CoplConfig {
                 global: self.global,
@@ -162,6 +172,13 @@ impl CoplModelSettings {
             segments: self.segments,
             classes: self.classes,
             head: self.head,
+            mask_size: self.mask_size,
+            decoder_width: self.decoder_width,
+            head_width: self.head_width,
+            head_attention: HEADS,
+            vocabulary: self.vocabulary,
+            question_width: self.question_width,
+            dropout: self.dropout,
             consistency: self.align,
             seed: self.seed,
             visual_encoder: self.visual_encoder.0.clone(),
@@ -230,6 +247,23 @@ pub(super) fn check(env: &Env) -> Result<(), (String, String)> {
         [("LR_PROMPTS", s.lr_prompts), ("LR_HEAD", s.lr_head)].into_iter().find(|(_, r)| !(*r >= 0.0 && r.is_finite()))
     {
         return Err((key.to_owned(), format!("{rate} is no learning rate")));
+    }
+    if s.task == Task::Avs {
+        for (key, value, unit) in
+            [("MASK_SIZE", s.mask_size, MASK_UNIT), ("DECODER_WIDTH", s.decoder_width, WIDTH_UNIT)]
+        {
+            if value == 0 || !value.is_multiple_of(unit) {
+                return Err((key.to_owned(), format!("{value} is no multiple of {unit}")));
+            }
+        }
+    }
+    if s.task == Task::Avqa {
+        if s.head_width == 0 || !s.head_width.is_multiple_of(HEADS) {
+            return Err(("HEAD_WIDTH".to_owned(), format!("{} is no multiple of {HEADS}", s.head_width)));
+        }
+        if !(0.0..1.0).contains(&s.dropout) {
+            return Err(("DROPOUT".to_owned(), format!("{} is no share below 1", s.dropout)));
+        }
     }
     if s.save_encoder.is_some() && s.method != MethodKind::Full {
         return Err(("SAVE_ENCODER".to_owned(), "only METHOD full changes an encoder's weights".to_owned()));

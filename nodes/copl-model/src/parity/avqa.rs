@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::fixture::Fixture;
 use super::{Measure, ParityReport};
 use crate::error::{Error, Result};
-use crate::heads::avqa::{AvqaConfig, AvqaHead, AvqaInput, QuestionKind, Questions};
+use crate::heads::avqa::{Avst, AvstConfig, AvstInput, QuestionKind, Questions};
 use crate::kernels::Execution;
 use crate::loss::answer_loss;
 use crate::weights::{TensorSpec, Tensors, check_names};
@@ -29,7 +29,7 @@ struct Config {
 pub(super) fn compare(fixture: &Fixture, execution: Execution, report: &mut ParityReport) -> Result<()> {
     let Config { width, audio_dim: audio, heads, vocabulary, answers } = fixture.config()?;
     let question = QuestionKind::Words { vocabulary };
-    let head = AvqaHead::new(AvqaConfig { visual: width, audio, width, heads, question, answers }, execution)?;
+    let head = Avst::new(AvstConfig { visual: width, audio, width, heads, question, answers }, execution)?;
     let specs: Vec<TensorSpec> = head.parameters().into_iter().map(|spec| spec.tensor).collect();
     let stored = fixture.under("param.");
     check_names(&fixture.origin(), stored.iter().map(|(name, t)| (name.as_str(), t.dims())), &specs)?;
@@ -51,7 +51,7 @@ pub(super) fn compare(fixture: &Fixture, execution: Execution, report: &mut Pari
         stored.values().next().map(Tensor::device).ok_or_else(|| Error::Config("an empty head".to_string()))?;
     let questions = fixture.get("input.question")?.to_dtype(DType::U32)?;
     let count = questions.dim(0)?;
-    let input = AvqaInput {
+    let input = AvstInput {
         maps: maps("visual_positive")?,
         audio: all.get("audio")?,
         negatives: Some(maps("visual_negative")?),

@@ -1,172 +1,117 @@
-//! Audio-visual question answering: the head of the official MUSIC-AVQA code (AVST), of any width.
+//! Audio-visual question answering: the official head (`network`) on the encoders' features.
 //!
-//! Per second, the sound is grounded in the frame (`grounding`); the question (`question`) attends to the seconds of both
-//! modalities (`attention`); both answers, each with the mean of its seconds, are joined, multiplied with the question, and
-//! sorted into one of the answers. Beside it stands the match of each second's sound with its own frame and with a frame of
-//! another video. Names are the official code's, and of LAVISH's (`yb_fc_v`, from token maps to the head's width; there only
-//! where widths differ); `fc_a1` takes pooled audio features, in LAVISH's code `yb_fc_a` does. Layers declared there and
-//! never used are left out. `fc_ans` has `answers` rows.
-//!
-//! Features of a video do not depend on the question: a batch holds V videos and Q questions, and says whose each is.
+//! The visual map is that of the last block after the final norm (LAVISH: 6 x 6 x 1536), ViT's class token left out; the
+//! sound is the pooled feature. Features of a video do not depend on the question, so a batch holds V videos and Q
+//! questions and says whose each is: a video about which five questions are asked is encoded once.
 
 mod attention;
 mod grounding;
 pub mod negatives;
+mod network;
 mod question;
 
-use attention::Attention;
-use candle_core::Tensor;
-pub use question::{QuestionKind, Questions};
+use candle_core::{DType, Tensor};
 
+pub use self::network::{Avst, AvstConfig, AvstInput, AvstOutput};
+pub use self::question::{QuestionKind, Questions};
+use super::dropout::Dropout;
+use super::{Head, HeadInput, HeadOutput};
+use crate::config::ModelConfig;
+use crate::encoders::{Architecture, MapSize, Maps};
 use crate::error::{Error, Result};
-use crate::heads::dropout::Dropout;
-use crate::heads::layers::{dense, linear_specs};
-use crate::kernels::{Execution, relu};
+use crate::kernels::Execution;
 use crate::parameters::ParamSpec;
 use crate::weights::Tensors;
 
-/// Sizes of a head.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AvqaConfig {
-    /// Width of the visual token maps.
-    pub visual: usize,
-    /// Width of the pooled audio features.
-    pub audio: usize,
-    /// Width of the head (512), a multiple of 4 and of `heads`.
-    pub width: usize,
-    /// Attention heads (4).
-    pub heads: usize,
-    /// How questions come.
-    pub question: QuestionKind,
-    /// Answers to choose from (42).
-    pub answers: usize,
-}
+/// Names of what learns in grounding pretraining, and initialises a head from it: the official fc_a1, fc_a2, fc_gl, fc1 to
+/// fc4, and the projection of the maps.
+pub const GROUNDING: [&str; 8] = ["yb_fc_v.", "fc_a1.", "fc_a2.", "fc_gl.", "fc1.", "fc2.", "fc3.", "fc4."];
 
-/// A batch as the head takes it.
+/// What is asked about the videos of a batch.
 #[derive(Debug, Clone)]
-pub struct AvqaInput {
-    /// Token maps of each video's frames, [V T, L, d_v].
-    pub maps: Tensor,
-    /// Pooled audio features, [V, T, d_a].
-    pub audio: Tensor,
-    /// Token maps of frames of other videos, [Q T, L, d_v]; none where no match is learned, as in evaluation.
-    pub negatives: Option<Tensor>,
+pub struct Asked {
     /// The questions.
     pub questions: Questions,
-    /// The video each question is about, u32 `[Q]`.
+    /// The video of the batch each is about, u32 `[Q]`.
     pub videos: Tensor,
-}
-
-/// What the head says of a batch.
-#[derive(Debug, Clone)]
-pub struct AvqaOutput {
-    /// [Q, answers]
-    pub answers: Tensor,
-    /// Match of sounds with their own frames, [Q, T, 2].
-    pub positive: Tensor,
-    /// Match with the frames of other videos, [Q, T, 2], where there were any.
-    pub negative: Option<Tensor>,
+    /// Token maps of frames of other videos, [Q T, L, d_v] ([`negatives`]); none if no other video is known.
+    pub negatives: Option<Tensor>,
+    /// The training step, for dropout.
+    pub step: u64,
 }
 
 /// The head.
 #[derive(Debug, Clone)]
 pub struct AvqaHead {
-    config: AvqaConfig,
-    visual: Attention,
-    audio: Attention,
-    execution: Execution,
+    network: Avst,
+    map: MapSize,
+    dropout: f64,
+    seed: u64,
 }
 
 impl AvqaHead {
-    /// Of these sizes.
+    /// On encoders of these sizes.
     ///
     /// # Errors
-    /// If the width cannot be divided as the layers need it.
-    pub fn new(config: AvqaConfig, execution: Execution) -> Result<Self> {
-        let (width, heads) = (config.width, config.heads);
-        if heads == 0 || width == 0 || !width.is_multiple_of(heads) || !width.is_multiple_of(4) {
-            return Err(Error::Config(format!(
-                "a head of width {width} needs a multiple of 4 and of its {heads} heads"
-            )));
-        }
-        let visual = Attention {
-            attention: "attn_v",
-            layers: ["linear11", "linear12"],
-            norm: "norm1",
-            dropouts: ["dropout1", "dropout2"],
-            heads,
+    /// If the width cannot be divided as the layers need it, or the encoder's tokens make no map.
+    pub fn new(
+        config: &ModelConfig,
+        visual: &Architecture,
+        audio: &Architecture,
+        execution: Execution,
+    ) -> Result<Self> {
+        let map = visual.maps(Maps::Final)?.pop();
+        let map = map.ok_or_else(|| Error::Config(format!("{} has no token maps", visual.name)))?;
+        let question = match config.question_width {
+            Some(width) => QuestionKind::Vector { width },
+            None => QuestionKind::Words { vocabulary: config.vocabulary },
         };
-        let audio = Attention {
-            attention: "attn_a",
-            layers: ["linear21", "linear22"],
-            norm: "norm2",
-            dropouts: ["dropout3", "dropout4"],
-            heads,
+        let sizes = AvstConfig {
+            visual: map.width,
+            audio: audio.out_dim(),
+            width: config.head_width,
+            heads: config.head_attention,
+            question,
+            answers: config.classes,
         };
-        Ok(Self { config, visual, audio, execution })
+        Ok(Self { network: Avst::new(sizes, execution)?, map, dropout: config.dropout, seed: config.seed })
     }
 
-    /// What it learns.
-    pub fn parameters(&self) -> Vec<ParamSpec> {
-        let AvqaConfig { visual, audio, width, question, answers, .. } = self.config;
-        let mut specs = question.parameters(width);
-        if visual != width {
-            specs.extend(linear_specs("yb_fc_v", visual, width));
-        }
-        specs.extend(linear_specs("fc_a1", audio, width));
-        specs.extend(linear_specs("fc_a2", width, width));
-        specs.extend(grounding::parameters(width));
-        specs.extend(self.visual.parameters(width));
-        specs.extend(self.audio.parameters(width));
-        specs.extend(linear_specs("fc_fusion", 2 * width, width));
-        specs.extend(linear_specs("fc_ans", width, answers));
-        specs
+    /// The tokens of a map that stand for places.
+    fn places(&self, map: &Tensor) -> Result<Tensor> {
+        Ok(map.narrow(1, self.map.skip, self.map.side * self.map.side)?.contiguous()?)
+    }
+}
+
+impl Head for AvqaHead {
+    fn maps(&self) -> Maps {
+        Maps::Final
     }
 
-    /// Answers and matches of a batch; `dropout` in training (the official rate is 0.1).
-    ///
-    /// # Errors
-    /// If shapes do not fit or a parameter is absent.
-    pub fn forward(&self, parameters: &Tensors, input: &AvqaInput, dropout: Option<&Dropout>) -> Result<AvqaOutput> {
-        let (videos, seconds, _) = input.audio.dims3()?;
-        let (questions, width) = (input.videos.dim(0)?, self.config.width);
-        let per_question = |x: &Tensor| x.reshape((videos, seconds, width))?.index_select(&input.videos, 0);
-        let layer = |name: &str, x: &Tensor| dense(parameters, name, x, self.execution);
-
-        let sounds = input.audio.reshape((videos * seconds, self.config.audio))?;
-        let sounds = layer("fc_a2", &relu(&layer("fc_a1", &sounds)?, self.execution)?)?;
-        let maps = self.projected(parameters, &input.maps)?;
-        let frames = grounding::ground(parameters, &maps, &sounds, self.execution)?;
-        let matched = grounding::matches(parameters, &sounds, &frames, self.execution)?;
-        let positive = matched.reshape((videos, seconds, 2))?.index_select(&input.videos, 0)?;
-        let (sounds, frames) = (per_question(&sounds)?, per_question(&frames)?);
-        let negative = match &input.negatives {
-            None => None,
-            Some(maps) => {
-                let maps = self.projected(parameters, maps)?;
-                let sounds = sounds.reshape((questions * seconds, width))?;
-                let frames = grounding::ground(parameters, &maps, &sounds, self.execution)?;
-                let matched = grounding::matches(parameters, &sounds, &frames, self.execution)?;
-                Some(matched.reshape((questions, seconds, 2))?)
-            }
-        };
-
-        let question = self.config.question.forward(parameters, &input.questions, self.execution)?;
-        let asked = |attention: &Attention, x: &Tensor| -> Result<Tensor> {
-            let attended = attention.forward(parameters, &question, x, dropout, self.execution)?;
-            Ok((attended + x.mean(1)?)?)
-        };
-        let both = Tensor::cat(&[&asked(&self.audio, &sounds)?, &asked(&self.visual, &frames)?], 1)?;
-        let fused = (layer("fc_fusion", &both.tanh()?)? * question)?.tanh()?;
-        Ok(AvqaOutput { answers: layer("fc_ans", &fused)?, positive, negative })
+    fn parameters(&self) -> Vec<ParamSpec> {
+        self.network.parameters()
     }
 
-    /// Token maps at the head's width.
-    fn projected(&self, parameters: &Tensors, maps: &Tensor) -> Result<Tensor> {
-        if self.config.visual == self.config.width {
-            return Ok(maps.contiguous()?);
-        }
-        dense(parameters, "yb_fc_v", maps, self.execution)
+    /// Logits [Q, answers]; `match_positive` and `match_negative` [Q, T, 2].
+    fn predict(&self, parameters: &Tensors, _: &Tensors, input: HeadInput<'_>) -> Result<HeadOutput> {
+        let HeadInput { features, questions, training, .. } = input;
+        let asked = questions.ok_or_else(|| Error::Config("question answering without questions".to_string()))?;
+        let map = features.maps.last().ok_or_else(|| Error::Config("no token map was kept".to_string()))?;
+        let input = AvstInput {
+            maps: self.places(map)?,
+            audio: features.audio.clone(),
+            negatives: asked.negatives.as_ref().map(|maps| self.places(maps)).transpose()?,
+            questions: asked.questions.clone(),
+            videos: asked.videos.clone(),
+        };
+        let dropout = training.then_some(Dropout { rate: self.dropout, seed: self.seed, step: asked.step });
+        let AvstOutput { answers, positive, negative } = self.network.forward(parameters, &input, dropout.as_ref())?;
+        let negative = match negative {
+            Some(negative) => negative,
+            None => Tensor::full(f32::NAN, positive.shape(), positive.device())?.to_dtype(DType::F32)?,
+        };
+        let others = vec![("match_positive", positive), ("match_negative", negative)];
+        Ok(HeadOutput { logits: answers, others, buffers: Default::default() })
     }
 }
 
