@@ -187,9 +187,9 @@ where
                     let files = ClipFiles::of(&message).map_err(|e| NodeError::contract("clips", e))?;
                     let decoded = newest.as_ref() != Some(&files);
                     if decoded {
+                        newest = Some(files.clone());
                         let (decode, files) = (decode.clone(), files.clone());
                         pool.submit(move || decode(&files));
-                        newest = Some(files.clone());
                     }
                     pending.push_back(Pending::Clip { header: message.header, files, decoded });
                 }

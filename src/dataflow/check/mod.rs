@@ -1,7 +1,8 @@
 //! Everything about a dataflow that can be refused before a process is started.
 //!
 //! One file a question: its [`shape`], [`keys`] that nobody knows, [`nodes`] and their kinds, their [`mod@env`] settings, their
-//! [`ports`], the [`links`] between them, [`cycles`], and whether the [`queues`] hold what is under way. Nodes of other
+//! [`ports`], the [`links`] between them, [`cycles`], whether the [`queues`] hold what is under way, and whether dataset and
+//! model are of one [`task`]. Nodes of other
 //! programs (`path` other than `copl`) are checked for keys and links only.
 
 mod cycles;
@@ -12,6 +13,7 @@ mod nodes;
 mod ports;
 mod queues;
 mod shape;
+mod task;
 
 use copl_contract::NodeSpec;
 
@@ -36,7 +38,9 @@ pub fn check(file: &str, text: &str, overrides: &[String], specs: &[NodeSpec]) -
     }
     let mut found = overrides::apply(&mut document, &changes);
     let flow = Flow::new(&document, specs);
-    for part in [keys::check, nodes::check, env::check, ports::check, links::check, cycles::check, queues::check] {
+    let parts: [fn(&Flow<'_>) -> Vec<Diagnostic>; 8] =
+        [keys::check, nodes::check, env::check, ports::check, links::check, cycles::check, queues::check, task::check];
+    for part in parts {
         found.extend(part(&flow));
     }
     found.sort_by_key(|d| (d.file != file, d.line, d.column));
