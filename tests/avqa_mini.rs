@@ -10,7 +10,7 @@ use copl_reports::tables::Table;
 
 const FLOW: &str = "music-avqa-mini.yml";
 
-/// A made set of 6 training, 2 validation and 2 test videos, five questions each.
+/// A made set of 6 training, 2 validation and 2 test videos, ten questions each.
 fn tiny_avqa(folder: &Path) -> PathBuf {
     let path = folder.join("avqa");
     let made = copl()
@@ -48,11 +48,11 @@ fn a_run_answers_questions_and_starts_from_grounding() {
     assert!(done.status.success(), "{said}");
     assert!(said.contains("tensors of the head start from"), "{said}");
     let folder = run_folder(work.path());
-    // 2 x (30 train + 10 val) + 10 test questions, each with one row.
-    assert_eq!(copl_reports::read(&folder, Table::Samples).unwrap().height(), 90);
+    // 2 x (60 train + 20 val) + 20 test questions, each with one row.
+    assert_eq!(copl_reports::read(&folder, Table::Samples).unwrap().height(), 180);
     let answers = copl_reports::read(&folder, Table::Answers).unwrap();
-    assert_eq!(answers.height(), 2 * 10 + 10, "evaluated questions are shown");
-    assert_eq!(metric(&folder, "test", "questions"), Some(10.0));
+    assert_eq!(answers.height(), 2 * 20 + 20, "evaluated questions are shown");
+    assert_eq!(metric(&folder, "test", "questions"), Some(20.0));
     for name in ["accuracy", "majority", "match_accuracy", "accuracy/AVQ"] {
         let value = metric(&folder, "test", name);
         assert!(value.is_some_and(|value| (0.0..=100.0).contains(&value)), "{name}: {value:?}");
