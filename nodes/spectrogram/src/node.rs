@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use copl_contract::schema::{BatchBuilder, Schema};
 use copl_contract::settings::{Env, Settings};
+use copl_contract::spec::Axis;
 use copl_contract::{EdgeSpec, Edges, Node, NodeError, NodeSpec};
 use copl_media::cache::Cache;
 use copl_media::error::{BadClip, MediaError, ReasonCode, Stage};
@@ -148,6 +149,16 @@ fn check(env: &Env) -> Result<(), (String, String)> {
     SpectrogramSettings::from_env(env)?.front().map(|_| ())
 }
 
+/// [T, time, mel] of the segments.
+fn shape(env: &Env) -> Option<Vec<Axis>> {
+    let settings = SpectrogramSettings::from_env(env).ok()?;
+    let [segments, frames, mels] = settings.front().ok()?.shape();
+    Some(match settings.kind {
+        Kind::Kaldi => vec![(segments, "SEGMENTS"), (frames, "FRAMES"), (mels, "MELS")],
+        Kind::HtsAt => vec![(segments, "SEGMENTS"), (frames, "TILE_SECS"), (mels, "KIND")],
+    })
+}
+
 /// What turns a waveform into segments.
 enum Front {
     Kaldi(Fbank),
@@ -206,7 +217,8 @@ impl Node for Spectrogram {
                     "segments",
                     &[Schema::Spectrogram],
                     "the segments of each clip, in the clips' order; a tombstone for a clip that cannot be decoded",
-                ),
+                )
+                .shaped(shape),
                 EdgeSpec::optional("report", copl_contract::spec::REPORT_TABLES, "rows of the `nodes` table"),
             ],
             check,

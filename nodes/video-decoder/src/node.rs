@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use copl_contract::schema::{BatchBuilder, Schema};
+use copl_contract::settings::{Env, Settings};
+use copl_contract::spec::Axis;
 use copl_contract::{EdgeSpec, Edges, Node, NodeError, NodeSpec};
 use copl_media::cache::Cache;
 use copl_media::limits::Limits;
@@ -37,6 +39,12 @@ copl_contract::settings! {
     }
 }
 
+/// [T, H, W, 3] of the frames.
+fn shape(env: &Env) -> Option<Vec<Axis>> {
+    let settings = VideoDecoderSettings::from_env(env).ok()?;
+    Some(vec![(settings.segments, "SEGMENTS"), (settings.size, "SIZE"), (settings.size, "SIZE"), (3, "")])
+}
+
 /// The node.
 #[derive(Debug)]
 pub struct VideoDecoder;
@@ -45,7 +53,6 @@ impl Node for VideoDecoder {
     type Settings = VideoDecoderSettings;
 
     fn spec() -> NodeSpec {
-        use copl_contract::settings::Settings;
         NodeSpec {
             name: "video-decoder",
             about: "T frames of each clip, RGB u8, one ffmpeg process a clip",
@@ -56,7 +63,8 @@ impl Node for VideoDecoder {
                     "frames",
                     &[Schema::Frames],
                     "the frames of each clip, in the clips' order; a tombstone for a clip that cannot be decoded",
-                ),
+                )
+                .shaped(shape),
                 EdgeSpec::optional("report", copl_contract::spec::REPORT_TABLES, "rows of the `nodes` table"),
             ],
             check: |env| VideoDecoderSettings::from_env(env).map(|_| ()),

@@ -31,8 +31,10 @@ impl Node for CoplModel {
             about: "frozen encoders, a prompt method and a head; trains, evaluates and keeps the best",
             settings: CoplModelSettings::specs(),
             inputs: vec![
-                EdgeSpec::required("frames", &[Schema::Frames], "the frames of each clip"),
-                EdgeSpec::required("spectrogram", &[Schema::Spectrogram], "the spectrogram segments of each clip"),
+                EdgeSpec::required("frames", &[Schema::Frames], "the frames of each clip")
+                    .shaped(settings::frames_shape),
+                EdgeSpec::required("spectrogram", &[Schema::Spectrogram], "the spectrogram segments of each clip")
+                    .shaped(settings::spectrogram_shape),
                 EdgeSpec::optional(
                     "questions",
                     &[Schema::QuestionWords, Schema::QuestionFeatures],

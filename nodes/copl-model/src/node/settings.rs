@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use candle_core::{DType, Device};
 use copl_contract::settings::{Env, SettingValue, Settings};
+use copl_contract::spec::Axis;
 
 use crate::config::{
     CoplConfig, FramePrompts, Granularity, HeadKind, MethodKind, ModelConfig, PromptBias, SHARED, Task,
@@ -213,6 +214,24 @@ impl CoplModelSettings {
             ..AdamConfig::default()
         }
     }
+}
+
+/// [T, H, W, 3] the visual encoder takes.
+pub(super) fn frames_shape(env: &Env) -> Option<Vec<Axis>> {
+    let s = CoplModelSettings::from_env(env).ok()?;
+    let input = encoders::preset(&s.visual_encoder.0).ok()?.input(Modality::Visual).ok()?;
+    Some(vec![(s.segments, "SEGMENTS"), (input.height, "VISUAL_ENCODER"), (input.width, "VISUAL_ENCODER"), (3, "")])
+}
+
+/// [T, time, mel] the audio encoder takes.
+pub(super) fn spectrogram_shape(env: &Env) -> Option<Vec<Axis>> {
+    let s = CoplModelSettings::from_env(env).ok()?;
+    let (name, setting) = match s.audio_encoder.0.as_str() {
+        SHARED => (s.visual_encoder.0.as_str(), "VISUAL_ENCODER"),
+        name => (name, "AUDIO_ENCODER"),
+    };
+    let input = encoders::preset(name).ok()?.input(Modality::Audio).ok()?;
+    Some(vec![(s.segments, "SEGMENTS"), (input.height, setting), (input.width, setting)])
 }
 
 /// Checks what single settings cannot say.
