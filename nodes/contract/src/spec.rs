@@ -16,6 +16,8 @@ pub struct EdgeSpec {
     pub feedback: bool,
     /// Any name with this name as prefix is such an edge too (`report_video`, `report_model`, …).
     pub many: bool,
+    /// A setting and the value with which the node needs it, and without which it is of no use.
+    pub with: Option<(&'static str, &'static str)>,
     /// What it is for.
     pub meaning: &'static str,
 }
@@ -23,12 +25,12 @@ pub struct EdgeSpec {
 impl EdgeSpec {
     /// An edge that must be connected.
     pub const fn required(name: &'static str, schemas: &'static [Schema], meaning: &'static str) -> Self {
-        Self { name, schemas, optional: false, feedback: false, many: false, meaning }
+        Self { name, schemas, optional: false, feedback: false, many: false, with: None, meaning }
     }
 
     /// An edge that may be left out.
     pub const fn optional(name: &'static str, schemas: &'static [Schema], meaning: &'static str) -> Self {
-        Self { name, schemas, optional: true, feedback: false, many: false, meaning }
+        Self { name, schemas, optional: true, feedback: false, many: false, with: None, meaning }
     }
 
     /// The same edge, closing a cycle.
@@ -40,6 +42,12 @@ impl EdgeSpec {
     /// The same edge, any number of times under names that start with this one.
     pub const fn many(mut self) -> Self {
         self.many = true;
+        self
+    }
+
+    /// The same edge, needed where a setting has a value, and of no use where it has not.
+    pub const fn with(mut self, key: &'static str, value: &'static str) -> Self {
+        self.with = Some((key, value));
         self
     }
 
@@ -70,6 +78,25 @@ impl NodeSpec {
     /// The input of this name.
     pub fn input(&self, name: &str) -> Option<&EdgeSpec> {
         self.inputs.iter().find(|e| e.answers_to(name))
+    }
+
+    /// Whether a node with these settings has use for an edge.
+    pub fn uses(&self, edge: &EdgeSpec, env: &crate::settings::Env) -> bool {
+        let value = |key: &str| {
+            let default = || self.settings.iter().find(|s| s.key == key)?.default.clone();
+            env.get(key).cloned().or_else(default)
+        };
+        edge.with.is_none_or(|(key, wanted)| value(key).as_deref() == Some(wanted))
+    }
+
+    /// The description of a node with these settings: an edge they need must be connected.
+    pub fn settled(mut self, env: &crate::settings::Env) -> Self {
+        let needed = |edge: &EdgeSpec| edge.with.is_some() && self.uses(edge, env);
+        let (inputs, outputs): (Vec<bool>, Vec<bool>) =
+            (self.inputs.iter().map(needed).collect(), self.outputs.iter().map(needed).collect());
+        let edges = self.inputs.iter_mut().zip(inputs).chain(self.outputs.iter_mut().zip(outputs));
+        edges.filter(|(_, needed)| *needed).for_each(|(edge, _)| edge.optional = false);
+        self
     }
 
     /// The output of this name.
