@@ -7,7 +7,7 @@
 use candle_core::{DType, Device, Tensor};
 
 use crate::config::{MethodKind, ModelConfig, SHARED};
-use crate::encoders::{self, EncoderCard, InputShape, LoadedEncoder, Modality};
+use crate::encoders::{self, EncoderCard, InputShape, LoadedEncoder, Maps, Modality};
 use crate::error::{Error, Result};
 use crate::heads::ave::AveHead;
 use crate::kernels::Execution;
@@ -272,7 +272,7 @@ impl Model {
     fn adapted(&self, parameters: &Tensors, batch: &Batch) -> Result<Features> {
         let shape = batch.shape()?;
         let (frames, spectrogram) = (batch.frames.flatten(0, 1)?, batch.spectrogram.flatten(0, 1)?);
-        self.method.features(parameters, &frames, &spectrogram, shape)
+        self.method.features(parameters, &frames, &spectrogram, shape, Maps::None)
     }
 
     fn run(&self, parameters: &Tensors, batch: &Batch) -> Result<Predictions> {

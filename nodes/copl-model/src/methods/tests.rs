@@ -4,12 +4,15 @@ use candle_core::{DType, Device, Tensor};
 
 use crate::config::{CoplConfig, FramePrompts, Granularity, MethodKind, ModelConfig, PromptBias};
 use crate::encoders::swin_v2::config::SwinV2Config;
-use crate::encoders::{Architecture, LoadedEncoder};
+use crate::encoders::{Architecture, LoadedEncoder, Maps};
 use crate::error::Result;
 use crate::kernels::Execution;
 use crate::kernels::testing::{numbers, tensor, values};
+use crate::methods::copl::Copl;
+use crate::methods::linear_probe::LinearProbe;
+use crate::methods::{ClipShape, Encoders, Method};
 use crate::model::{Batch, Model, OutputGradients};
-use crate::weights::WeightSource;
+use crate::weights::{Tensors, WeightSource};
 
 const CLIPS: usize = 2;
 const SEGMENTS: usize = 3;
@@ -213,4 +216,33 @@ fn products_in_half_precision_stay_near_those_in_single() {
         let name = "visual.global_prompts.0";
         near(gradients.get(name).unwrap(), expected_gradients.get(name).unwrap());
     }
+}
+
+#[test]
+fn maps_are_kept_where_they_are_asked_for() {
+    let loaded = encoder(16, &[2, 1]);
+    let built = loaded.architecture.build(loaded.weights, Execution::Fast).unwrap();
+    let both = Encoders { visual: built.clone(), audio: built };
+    let off = CoplConfig { global: false, frame: false, interaction: false, ..CoplConfig::default() };
+    let methods: [Box<dyn Method>; 3] = [
+        Box::new(Copl::new(off.clone(), SEGMENTS, both.clone()).unwrap()),
+        Box::new(Copl::new(CoplConfig { granularity: Granularity::Block, ..off }, SEGMENTS, both.clone()).unwrap()),
+        Box::new(LinearProbe::new(both)),
+    ];
+    let batch = batch(16);
+    let (frames, sound) = (batch.frames.flatten(0, 1).unwrap(), batch.spectrogram.flatten(0, 1).unwrap());
+    let shape = ClipShape { clips: CLIPS, segments: SEGMENTS };
+    let run = |method: &dyn Method, maps| method.features(&Tensors::default(), &frames, &sound, shape, maps).unwrap();
+    let mut finest = Vec::new();
+    for method in &methods {
+        let features = run(&**method, Maps::Scales);
+        let shapes: Vec<_> = features.maps.iter().map(|map| map.dims3().unwrap()).collect();
+        assert_eq!(shapes, [(6, 16, 8), (6, 4, 16)]);
+        // The coarsest is what the pooled feature is the mean of; that of CLIPS x SEGMENTS images.
+        assert_eq!(values(&features.maps[1].mean(1).unwrap()), values(&features.visual));
+        finest.push(values(&features.maps[0]));
+        assert_eq!(values(&run(&**method, Maps::Final).maps[0]), values(&features.maps[1]));
+        assert!(run(&**method, Maps::None).maps.is_empty());
+    }
+    assert!(finest.iter().all(|map| *map == finest[0]));
 }

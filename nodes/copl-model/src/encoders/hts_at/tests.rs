@@ -9,7 +9,7 @@ use candle_core::{Device, Tensor, Var};
 use super::*;
 use crate::config::{CoplConfig, Granularity, MethodKind, ModelConfig, PromptBias};
 use crate::encoders::swin_v2::config::SwinV2Config;
-use crate::encoders::{Architecture, LoadedEncoder, encode, preset};
+use crate::encoders::{Architecture, LoadedEncoder, Maps, encode, preset};
 use crate::kernels::Stages;
 use crate::kernels::testing::{assert_gradients, difference, tensor, values, var};
 use crate::model::{Batch, Model, OutputGradients};
@@ -115,7 +115,7 @@ fn training_all_weights_gives_the_gradients_of_the_plain_composition() {
     let run = |execution| {
         let tracked: Tensors = vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
         let encoder = HtsAt::new("test", &config(), tracked, execution).unwrap();
-        let out = encode(&encoder, &segments).unwrap();
+        let out = encode(&encoder, &segments, Maps::None).unwrap().pooled;
         let grads = (&out * &weight).unwrap().sum_all().unwrap().backward().unwrap();
         (out, grads)
     };
@@ -241,5 +241,5 @@ fn it_takes_spectrograms_alone() {
     assert!(error.contains("takes no frames"), "{error}");
     let error = encoder(Execution::Fast).embed(&tensor(&[1, 1, 100, 8], 1)).unwrap_err().to_string();
     assert!(error.contains("[N, 1, 101, 8]"), "{error}");
-    assert!(!encode(&encoder(Execution::Fast), &tensor(&[1, 1, 101, 8], 1)).unwrap().track_op());
+    assert!(!encode(&encoder(Execution::Fast), &tensor(&[1, 1, 101, 8], 1), Maps::None).unwrap().pooled.track_op());
 }
