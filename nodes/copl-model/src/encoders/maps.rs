@@ -26,6 +26,11 @@ impl Maps {
             Self::Scales => scales.collect(),
         }
     }
+
+    /// How their tokens lie, `skip` of which stand for no place; none where some make no square.
+    pub fn sizes(self, blocks: &[BlockInfo], skip: usize) -> Option<Vec<MapSize>> {
+        self.blocks(blocks).into_iter().map(|block| MapSize::of(&blocks[block], skip)).collect()
+    }
 }
 
 /// How the tokens of a map lie: `skip` tokens that stand for no place (ViT's class token), then `side` rows of `side`

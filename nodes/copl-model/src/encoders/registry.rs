@@ -138,10 +138,13 @@ impl Architecture {
     /// # Errors
     /// If the tokens of a block make no square picture.
     pub fn maps(&self, maps: Maps) -> Result<Vec<MapSize>> {
-        let blocks = self.blocks();
-        let size = |block: usize| MapSize::of(&blocks[block], self.sizes.class_tokens());
-        let sizes: Option<Vec<MapSize>> = maps.blocks(&blocks).into_iter().map(size).collect();
+        let sizes = maps.sizes(&self.blocks(), self.class_tokens());
         sizes.ok_or_else(|| Error::Config(format!("the tokens of {} make no square maps", self.name)))
+    }
+
+    /// Tokens of a frame that stand for no place of it, before all others.
+    pub fn class_tokens(&self) -> usize {
+        self.sizes.class_tokens()
     }
 
     /// Width of the pooled feature.

@@ -4,9 +4,10 @@ use candle_core::Tensor;
 
 use super::{ClipShape, Encoders, Features, Method};
 use crate::config::MethodKind;
-use crate::encoders::{Maps, encode};
+use crate::encoders::Maps;
 use crate::error::Result;
 use crate::parameters::ParamSpec;
+use crate::segments::Pass;
 use crate::weights::Tensors;
 
 /// The method.
@@ -38,12 +39,20 @@ impl Method for LinearProbe {
         shape: ClipShape,
         maps: Maps,
     ) -> Result<Features> {
-        let visual = encode(&*self.encoders.visual, frames, maps)?;
-        let audio = encode(&*self.encoders.audio, spectrogram, Maps::None)?;
-        Ok(Features {
-            visual: shape.unflatten(&visual.pooled)?,
-            audio: shape.unflatten(&audio.pooled)?,
-            maps: visual.maps,
-        })
+        let Encoders { visual: eyes, audio: ears } = &self.encoders;
+        let (mut visual, mut audio) = (eyes.open(frames)?, ears.open(spectrogram)?);
+        run(&mut *visual, eyes.blocks().len(), &maps.blocks(eyes.blocks()))?;
+        run(&mut *audio, ears.blocks().len(), &[])?;
+        Features::close(&mut *visual, &mut *audio, maps, shape)
     }
+}
+
+/// All blocks without prompts; the tokens after those `wanted` are kept, but for the last.
+fn run(pass: &mut dyn Pass, blocks: usize, wanted: &[usize]) -> Result<()> {
+    let mut start = 0;
+    for end in wanted.iter().map(|block| block + 1).filter(|end| *end < blocks) {
+        pass.run(start..end, None, true)?;
+        start = end;
+    }
+    pass.run(start..blocks, None, false)
 }

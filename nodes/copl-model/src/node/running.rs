@@ -9,9 +9,11 @@ use copl_contract::events::{Event, ProgressMeter};
 use copl_contract::schema::{self, BatchBuilder, Schema};
 use copl_contract::{Edges, ExitCode, Header, Kind, Message, NodeError, Split, tensor};
 
-use super::join::{Join, Joined, images, segments};
+use super::join::{Join, Joined, frames, segments};
+use super::nodes::{EncoderNodes, modality};
 use super::settings::CoplModelSettings;
 use crate::config::MethodKind;
+use crate::encoders::Modality;
 use crate::methods::{ClipShape, full};
 use crate::model::{Batch, Graph, Model, OutputGradients, Predictions};
 use crate::train::{Adam, checkpoint};
@@ -30,7 +32,9 @@ pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(),
     let choice = device::parse(&settings.device).map_err(failed)?;
     let (device, name) = device::open(choice).map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
     let (execution, dtype) = settings.compute(&device).map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
-    let model = Model::build_with(&settings.model(), execution, dtype, &device)
+    let mut join = Join::default();
+    let (nodes, [visual, audio]) = EncoderNodes::meet(settings, edges, &mut join, &device)?;
+    let model = Model::build_beside(&settings.model(), execution, dtype, &device, (visual, audio))
         .map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
     let table = model.table();
     Event::Device { name: name.clone() }.emit();
@@ -43,7 +47,8 @@ pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(),
         model,
         adam,
         device,
-        join: Join::default(),
+        join,
+        nodes,
         batch: Vec::new(),
         step: 0,
         best: None,
@@ -52,8 +57,8 @@ pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(),
     node.report_params()?;
     while !node.edges.forward_ended() {
         let Some(message) = node.edges.recv()? else { break };
-        if message.input == "gradients" {
-            return Err(NodeError::contract("gradients", "an answer nobody asked for"));
+        if message.input == "gradients" || modality(&message.input).is_some() {
+            return Err(NodeError::contract(&message.input, "an answer nobody asked for"));
         }
         node.join.add(message);
         while let Some(joined) = node.join.next()? {
@@ -70,6 +75,7 @@ struct Running<'a> {
     adam: Adam,
     device: Device,
     join: Join,
+    nodes: EncoderNodes,
     batch: Vec<(Message, Message)>,
     step: u64,
     best: Option<BTreeMap<String, Tensor>>,
@@ -101,14 +107,15 @@ impl Running<'_> {
         let start = Instant::now();
         let batch = self.tensors(&clips)?;
         let training = header.split == Split::Train;
-        let (predictions, graph) = if training {
-            self.model.forward(&batch).map(|(p, g)| (p, Some(g))).map_err(failed)?
-        } else {
-            (self.model.predict(&batch).map_err(failed)?, None)
-        };
-        let rows = self.prediction_rows(&clips, &predictions)?;
-        self.edges.stats().compute(start.elapsed());
         let header = Header { clip: String::new(), ..header }.with_step(self.step);
+        let model = &self.model;
+        let (predictions, graph) =
+            self.nodes.serve(self.edges, &mut self.join, (&header, clips.len()), || match training {
+                true => model.forward(&batch).map(|(predictions, graph)| (predictions, Some(graph))),
+                false => model.predict(&batch).map(|predictions| (predictions, None)),
+            })?;
+        let rows = self.prediction_rows(&clips, &predictions)?;
+        self.edges.stats().compute(start.elapsed().saturating_sub(self.nodes.waited()));
         self.edges.send("predictions", header.clone(), rows)?;
         if let Some(graph) = graph {
             self.learn(&header, graph)?;
@@ -120,16 +127,17 @@ impl Running<'_> {
         Ok(())
     }
 
+    /// The batch; images for an encoder node as they came.
     fn tensors(&self, clips: &[(Message, Message)]) -> Result<Batch, NodeError> {
-        let t = self.settings.segments;
         let inputs = self.model.inputs();
+        let shape = ClipShape { clips: clips.len(), segments: self.settings.segments };
         let (mut pictures, mut spectra) = (Vec::new(), Vec::new());
-        for (frames, spectrogram) in clips {
-            pictures.extend(images(frames, t, inputs.visual)?);
-            spectra.extend_from_slice(segments(spectrogram, t, inputs.audio)?);
+        for (message, spectrogram) in clips {
+            pictures.extend_from_slice(frames(message, shape.segments, inputs.visual)?);
+            spectra.extend_from_slice(segments(spectrogram, shape.segments, inputs.audio)?);
         }
-        let shape = ClipShape { clips: clips.len(), segments: t };
-        Batch::from_slices(&pictures, &spectra, shape, inputs, &self.device).map_err(failed)
+        let [visual, audio] = [Modality::Visual, Modality::Audio].map(|modality| self.nodes.has(modality));
+        Batch::from_edges(&pictures, &spectra, shape, inputs, (visual, audio), &self.device).map_err(failed)
     }
 
     fn prediction_rows(
@@ -174,15 +182,19 @@ impl Running<'_> {
             audio_features: Some(gradient("audio_features")?),
         };
         self.edges.state("learning");
-        let gradients = graph.backward(&gradients).map_err(failed)?;
+        let place = (header, message.batch.num_rows());
+        let gradients = self.nodes.serve(self.edges, &mut self.join, place, || graph.backward(&gradients))?;
         self.adam.step(self.model.parameters(), &gradients, u64::from(header.epoch - 1)).map_err(failed)?;
-        self.edges.stats().compute(start.elapsed());
+        self.edges.stats().compute(start.elapsed().saturating_sub(self.nodes.waited()));
         Ok(())
     }
 
     /// The loss node's next message; clips that arrive meanwhile wait their turn.
     fn answer(&mut self, wanted: Schema) -> Result<Message, NodeError> {
         while let Some(message) = self.edges.recv()? {
+            if modality(&message.input).is_some() {
+                return Err(NodeError::contract(&message.input, "an answer nobody asked for"));
+            }
             if message.input != "gradients" {
                 self.join.add(message);
                 continue;

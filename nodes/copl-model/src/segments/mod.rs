@@ -18,6 +18,7 @@ mod here;
 mod message;
 mod read_out;
 mod server;
+mod source;
 mod stretch;
 #[cfg(test)]
 mod tests;
@@ -26,11 +27,12 @@ use std::ops::Range;
 
 use candle_core::Tensor;
 
-pub use self::apart::{Apart, Asked};
+pub use self::apart::{Apart, Asked, TowerInfo};
 pub use self::here::Here;
 pub use self::message::{Link, SegmentMessage};
 pub use self::read_out::read_out;
 pub use self::server::Server;
+pub use self::source::{Introduced, Source};
 use crate::encoders::{BlockInfo, InputShape, Modality, Prompts};
 use crate::error::Result;
 
@@ -89,22 +91,21 @@ pub enum Answer<'a> {
     Apart(&'a mut Asked),
 }
 
-/// What each pass was asked for, in their order.
+/// What each pass was asked for.
 ///
 /// # Errors
 /// If an encoder elsewhere fails, or a tensor operation does.
-pub fn settle(passes: &mut [&mut dyn Pass]) -> Result<Vec<Vec<Tensor>>> {
-    let mut found: Vec<Vec<Tensor>> = Vec::with_capacity(passes.len());
+pub fn settle<const N: usize>(passes: [&mut dyn Pass; N]) -> Result<[Vec<Tensor>; N]> {
+    let mut found: [Vec<Tensor>; N] = std::array::from_fn(|_| Vec::new());
     let (mut places, mut asked) = (Vec::new(), Vec::new());
-    for (place, pass) in passes.iter_mut().enumerate() {
-        found.push(match pass.answer() {
-            Answer::Here(tensors) => tensors,
+    for (place, pass) in passes.into_iter().enumerate() {
+        match pass.answer() {
+            Answer::Here(tensors) => found[place] = tensors,
             Answer::Apart(one) => {
                 places.push(place);
                 asked.push(one);
-                Vec::new()
             }
-        });
+        }
     }
     for (place, tensors) in places.into_iter().zip(apart::settle(&mut asked)?) {
         found[place] = tensors;
