@@ -28,6 +28,7 @@ catalog![
     copl_video_decoder::node::VideoDecoder,
     copl_spectrogram::node::Spectrogram,
     copl_model::node::CoplModel,
+    copl_model::encoder_node::EncoderNode,
     copl_loss_metrics::LossMetrics,
     copl_report_writer::ReportWriter,
     copl_bench_nodes::TensorSource,
