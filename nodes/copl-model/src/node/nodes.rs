@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use candle_core::Device;
 use copl_contract::schema::Schema;
-use copl_contract::{Edges, ExitCode, Header, Kind, Message, NodeError};
+use copl_contract::{Edges, ExitCode, Header, Kind, Message, NodeError, Split};
 
 use super::join::Join;
 use super::settings::CoplModelSettings;
@@ -89,6 +89,15 @@ pub(super) struct EncoderNodes {
     waiting: VecDeque<(Modality, Message)>,
     /// Time spent waiting for encoders since it was last asked for.
     waited: Duration,
+    traffic: Traffic,
+}
+
+/// What has crossed in training, all encoder nodes together.
+#[derive(Default)]
+struct Traffic {
+    steps: u64,
+    sent: usize,
+    received: usize,
 }
 
 impl EncoderNodes {
@@ -104,7 +113,8 @@ impl EncoderNodes {
         let ((turns_in, turns), (answers, answers_out)) = (channel(), channel());
         let channel = Arc::new(Channel { turns: Mutex::new(turns_in), answers: Mutex::new(answers_out) });
         let (waiting, waited) = (VecDeque::new(), Duration::ZERO);
-        let mut nodes = Self { channel, turns, answers, connected, waiting, waited };
+        let traffic = Traffic::default();
+        let mut nodes = Self { channel, turns, answers, connected, waiting, waited, traffic };
         let mut met = [None, None];
         for modality in nodes.connected.clone() {
             let missing = |edge: &str| NodeError::contract(edge, "not declared, though the encoder is a node");
@@ -142,6 +152,19 @@ impl EncoderNodes {
         std::mem::take(&mut self.waited)
     }
 
+    /// A training step is over.
+    pub(super) fn end_of_step(&mut self) {
+        self.traffic.steps += 1;
+    }
+
+    /// Bytes of tensors that went to encoder nodes and came from them in a training step, in the mean; none without
+    /// nodes or steps.
+    pub(super) fn bytes_a_step(&self) -> Option<(u64, u64)> {
+        let Traffic { steps, sent, received } = self.traffic;
+        let mean = |bytes: usize| bytes as u64 / steps;
+        (steps > 0 && !self.connected.is_empty()).then(|| (mean(sent), mean(received)))
+    }
+
     /// Does arithmetic that may need encoder nodes; `header` is that of the step, of `clips` clips.
     pub(super) fn serve<T: Send>(
         &mut self,
@@ -170,7 +193,12 @@ impl EncoderNodes {
                     Turn::Over => break,
                     // Nothing more is sent after an error; the arithmetic finds out at its next wait.
                     Turn::Send(..) if broken.is_some() => {}
-                    Turn::Send(to, message) => broken = send(edges, header, clips, to, &message).err(),
+                    Turn::Send(to, message) => {
+                        if header.split == Split::Train {
+                            self.traffic.sent += message.bytes();
+                        }
+                        broken = send(edges, header, clips, to, &message).err();
+                    }
                     Turn::Receive(from) => {
                         let found = match &broken {
                             Some(_) => Err("an encoder cannot be reached".to_owned()),
@@ -211,7 +239,11 @@ impl EncoderNodes {
             let (found, due) = (place(&message.header), place(header));
             return Err(broken(format!("an answer of (epoch, split, step) {found:?}, this is {due:?}")));
         }
-        wire::message(&message).map_err(broken)
+        let message = wire::message(&message).map_err(broken)?;
+        if header.split == Split::Train {
+            self.traffic.received += message.bytes();
+        }
+        Ok(message)
     }
 
     /// The next message of an encoder; clips that arrive meanwhile wait their turn.

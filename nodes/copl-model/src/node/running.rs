@@ -65,6 +65,9 @@ pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(),
             node.take(joined)?;
         }
     }
+    if let Some((sent, received)) = node.nodes.bytes_a_step() {
+        Event::info(format!("{sent} bytes a training step to encoder nodes, {received} back")).emit();
+    }
     Ok(())
 }
 
@@ -119,6 +122,7 @@ impl Running<'_> {
         self.edges.send("predictions", header.clone(), rows)?;
         if let Some(graph) = graph {
             self.learn(&header, graph)?;
+            self.nodes.end_of_step();
             self.step += 1;
         }
         for (frames, _) in &clips {

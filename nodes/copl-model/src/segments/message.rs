@@ -62,6 +62,19 @@ pub enum SegmentMessage {
 }
 
 impl SegmentMessage {
+    /// Bytes of its tensors.
+    pub fn bytes(&self) -> usize {
+        let of = |tensor: &Tensor| tensor.elem_count() * tensor.dtype().size_in_bytes();
+        match self {
+            Self::Images(tensor) | Self::Features(tensor) => of(tensor),
+            Self::Prompts { shared, own, .. } => of(shared) + of(own),
+            Self::Latents { latents: tensor, .. }
+            | Self::Condensed { condensed: tensor, .. }
+            | Self::Map { tokens: tensor, .. } => of(tensor),
+            Self::Finish { .. } => 0,
+        }
+    }
+
     /// Its name in messages for people, and that of its schema on an edge but for images.
     pub fn name(&self) -> &'static str {
         match self {
