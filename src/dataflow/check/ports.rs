@@ -109,10 +109,10 @@ fn useless(seen: &Seen<'_>, spec: &NodeSpec, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// An output of the dataflow that an input could read; one for a single purpose only by its name.
+/// An output of the dataflow all of whose messages an input takes.
 fn source(flow: &Flow<'_>, edge: &EdgeSpec) -> Option<String> {
     flow.nodes.iter().find_map(|seen| {
-        let fits = |e: &&EdgeSpec| e.schemas.iter().any(|s| edge.schemas.contains(s));
+        let fits = |e: &&EdgeSpec| e.schemas.iter().all(|s| edge.schemas.contains(s));
         let output = seen.spec?.outputs.iter().find(fits)?;
         Some(format!("{}/{}", seen.node.id_text()?, output.name))
     })
