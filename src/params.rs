@@ -2,8 +2,8 @@
 
 use copl_contract::ExitCode;
 use copl_contract::settings::{Env, Settings};
-use copl_model::node::{CoplModelSettings, Task};
-use copl_model::params::{ParameterTable, TABLE_1};
+use copl_model::node::CoplModelSettings;
+use copl_model::params::{ParameterTable, paper_rows};
 
 use crate::args::ParamsArgs;
 use crate::dataflow::document::Document;
@@ -35,13 +35,13 @@ pub(crate) fn params(args: &ParamsArgs) -> Outcome {
     }
     for (id, task, table) in &tables {
         if args.json {
-            let line = serde_json::json!({ "node": id, "table": table, "paper": paper(*task) });
+            let line = serde_json::json!({ "node": id, "table": table, "paper": paper_rows(*task) });
             println!("{line}");
             continue;
         }
         println!("{id}\n{}", table.text());
         println!("The paper's table prints, in millions:");
-        for row in paper(*task) {
+        for row in paper_rows(*task) {
             println!(
                 "  {:8} {:18} additional {:6.1}   total {:6.1}",
                 row.method, row.encoders, row.additional, row.total
@@ -53,10 +53,4 @@ pub(crate) fn params(args: &ParamsArgs) -> Outcome {
         println!("of its counts; ours are counted from the tensors.");
     }
     Ok(ExitCode::Success)
-}
-
-fn paper(task: Task) -> &'static [copl_model::params::PaperRow] {
-    match task {
-        Task::Ave => TABLE_1,
-    }
 }

@@ -43,7 +43,12 @@ pub fn tiny_ave() -> &'static Path {
 
 /// `copl run dataflows/ave-mini.yml` on a dataset, its runs and cache in `work`, with further arguments.
 pub fn mini_run(data: &Path, work: &Path, more: &[&str]) -> Command {
-    flow_run(&root().join("dataflows/ave-mini.yml"), data, work, more)
+    mini_run_of("ave-mini.yml", data, work, more)
+}
+
+/// The same of another of the dataflows.
+pub fn mini_run_of(dataflow: &str, data: &Path, work: &Path, more: &[&str]) -> Command {
+    flow_run(&root().join("dataflows").join(dataflow), data, work, more)
 }
 
 /// `copl run` of a dataflow on a dataset, its runs and cache in `work`, with further arguments.

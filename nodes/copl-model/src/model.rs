@@ -9,9 +9,10 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor};
 
 use crate::config::{MethodKind, ModelConfig, SHARED};
-use crate::encoders::{self, EncoderCard, InputShape, LoadedEncoder, Maps, Modality};
+use crate::encoders::{self, EncoderCard, InputShape, LoadedEncoder, Modality, Outputs};
 use crate::error::{Error, Result};
-use crate::heads::ave::AveHead;
+use crate::heads::align::Alignment;
+use crate::heads::{self, Head, HeadInput, HeadOutput};
 use crate::images::normalised;
 use crate::kernels::Execution;
 use crate::methods::copl::Copl;
@@ -39,6 +40,8 @@ pub struct Batch {
     pub frames: Tensor,
     /// [B, T, C', H', W']: rows are time, columns mel bands; [B, T, 1, time, mel] for an encoder elsewhere.
     pub spectrogram: Tensor,
+    /// What is known of each clip's question, [B, ...] as the head of the task takes it; none where nothing is asked.
+    pub questions: Option<Tensor>,
 }
 
 impl Batch {
@@ -69,6 +72,7 @@ impl Batch {
         Ok(Self {
             frames: Tensor::from_slice(frames, (clips, segments, channels, height, width), device)?,
             spectrogram: spectrogram.broadcast_as((clips, segments, repeats, time, mels))?.contiguous()?,
+            questions: None,
         })
     }
 
@@ -113,6 +117,7 @@ impl Batch {
                 true => spectrogram,
                 false => spectrogram.broadcast_as(repeated)?.contiguous()?.to_device(device)?,
             },
+            questions: None,
         })
     }
 
@@ -133,8 +138,10 @@ impl Batch {
 /// Predictions of a batch, outside any graph.
 #[derive(Debug, Clone)]
 pub struct Predictions {
-    /// [B, T, classes]
+    /// Event logits [B, T, classes], mask logits [B, T, H, W] or answer logits [B, answers].
     pub logits: Tensor,
+    /// What else of the head enters the loss, by the name of its column, [B, ...] each.
+    pub others: Vec<(&'static str, Tensor)>,
     /// [B, T, d_v]
     pub visual_features: Tensor,
     /// [B, T, d_v], aligned to the visual ones; [B, T, d_a] if the consistency loss is off.
@@ -146,6 +153,8 @@ pub struct Predictions {
 pub struct OutputGradients {
     /// Of the logits.
     pub logits: Tensor,
+    /// Of the head's other predictions, in their order.
+    pub others: Vec<Tensor>,
     /// Of the visual features.
     pub visual_features: Option<Tensor>,
     /// Of the aligned audio features.
@@ -169,6 +178,16 @@ impl Graph {
             ("visual features", &self.outputs.visual_features, &gradients.visual_features),
             ("audio features", &self.outputs.audio_features, &gradients.audio_features),
         ];
+        if self.outputs.others.len() != gradients.others.len() {
+            return Err(Error::Shape {
+                what: "gradients of the head's other predictions".to_string(),
+                found: vec![gradients.others.len()],
+                expected: format!("[{}]", self.outputs.others.len()),
+            });
+        }
+        for ((what, output), gradient) in self.outputs.others.iter().zip(&gradients.others) {
+            total = (total + inject(what, output, gradient)?)?;
+        }
         for (what, output, gradient) in features {
             if let Some(gradient) = gradient {
                 total = (total + inject(what, output, gradient)?)?;
@@ -194,7 +213,8 @@ fn inject(what: &str, output: &Tensor, gradient: &Tensor) -> Result<Tensor> {
 pub struct Model {
     config: ModelConfig,
     method: Box<dyn Method>,
-    head: AveHead,
+    head: Box<dyn Head>,
+    alignment: Alignment,
     parameters: Parameters,
     encoders: Vec<(EncoderCard, usize)>,
     inputs: Inputs,
@@ -281,8 +301,8 @@ impl Model {
         cards.extend(audio.iter().map(|audio| (audio.card("audio"), audio.tensors())));
         let other = audio.as_ref().unwrap_or(&visual);
         let inputs = Inputs { visual: visual.input(Modality::Visual)?, audio: other.input(Modality::Audio)? };
-        let widths = (visual.out_dim(), other.out_dim());
-        let head = AveHead::new(config.head, config.classes, widths.0, widths.1, config.consistency);
+        let head = heads::head(config, &visual, other, execution)?;
+        let alignment = Alignment::new(visual.out_dim(), other.out_dim(), config.consistency);
         let mut start = None;
         let method: Box<dyn Method> = match config.method {
             MethodKind::Full => {
@@ -318,24 +338,27 @@ impl Model {
         };
         let mut specs = method.parameters();
         specs.extend(head.parameters());
-        let parameters = Parameters::initial(specs, config.seed, device)?;
+        specs.extend(alignment.parameters());
+        let parameters = Parameters::initial(specs, head.buffers(), config.seed, device)?;
         for (name, tensor) in start.into_iter().flatten() {
             if let Some(var) = parameters.var(&name) {
                 var.set(&tensor)?;
             }
         }
-        Ok(Self { config: config.clone(), method, head, parameters, encoders: cards, inputs })
+        Ok(Self { config: config.clone(), method, head, alignment, parameters, encoders: cards, inputs })
     }
 
-    /// Predictions of a batch, and the graph to carry gradients back through.
+    /// Predictions of a batch in training, and the graph to carry gradients back through. Running statistics follow the
+    /// batch.
     ///
     /// # Errors
     /// If the batch has another shape than the model was made for.
     pub fn forward(&self, batch: &Batch) -> Result<(Predictions, Graph)> {
         let tracked = self.parameters.tracked();
-        let outputs = self.run(&tracked, batch)?;
+        let outputs = self.run(&tracked, batch, true)?;
         let detached = Predictions {
             logits: outputs.logits.detach(),
+            others: outputs.others.iter().map(|(name, tensor)| (*name, tensor.detach())).collect(),
             visual_features: outputs.visual_features.detach(),
             audio_features: outputs.audio_features.detach(),
         };
@@ -347,7 +370,7 @@ impl Model {
     /// # Errors
     /// If the batch has another shape than the model was made for.
     pub fn predict(&self, batch: &Batch) -> Result<Predictions> {
-        self.run(&self.parameters.detached(), batch)
+        self.run(&self.parameters.detached(), batch, false)
     }
 
     /// Features of a batch, before any head or alignment, outside any graph.
@@ -361,14 +384,20 @@ impl Model {
     fn adapted(&self, parameters: &Tensors, batch: &Batch) -> Result<Features> {
         let shape = batch.shape()?;
         let (frames, spectrogram) = (batch.frames.flatten(0, 1)?, batch.spectrogram.flatten(0, 1)?);
-        self.method.features(parameters, &frames, &spectrogram, shape, Maps::None)
+        self.method.features(parameters, &frames, &spectrogram, shape, self.head.maps())
     }
 
-    fn run(&self, parameters: &Tensors, batch: &Batch) -> Result<Predictions> {
+    fn run(&self, parameters: &Tensors, batch: &Batch, training: bool) -> Result<Predictions> {
         let features = self.adapted(parameters, batch)?;
+        let (questions, shape) = (batch.questions.as_ref(), batch.shape()?);
+        let input = HeadInput { features: &features, questions, shape, training };
+        let HeadOutput { logits, others, buffers } =
+            self.head.predict(parameters, &self.parameters.buffers(), input)?;
+        self.parameters.follow(&buffers)?;
         Ok(Predictions {
-            logits: self.head.logits(parameters, &features)?,
-            audio_features: self.head.aligned(parameters, &features.audio)?,
+            logits,
+            others,
+            audio_features: self.alignment.aligned(parameters, &features.audio)?,
             visual_features: features.visual,
         })
     }

@@ -7,10 +7,12 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::config::{MethodKind, ModelConfig, SHARED};
-use crate::encoders::{self, Architecture, EncoderCard};
+use crate::config::{MethodKind, ModelConfig, SHARED, Task};
+use crate::encoders::{self, Architecture, EncoderCard, Outputs};
 use crate::error::Result;
-use crate::heads::ave::AveHead;
+use crate::heads;
+use crate::heads::align::Alignment;
+use crate::kernels::Execution;
 use crate::methods::copl;
 use crate::methods::full::Full;
 use crate::parameters::{ParamGroup, ParamSpec};
@@ -67,6 +69,35 @@ pub const TABLE_1: &[PaperRow] = &[
     paper("CoPL", "Swin-V2-L, HTS-AT", 0.7, 262.6),
     paper("CoPL", "ViT-L-16", 5.0, 327.8),
 ];
+
+/// The rows of Table 2 (AVSBench-S4) that print parameter counts.
+pub const TABLE_2: &[PaperRow] = &[
+    paper("LAVISH", "Swin-V2-L", 18.3, 248.1),
+    paper("LAVISH", "Swin-V2-L, HTS-AT", 17.1, 280.0),
+    paper("DG-SCT", "Swin-V2-L, HTS-AT", 196.6, 324.8),
+    paper("CoPL", "Swin-V2-L", 2.8, 250.2),
+    paper("CoPL", "Swin-V2-L, HTS-AT", 1.8, 281.4),
+];
+
+/// The rows of Table 3 (MUSIC-AVQA) that print parameter counts.
+pub const TABLE_3: &[PaperRow] = &[
+    paper("LAVISH", "Swin-V2-L", 17.1, 238.2),
+    paper("LAVISH", "Swin-V2-L, HTS-AT", 12.9, 277.6),
+    paper("LAVISH", "ViT-L-16", 27.1, 335.4),
+    paper("DG-SCT", "Swin-V2-L, HTS-AT", 186.3, 327.0),
+    paper("CoPL", "Swin-V2-L", 1.8, 238.4),
+    paper("CoPL", "Swin-V2-L, HTS-AT", 0.7, 270.4),
+    paper("CoPL", "ViT-L-16", 5.0, 335.7),
+];
+
+/// The rows of the paper's table for a task.
+pub fn paper_rows(task: Task) -> &'static [PaperRow] {
+    match task {
+        Task::Ave => TABLE_1,
+        Task::Avs => TABLE_2,
+        Task::Avqa => TABLE_3,
+    }
+}
 
 /// Numbers of the classifier head in the published file of an encoder.
 fn classifier_head(encoder: &str) -> usize {
@@ -129,8 +160,8 @@ impl ParameterTable {
             MethodKind::LinearProbe => Vec::new(),
             MethodKind::Full => Full::new(visual.clone(), audio.clone()).specs(),
         };
-        let head = AveHead::new(config.head, config.classes, visual.out_dim(), other.out_dim(), config.consistency);
-        specs.extend(head.parameters());
+        specs.extend(heads::head(config, &visual, other, Execution::Fast)?.parameters());
+        specs.extend(Alignment::new(visual.out_dim(), other.out_dim(), config.consistency).parameters());
         let card = |architecture: &Architecture, role: &str| {
             let tensors = architecture.tensors();
             let parameters = tensors.iter().map(crate::weights::TensorSpec::count).sum();
@@ -170,6 +201,7 @@ mod tests {
     use super::*;
     use crate::config::{CoplConfig, HeadKind};
     use crate::encoders::preset;
+    use crate::heads::Head;
     use crate::heads::ave::AveHead;
     use crate::methods::copl::parameters;
 
@@ -178,7 +210,7 @@ mod tests {
         // 1.79 M for AVE: Swin-V2-Large, stage prompts, r = d / 8 (the paper prints 1.7).
         let blocks = preset("swin-v2-large-192").unwrap().blocks();
         let mut specs = parameters(&CoplConfig::default(), 10, &blocks, &blocks, 2).unwrap();
-        specs.extend(AveHead::new(HeadKind::Linear, 29, 1536, 1536, true).parameters());
+        specs.extend(AveHead::new(HeadKind::Linear, 29, 1536, 1536).parameters());
         let table = ParameterTable::new(&specs, &[]);
         assert_eq!(table.additional / 10_000, 179);
         assert_eq!(table.trainable - table.additional, 3072 * 29 + 29);

@@ -14,7 +14,7 @@ use copl_contract::settings::Settings;
 use copl_contract::{EdgeSpec, Edges, ExitCode, Header, Kind, Message, Node, NodeError, NodeSpec, Split};
 
 pub use self::settings::EncoderSettings;
-use crate::encoders::{self, Modality};
+use crate::encoders::{self, Modality, Outputs};
 use crate::segments::{SegmentMessage, Server};
 use crate::wire::{self, Introduction};
 use crate::{device, images};

@@ -19,7 +19,7 @@ pub mod vit;
 use std::ops::Range;
 
 use candle_core::Tensor;
-pub use maps::{MapSize, Maps};
+pub use maps::{MapSize, Maps, Outputs};
 pub use prompts::Prompts;
 pub use registry::{Architecture, EncoderCard, LoadedEncoder, PresetInfo, load, preset, presets};
 use serde::Serialize;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Apart;
-use crate::encoders::{EncoderCard, InputShape, LoadedEncoder, MapSize, Maps, Modality};
+use crate::encoders::{EncoderCard, InputShape, LoadedEncoder, MapSize, Maps, Modality, Outputs};
 use crate::error::{Error, Result};
 use crate::segments::Tower;
 
@@ -66,19 +66,17 @@ impl Source {
         }
     }
 
-    /// Width of its pooled feature.
-    pub fn out_dim(&self) -> usize {
+}
+
+impl Outputs for Source {
+    fn out_dim(&self) -> usize {
         match self {
             Self::Here(loaded) => loaded.architecture.out_dim(),
             Self::Apart(one) => one.out_dim,
         }
     }
 
-    /// How the tokens of the maps a head asks for lie, finest first.
-    ///
-    /// # Errors
-    /// If the tokens of a block make no square picture.
-    pub fn maps(&self, maps: Maps) -> Result<Vec<MapSize>> {
+    fn maps(&self, maps: Maps) -> Result<Vec<MapSize>> {
         match self {
             Self::Here(loaded) => loaded.architecture.maps(maps),
             Self::Apart(one) => {

@@ -10,7 +10,7 @@ use crate::config::{CoplConfig, FramePrompts, Granularity, MethodKind, ModelConf
 use crate::encoders::hts_at::config::HtsAtConfig;
 use crate::encoders::swin_v2::config::SwinV2Config;
 use crate::encoders::vit::config::VitConfig;
-use crate::encoders::{Architecture, LoadedEncoder, Maps, Modality};
+use crate::encoders::{Architecture, LoadedEncoder, Maps, Modality, Outputs};
 use crate::error::Result;
 use crate::kernels::testing::{tensor, values};
 use crate::kernels::{Execution, Stages};
@@ -117,7 +117,11 @@ fn batch(visual: &Architecture, audio: &Architecture, seed: u64) -> Batch {
         let [channels, height, width] = architecture.input(modality).unwrap().dims();
         tensor(&[CLIPS, SEGMENTS, channels, height, width], seed)
     };
-    Batch { frames: images(visual, Modality::Visual, seed), spectrogram: images(audio, Modality::Audio, seed + 1) }
+    Batch {
+        frames: images(visual, Modality::Visual, seed),
+        spectrogram: images(audio, Modality::Audio, seed + 1),
+        questions: None,
+    }
 }
 
 /// Predictions of each of three steps, and the parameters after them.
@@ -130,6 +134,7 @@ fn trained(model: &Model, batches: &[Batch]) -> Vec<Vec<f32>> {
         numbers.push(values(&predictions.logits));
         let gradients = OutputGradients {
             logits: tensor(predictions.logits.dims(), 3),
+            others: Vec::new(),
             visual_features: Some(tensor(predictions.visual_features.dims(), 4)),
             audio_features: Some(tensor(predictions.audio_features.dims(), 5)),
         };
@@ -247,7 +252,7 @@ fn nothing_is_kept_in_evaluation_or_after_a_step() {
     drop(graph);
     let (_, graph) = model.forward(&batch).unwrap();
     let logits = tensor(predictions.logits.dims(), 3);
-    graph.backward(&OutputGradients { logits, visual_features: None, audio_features: None }).unwrap();
+    graph.backward(&OutputGradients { logits, others: Vec::new(), visual_features: None, audio_features: None }).unwrap();
     assert_eq!(link.kept(), [0, 0]);
 }
 

@@ -155,7 +155,11 @@ fn copl_with_a_swin_v2_of_another_width_learns_the_same_either_way() {
             classes: 5,
             ..ModelConfig::default()
         };
-        let batch = Batch { frames: tensor(&[2, 3, 3, 16, 16], 1), spectrogram: tensor(&[2, 3, 1, 101, 8], 2) };
+        let batch = Batch {
+            frames: tensor(&[2, 3, 3, 16, 16], 1),
+            spectrogram: tensor(&[2, 3, 1, 101, 8], 2),
+            questions: None,
+        };
         let run = |execution| {
             let swin = Architecture::new("visual", visual.clone());
             let random = Tensors::initial(&swin.tensors(), 1, "test", &Device::Cpu).unwrap();
@@ -173,6 +177,7 @@ fn copl_with_a_swin_v2_of_another_width_learns_the_same_either_way() {
             let (predictions, graph) = model.forward(&batch).unwrap();
             let gradients = graph
                 .backward(&OutputGradients {
+                    others: Vec::new(),
                     logits: tensor(predictions.logits.dims(), 3),
                     visual_features: Some(tensor(predictions.visual_features.dims(), 4)),
                     audio_features: Some(tensor(predictions.audio_features.dims(), 5)),
