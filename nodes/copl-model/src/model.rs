@@ -103,7 +103,8 @@ impl Batch {
         };
         check("frames", frames.len(), 3 * pixels)?;
         check("spectrogram", spectrogram.len(), points)?;
-        let spectrogram = Tensor::from_slice(spectrogram, (clips, segments, 1, sound.height, sound.width), &Device::Cpu)?;
+        let spectrogram =
+            Tensor::from_slice(spectrogram, (clips, segments, 1, sound.height, sound.width), &Device::Cpu)?;
         let repeated = (clips, segments, sound.channels, sound.height, sound.width);
         Ok(Self {
             frames: match elsewhere.0 {

@@ -88,9 +88,9 @@ fn images_rows(images: &Tensor, clips: usize) -> Result<Rows, String> {
         (DType::U8, &[_, height, width, channels]) => BatchBuilder::new(Schema::Frames)
             .tensor_u8(numbers(images)?, clips, &[segments, height, width, channels])
             .build(),
-        (DType::F32, &[_, 1, time, mel]) => BatchBuilder::new(Schema::Spectrogram)
-            .tensor_f32(numbers(images)?, clips, &[segments, time, mel])
-            .build(),
+        (DType::F32, &[_, 1, time, mel]) => {
+            BatchBuilder::new(Schema::Spectrogram).tensor_f32(numbers(images)?, clips, &[segments, time, mel]).build()
+        }
         (kind, dims) => Err(format!("images are u8 [N, H, W, 3] or f32 [N, 1, time, mel], not {kind:?} {dims:?}")),
     }
 }
@@ -122,11 +122,9 @@ pub(crate) fn message(from: &Message) -> Result<SegmentMessage, String> {
             shared: floats("shared", 2)?,
             own: floats("own", 3)?,
         },
-        Schema::Latents => SegmentMessage::Latents {
-            block: int("block")?,
-            keep: flag("keep")?,
-            latents: floats("latents", 2)?,
-        },
+        Schema::Latents => {
+            SegmentMessage::Latents { block: int("block")?, keep: flag("keep")?, latents: floats("latents", 2)? }
+        }
         Schema::Condensed => SegmentMessage::Condensed { block: int("block")?, condensed: floats("condensed", 3)? },
         Schema::Finish => SegmentMessage::Finish { map: flag("map")? },
         Schema::Map => SegmentMessage::Map { block: int("block")?, tokens: floats("tokens", 3)? },
@@ -147,7 +145,10 @@ where
 {
     let view = tensor::view::<T>(batch, name)?;
     if view.rows != 1 || view.shape.len() != rank {
-        return Err(format!("`{name}` is {} tensor(s) of {:?}, expected one of {rank} dimensions", view.rows, view.shape));
+        return Err(format!(
+            "`{name}` is {} tensor(s) of {:?}, expected one of {rank} dimensions",
+            view.rows, view.shape
+        ));
     }
     Tensor::from_slice(view.values, view.shape, &Device::Cpu).map_err(|e| e.to_string())
 }
@@ -226,9 +227,7 @@ impl Introduction {
             frames: image("frames")?,
             spectrogram: image("spectrogram")?,
             // What a token attends to is the encoder's own affair; it is counted as all.
-            blocks: sizes
-                .map(|((width, tokens), stage)| BlockInfo { width, tokens, stage, window: tokens })
-                .collect(),
+            blocks: sizes.map(|((width, tokens), stage)| BlockInfo { width, tokens, stage, window: tokens }).collect(),
             class_tokens: int("class_tokens")?,
             out_dim: int("out_dim")?,
             coupled_sites: int("coupled_sites")?,

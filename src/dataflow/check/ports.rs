@@ -79,7 +79,8 @@ fn outputs_needed(seen: &Seen<'_>, spec: &NodeSpec, found: &mut Vec<Diagnostic>)
 
 /// The settings given.
 fn settings(seen: &Seen<'_>) -> Env {
-    let given = seen.node.env().iter().filter_map(|(key, value)| Some((key.text()?.to_owned(), value.text()?.to_owned())));
+    let given =
+        seen.node.env().iter().filter_map(|(key, value)| Some((key.text()?.to_owned(), value.text()?.to_owned())));
     given.collect()
 }
 

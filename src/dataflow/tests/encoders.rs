@@ -20,7 +20,10 @@ fn the_cycle_of_model_and_encoders_is_right() {
 #[test]
 fn what_an_encoder_node_needs_and_lacks_is_named() {
     let text = said("      visual: { source: visual/answers, queue_size: 64 }\n", "");
-    assert!(text.contains("the input `visual` of `model` is not connected, which VISUAL_ENCODER: node needs"), "{text}");
+    assert!(
+        text.contains("the input `visual` of `model` is not connected, which VISUAL_ENCODER: node needs"),
+        "{text}"
+    );
     assert!(text.contains("connect `visual: { source: visual/answers, queue_size: NUMBER }`"), "{text}");
     let text = said("[predictions, visual, audio, report]", "[predictions, audio, report]");
     assert!(text.contains("`model` does not declare its output `visual`, which VISUAL_ENCODER: node needs"), "{text}");

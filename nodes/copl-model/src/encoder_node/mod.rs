@@ -85,7 +85,8 @@ impl<'a> Serving<'a> {
         if let Some(threads) = settings.threads {
             rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build_global().map_err(failed)?;
         }
-        let (device, place) = device::open(device::parse(&settings.device).map_err(failed)?).map_err(|e| missing(&e))?;
+        let (device, place) =
+            device::open(device::parse(&settings.device).map_err(failed)?).map_err(|e| missing(&e))?;
         let (execution, dtype) = settings.compute(&device).map_err(|e| missing(&e))?;
         let mut loaded = encoders::load(&settings.arch.0, settings.weights.as_deref(), settings.seed, &device)
             .map_err(|e| missing(&e))?;

@@ -155,7 +155,8 @@ impl Method for Copl {
         }
         for index in 0..coupled {
             let (v, a) = (visual.sites.len() - coupled + index, audio.sites.len() - coupled + index);
-            let width = |tower: &dyn Tower, stream: &Stream<'_>, site: usize| tower.blocks()[stream.sites[site].start].width;
+            let width =
+                |tower: &dyn Tower, stream: &Stream<'_>, site: usize| tower.blocks()[stream.sites[site].start].width;
             let coupling = Coupling::new(index, width(towers.0, &visual, v), width(towers.1, &audio, a), &self.config);
             let found = self.read_out(&coupling, parameters, (&mut visual, v), (&mut audio, a))?;
             let [of_visual, of_audio] = found.each_ref().map(Option::as_ref);

@@ -217,7 +217,9 @@ impl EncoderNodes {
             match (broken, done) {
                 (Some(error), _) => Err(error),
                 (None, Ok(result)) => result.map_err(|e| failed(&e)),
-                (None, Err(_)) => Err(NodeError::failed(ExitCode::Internal, "the arithmetic panicked; see the lines above")),
+                (None, Err(_)) => {
+                    Err(NodeError::failed(ExitCode::Internal, "the arithmetic panicked; see the lines above"))
+                }
             }
         })
     }

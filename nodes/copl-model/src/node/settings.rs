@@ -251,7 +251,10 @@ pub(super) fn check(env: &Env) -> Result<(), (String, String)> {
         ("audio", "AUDIO_WEIGHTS", &s.audio_encoder.0, &s.audio_weights),
     ] {
         if name == NODE && weights.is_some() {
-            return Err((key.to_owned(), format!("the {modality} encoder is a node: WEIGHTS is a setting of that node")));
+            return Err((
+                key.to_owned(),
+                format!("the {modality} encoder is a node: WEIGHTS is a setting of that node"),
+            ));
         }
     }
     let serves = |key: &str, name: &str, modality| match encoders::preset(name).and_then(|e| e.input(modality)) {

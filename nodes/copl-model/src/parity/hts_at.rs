@@ -9,9 +9,9 @@ use serde::Deserialize;
 
 use super::fixture::Fixture;
 use super::{Measure, ParityReport};
-use crate::encoders::{Encoder, stages};
 use crate::encoders::hts_at::HtsAt;
 use crate::encoders::hts_at::config::HtsAtConfig;
+use crate::encoders::{Encoder, stages};
 use crate::error::{Error, Result};
 use crate::kernels::Execution;
 

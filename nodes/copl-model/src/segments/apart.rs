@@ -298,7 +298,10 @@ impl Crossing {
                 SegmentMessage::Prompts { blocks, shared, own, .. } => (Place::Blocks(blocks), vec![shared, own]),
                 SegmentMessage::Latents { block, latents, .. } => (Place::ReadOut(block), vec![latents]),
                 other => {
-                    return Err(Error::Segments(format!("`{}` where the gradients of {place:?} are due", other.name())));
+                    return Err(Error::Segments(format!(
+                        "`{}` where the gradients of {place:?} are due",
+                        other.name()
+                    )));
                 }
             };
             if found != *place || tensors.iter().zip(shapes).any(|(tensor, shape)| tensor.dims() != shape.as_slice()) {

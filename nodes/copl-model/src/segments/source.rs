@@ -65,7 +65,6 @@ impl Source {
             Self::Apart(one) => one.tower.input(modality),
         }
     }
-
 }
 
 impl Outputs for Source {

@@ -225,7 +225,8 @@ fn maps_and_their_gradients_cross_too() {
         let features = method.features(&vars.tracked(), &frames, &sound, shape, Maps::Scales).unwrap();
         let outputs: Vec<Tensor> = [features.visual, features.audio].into_iter().chain(features.maps).collect();
         assert_eq!(outputs.len(), 4);
-        let weighted = |(seed, t): (usize, &Tensor)| (t * tensor(t.dims(), 20 + seed as u64)).unwrap().sum_all().unwrap();
+        let weighted =
+            |(seed, t): (usize, &Tensor)| (t * tensor(t.dims(), 20 + seed as u64)).unwrap().sum_all().unwrap();
         let total = outputs.iter().enumerate().map(weighted).reduce(|a, b| (a + b).unwrap()).unwrap();
         let gradients = total.backward().unwrap();
         let of_vars = vars.vars().map(|(name, var)| values(gradients.get(var).unwrap_or_else(|| panic!("{name}"))));
@@ -252,7 +253,9 @@ fn nothing_is_kept_in_evaluation_or_after_a_step() {
     drop(graph);
     let (_, graph) = model.forward(&batch).unwrap();
     let logits = tensor(predictions.logits.dims(), 3);
-    graph.backward(&OutputGradients { logits, others: Vec::new(), visual_features: None, audio_features: None }).unwrap();
+    graph
+        .backward(&OutputGradients { logits, others: Vec::new(), visual_features: None, audio_features: None })
+        .unwrap();
     assert_eq!(link.kept(), [0, 0]);
 }
 

@@ -51,12 +51,7 @@ impl AvsHead {
     ///
     /// # Errors
     /// If the mask's side or the decoder's width is no multiple of its unit, or the encoder's tokens make no maps.
-    pub fn new(
-        config: &ModelConfig,
-        visual: &dyn Outputs,
-        audio: &dyn Outputs,
-        execution: Execution,
-    ) -> Result<Self> {
+    pub fn new(config: &ModelConfig, visual: &dyn Outputs, audio: &dyn Outputs, execution: Execution) -> Result<Self> {
         let multiple = |what: &str, size: usize, unit: usize| match size > 0 && size.is_multiple_of(unit) {
             true => Ok(()),
             false => Err(Error::Config(format!("{what} of {size}: a multiple of {unit} is needed"))),
