@@ -247,3 +247,71 @@ impl Introduction {
         Ok(TowerInfo { blocks: self.blocks.clone(), coupled_sites: self.coupled_sites, input })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use copl_contract::{Header, Kind, Split};
+
+    use super::*;
+    use crate::kernels::testing::tensor;
+
+    /// What a message is after its journey.
+    fn journey(sent: &SegmentMessage, clips: usize) -> SegmentMessage {
+        let (schema, batch) = rows(sent, clips).unwrap();
+        schema.check(&batch).unwrap();
+        let header = Header { schema: Some(schema), ..Header::new(Kind::Data, 1, Split::Train) };
+        message(&Message { input: "requests".to_owned(), header, batch }).unwrap()
+    }
+
+    #[test]
+    fn messages_come_back_as_they_were() {
+        let prompts = SegmentMessage::Prompts {
+            blocks: 2..5,
+            keep: true,
+            map: false,
+            bias: PromptBias::Mean,
+            shared: tensor(&[0, 3], 1),
+            own: tensor(&[4, 2, 3], 2),
+        };
+        let sent = [
+            prompts,
+            SegmentMessage::Images(tensor(&[4, 1, 5, 3], 1)),
+            SegmentMessage::Images(
+                (tensor(&[4, 5, 6, 3], 1) * 9.0).unwrap().abs().unwrap().to_dtype(DType::U8).unwrap(),
+            ),
+            SegmentMessage::Latents { block: 7, keep: false, latents: tensor(&[2, 3], 1) },
+            SegmentMessage::Condensed { block: 7, condensed: tensor(&[4, 2, 3], 1) },
+            SegmentMessage::Finish { map: true },
+            SegmentMessage::Map { block: 9, tokens: tensor(&[4, 5, 3], 1) },
+            SegmentMessage::Features(tensor(&[4, 3], 1)),
+        ];
+        for sent in sent {
+            let came = journey(&sent, 2);
+            assert_eq!(format!("{came:?}"), format!("{sent:?}"));
+            assert_eq!(came.bytes(), sent.bytes());
+        }
+    }
+
+    #[test]
+    fn an_introduction_comes_back_as_it_was_and_must_not_contradict_itself() {
+        let block = |width, stage| BlockInfo { width, tokens: 16 / width, stage, window: 16 / width };
+        let mut sent = Introduction {
+            name: "swin".to_owned(),
+            weights: "test".to_owned(),
+            parameters: 7,
+            tensors: 2,
+            frames: Some(InputShape { channels: 3, height: 8, width: 8 }),
+            spectrogram: None,
+            blocks: vec![block(4, 0), block(8, 1)],
+            class_tokens: 1,
+            out_dim: 8,
+            coupled_sites: 2,
+        };
+        let came = Introduction::read(&sent.rows().unwrap().1).unwrap();
+        assert_eq!(format!("{came:?}"), format!("{sent:?}"));
+        assert_eq!(came.tower(Modality::Visual).unwrap().blocks, sent.blocks);
+        assert!(came.tower(Modality::Audio).unwrap_err().contains("takes no spectrograms"));
+        sent.blocks.clear();
+        assert!(Introduction::read(&sent.rows().unwrap().1).is_err());
+    }
+}

@@ -4,8 +4,8 @@
 //! latents gather what they need from the tokens that enter a block ([`read_out`], eq. 5), and at the end takes pooled
 //! features and the token maps a head asked for. What it gets back takes part in the graph wherever it was computed:
 //! - `here`: an encoder of this process; tokens, blocks and read-outs are part of the one graph;
-//! - `apart`: an encoder behind a [`Link`]; the graph is cut at what crosses, and its backward pass sends gradients over
-//!   the cut and waits for those that come back. `server` is the other end: it keeps the small graph of every stretch
+//! - `apart`: an encoder behind a [`Link`]; the graph is cut at what crosses (`cut`), and its backward pass sends gradients
+//!   over the cut and waits for those that come back. `server` is the other end: it keeps the small graph of every stretch
 //!   between two answers until its gradient comes.
 //!
 //! A *stretch* is what a pass does between two answers: blocks, then a read-out or the end. [`settle`] waits for the
@@ -14,6 +14,7 @@
 //! The two give the same numbers, bit for bit with the same threads: sums of gradients are taken in the same order.
 
 mod apart;
+mod cut;
 mod here;
 mod message;
 mod read_out;
@@ -107,7 +108,7 @@ pub fn settle<const N: usize>(passes: [&mut dyn Pass; N]) -> Result<[Vec<Tensor>
             }
         }
     }
-    for (place, tensors) in places.into_iter().zip(apart::settle(&mut asked)?) {
+    for (place, tensors) in places.into_iter().zip(cut::settle(&mut asked)?) {
         found[place] = tensors;
     }
     Ok(found)
