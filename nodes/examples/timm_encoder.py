@@ -17,6 +17,8 @@ safetensors file with timm's names, or `pretrained`; DEVICE (default cpu); THREA
 import hashlib
 import json
 import math
+import os
+import re
 import sys
 
 import numpy as np
@@ -305,8 +307,9 @@ PLACE = {"epoch": 1, "split": "train", "position": 0, "step": -1}
 
 
 def main():
+    own_id = re.search(r"""node_id["']?:\s*["']?([\w.-]+)""", os.environ["DORA_NODE_CONFIG"]).group(1)
     node = Node()
-    own = next(n for n in node.dataflow_descriptor()["nodes"] if n["id"] == node.node_config()["node_id"])
+    own = next(n for n in node.dataflow_descriptor()["nodes"] if n["id"] == own_id)
     settings = {key: str(value) for key, value in (own.get("env") or {}).items()}
     run = settings.get("COPL_RUN") or str(node.dataflow_id())
     if "THREADS" in settings:
