@@ -45,6 +45,8 @@ fn swin(image_size: usize, depths: &[usize]) -> Architecture {
 /// Encoders behind a link without a wire: a message is served when it is sent.
 struct Loopback {
     ends: Mutex<[(Server, VecDeque<SegmentMessage>); 2]>,
+    /// What was sent that asks for an answer, and what was waited for.
+    log: Mutex<Vec<(&'static str, Modality)>>,
 }
 
 fn index(modality: Modality) -> usize {
@@ -59,12 +61,16 @@ impl Loopback {
 
 impl Link for Loopback {
     fn send(&self, to: Modality, message: SegmentMessage) -> Result<()> {
+        if !matches!(message.name(), "images" | "prompts") {
+            self.log.lock().unwrap().push(("asked", to));
+        }
         let (server, queue) = &mut self.ends.lock().unwrap()[index(to)];
         queue.extend(server.take(message)?);
         Ok(())
     }
 
     fn receive(&self, from: Modality) -> Result<SegmentMessage> {
+        self.log.lock().unwrap().push(("awaited", from));
         Ok(self.ends.lock().unwrap()[index(from)].1.pop_front().expect("an answer"))
     }
 }
@@ -75,7 +81,7 @@ fn server(architecture: &Architecture, execution: Execution) -> Server {
 
 fn loopback(visual: &Architecture, audio: &Architecture, execution: Execution) -> Arc<Loopback> {
     let ends = [visual, audio].map(|architecture| (server(architecture, execution), VecDeque::new()));
-    Arc::new(Loopback { ends: Mutex::new(ends) })
+    Arc::new(Loopback { ends: Mutex::new(ends), log: Mutex::default() })
 }
 
 fn tower(architecture: &Architecture, modality: Modality, link: &Arc<Loopback>) -> Arc<Apart> {
@@ -257,6 +263,22 @@ fn nothing_is_kept_in_evaluation_or_after_a_step() {
         .backward(&OutputGradients { logits, others: Vec::new(), visual_features: None, audio_features: None })
         .unwrap();
     assert_eq!(link.kept(), [0, 0]);
+}
+
+#[test]
+fn both_encoders_are_asked_before_either_is_waited_for() {
+    let (visual, audio) = (swin(16, &[1, 2, 1]), swin(12, &[1, 1]));
+    let link = loopback(&visual, &audio, Execution::Fast);
+    let sources = (apart(&visual, Modality::Visual, &link), apart(&audio, Modality::Audio, &link));
+    let model = model(&config(CoplConfig::default()), sources.0, sources.1);
+    trained(&model, &[batch(&visual, &audio, 1)]);
+    let mut log = std::mem::take(&mut *link.log.lock().unwrap());
+    // An encoder may be waited for several times in a row: for each gradient it sends.
+    log.dedup();
+    let turn = [("asked", Modality::Visual), ("asked", Modality::Audio)].into_iter();
+    let turn: Vec<_> = turn.chain([("awaited", Modality::Visual), ("awaited", Modality::Audio)]).collect();
+    // Two read-outs and the features, forward and backward.
+    assert_eq!(log, turn.repeat(6));
 }
 
 #[test]
