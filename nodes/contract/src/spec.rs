@@ -135,3 +135,34 @@ pub const REPORT_TABLES: &[Schema] = &[
     Schema::Checkpoints,
     Schema::Masks,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Env, Settings};
+
+    crate::settings! {
+        /// Settings of a node for the test.
+        pub struct Some {
+            "KIND" kind: String = "plain", "What it is.";
+        }
+    }
+
+    #[test]
+    fn an_edge_that_a_setting_needs_is_required_with_it() {
+        let spec = || NodeSpec {
+            name: "some",
+            about: "",
+            settings: Some::specs(),
+            inputs: vec![EdgeSpec::optional("extra", &[Schema::Tensor], "").with("KIND", "special")],
+            outputs: vec![EdgeSpec::optional("report", REPORT_TABLES, "")],
+            check: |_| Ok(()),
+        };
+        let env = |kind: &str| -> Env { [("KIND".to_owned(), kind.to_owned())].into() };
+        for (env, uses) in [(Env::new(), false), (env("plain"), false), (env("special"), true)] {
+            assert_eq!(spec().uses(&spec().inputs[0], &env), uses);
+            assert_eq!(spec().settled(&env).inputs[0].optional, !uses);
+            assert!(spec().settled(&env).outputs[0].optional && spec().uses(&spec().outputs[0], &env));
+        }
+    }
+}

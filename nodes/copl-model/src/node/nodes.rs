@@ -250,10 +250,9 @@ impl EncoderNodes {
 
     /// The next message of an encoder; clips that arrive meanwhile wait their turn.
     fn next(&mut self, from: Modality, edges: &mut Edges, join: &mut Join) -> Result<Message, NodeError> {
-        if let Some(place) = self.waiting.iter().position(|(modality, _)| *modality == from) {
-            if let Some((_, message)) = self.waiting.remove(place) {
-                return Ok(message);
-            }
+        let place = self.waiting.iter().position(|(modality, _)| *modality == from);
+        if let Some((_, message)) = place.and_then(|place| self.waiting.remove(place)) {
+            return Ok(message);
         }
         while let Some(message) = edges.recv()? {
             match modality(&message.input) {
