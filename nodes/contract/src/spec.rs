@@ -143,7 +143,7 @@ mod tests {
 
     crate::settings! {
         /// Settings of a node for the test.
-        pub struct Some {
+        pub struct Kinds {
             "KIND" kind: String = "plain", "What it is.";
         }
     }
@@ -153,7 +153,7 @@ mod tests {
         let spec = || NodeSpec {
             name: "some",
             about: "",
-            settings: Some::specs(),
+            settings: Kinds::specs(),
             inputs: vec![EdgeSpec::optional("extra", &[Schema::Tensor], "").with("KIND", "special")],
             outputs: vec![EdgeSpec::optional("report", REPORT_TABLES, "")],
             check: |_| Ok(()),
