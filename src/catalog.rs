@@ -29,6 +29,7 @@ catalog![
     copl_spectrogram::node::Spectrogram,
     copl_text_encoder::node::TextEncoderNode,
     copl_model::node::CoplModel,
+    copl_model::encoder_node::EncoderNode,
     copl_loss_metrics::LossMetrics,
     copl_report_writer::ReportWriter,
     copl_bench_nodes::TensorSource,

@@ -76,6 +76,7 @@ fn run<N: Node>() -> Result<(), NodeError> {
         .transpose()
         .map_err(|e| NodeError::failed(ExitCode::Internal, e))?;
     let transport = Box::new(connection.transport);
+    let spec = spec.settled(&env);
     let mut edges = Edges::new(transport, connection.place, &spec, &connection.inputs, &connection.outputs)?;
     edges.attach(heartbeat, recorder);
     N::run(settings, &mut edges)?;

@@ -143,7 +143,8 @@ impl Harness {
         let setting = |(key, problem)| NodeError::Setting { key, problem };
         let settings = N::Settings::from_env(&self.env).map_err(setting)?;
         (N::spec().check)(&self.env).map_err(setting)?;
-        let mut edges = Edges::new(Box::new(transport), place, &N::spec(), &self.inputs, &self.outputs)?;
+        let spec = N::spec().settled(&self.env);
+        let mut edges = Edges::new(Box::new(transport), place, &spec, &self.inputs, &self.outputs)?;
         N::run(settings, &mut edges)?;
         edges.finish()?;
         drop(edges);
