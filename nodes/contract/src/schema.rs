@@ -137,6 +137,18 @@ schemas! {
         "answer": Int64, "class of the answer";
         "answer_name": Utf8, "the answer";
     }
+    /// A question as word ids: one row.
+    QuestionWords = "question-words" {
+        "video": Utf8, "id of the video it is about";
+        "words": TensorI32, "[W] the question's words by their number in the vocabulary, filled with 0";
+    }
+    /// A question as a frozen text encoder has it: one row.
+    QuestionFeatures = "question-features" {
+        "video": Utf8, "id of the video it is about";
+        "features": TensorF32, "[L, d] last hidden states of its tokens; 0 behind the last token";
+        "length": Int64, "tokens, special ones included";
+        "pooled": TensorF32, "[d] the vector that stands for the whole question";
+    }
     /// The frames of a clip: one row.
     Frames = "frames" {
         "frames": TensorU8, "[T, H, W, 3] RGB, 0..255";
@@ -179,7 +191,7 @@ schemas! {
         "position": Int64, "place of the clip in the run";
         "logits": TensorF32, "[answers]";
         "match_positive": TensorF32, "[T, 2] whether sound and picture belong together, of those that do";
-        "match_negative": TensorF32, "[T, 2] the same of pictures of another video";
+        "match_negative": TensorF32, "[T, 2] the same of pictures of other videos; NaN where there were none at hand";
         "visual_features": TensorF32, "[T, d] pooled visual features";
         "audio_features": TensorF32, "[T, d] pooled audio features, mapped to the visual width where widths differ";
     }
@@ -250,6 +262,66 @@ schemas! {
         "path": Utf8, "file, relative to the run's folder";
         "sha256": Utf8, "of the file's bytes";
         "best": Int64, "1 if it is the model the validation split picked";
+    }
+    /// A question of the validation or test split with its answer: one row.
+    Answers = "answers" {
+        "clip": Utf8, "clip id";
+        "position": Int64, "place of the clip in the run";
+        "video": Utf8, "id of the video";
+        "kind": Utf8, "kind of the question, such as Audio-Visual Counting";
+        "question": Utf8, "the question in words";
+        "answer": Utf8, "the right answer";
+        "predicted": Utf8, "the model's answer";
+        "probability": Float64, "what the model gave its answer";
+    }
+    /// What an encoder node says of its encoder before anything else: one row.
+    Encoder = "encoder" {
+        "name": Utf8, "architecture and size";
+        "weights": Utf8, "SHA-256 of its weights in hexadecimal, or another fingerprint of them";
+        "parameters": Int64, "numbers in its weights";
+        "tensors": Int64, "tensors in its weights";
+        "frames": ListInt32, "channels, height and width of the frames it takes; empty if it takes none";
+        "spectrogram": ListInt32, "channels, time and mel of the spectrogram segments it takes; empty if it takes none";
+        "widths": ListInt32, "width of the tokens of each block";
+        "tokens": ListInt32, "number of tokens of each block for a frame, class tokens included; for a spectrogram where it takes no frames";
+        "stages": ListInt32, "stage of each block, from 0";
+        "class_tokens": Int64, "tokens that stand for no place of the image, before all others";
+        "out_dim": Int64, "width of the pooled feature";
+        "coupled_sites": Int64, "sites at its end that exchange prompts, unless the model is told otherwise";
+    }
+    /// Runs blocks with prompts beside the tokens; from an encoder, the gradients of those prompts: one row.
+    Prompts = "prompts" {
+        "first": Int64, "first block";
+        "end": Int64, "the block after the last";
+        "keep": Int64, "1 if gradients will be asked for, else 0";
+        "map": Int64, "1 if the tokens after the last of these blocks are asked for as a map, else 0";
+        "bias": Utf8, "position bias of a prompt in a Swin: zero or mean";
+        "shared": TensorF32, "[S, d] prompts that all images see; S may be 0";
+        "own": TensorF32, "[N, O, d] prompts of each image; O may be 0";
+    }
+    /// Asks what learned latents gather from the tokens that enter a block; from an encoder, the latents' gradient: one row.
+    Latents = "latents" {
+        "block": Int64, "the block, the first of a stage where tokens are merged";
+        "keep": Int64, "1 if gradients will be asked for, else 0";
+        "latents": TensorF32, "[p, d]";
+    }
+    /// What latents L gathered from the tokens Z, L + softmax(L Zᵀ) Z; to an encoder, the gradient of it: one row.
+    Condensed = "condensed" {
+        "block": Int64, "the block the tokens enter";
+        "condensed": TensorF32, "[N, p, d]";
+    }
+    /// Asks for the features, all blocks having run: one row.
+    Finish = "finish" {
+        "map": Int64, "1 if the tokens after the final norm are asked for as a map, else 0";
+    }
+    /// Tokens a head asked for; to an encoder, the gradient of them: one row.
+    Map = "map" {
+        "block": Int64, "the block they left; the number of blocks for those after the final norm";
+        "tokens": TensorF32, "[N, L, d]";
+    }
+    /// The pooled feature of every image; to an encoder, the gradient of it: one row.
+    Features = "features" {
+        "pooled": TensorF32, "[N, d]";
     }
     /// Masks of some evaluated clips as pictures: one row a segment.
     Masks = "masks" {

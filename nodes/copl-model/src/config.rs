@@ -166,6 +166,9 @@ impl Default for CoplConfig {
 /// The word in [`ModelConfig::audio_encoder`] that makes both modalities use one encoder.
 pub const SHARED: &str = "shared";
 
+/// The word in [`ModelConfig::visual_encoder`] and [`ModelConfig::audio_encoder`] for an encoder in a node of its own.
+pub const NODE: &str = "node";
+
 /// Everything that defines a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -186,13 +189,23 @@ pub struct ModelConfig {
     pub mask_size: usize,
     /// Width of the decoder, in segmentation.
     pub decoder_width: usize,
+    /// Width of the head, in question answering.
+    pub head_width: usize,
+    /// Attention heads of the head, in question answering.
+    pub head_attention: usize,
+    /// Words of the questions are numbered below this, in question answering; the official vocabulary has 93.
+    pub vocabulary: usize,
+    /// Width of the vectors that questions come as, where a text encoder makes them; none: they come as words.
+    pub question_width: Option<usize>,
+    /// Rate of dropout in the head, in question answering.
+    pub dropout: f64,
     /// The consistency loss is on: audio features are aligned to the visual width where widths differ.
     pub consistency: bool,
     /// Seed of every random number of the model.
     pub seed: u64,
-    /// Preset name of the visual encoder.
+    /// Preset name of the visual encoder, or `node`.
     pub visual_encoder: String,
-    /// `shared`, or the preset name of the audio encoder.
+    /// `shared`, `node`, or the preset name of the audio encoder.
     pub audio_encoder: String,
     /// Weights of the visual encoder: a safetensors file, `random`, or none for those inside the program.
     pub visual_weights: Option<String>,
@@ -211,6 +224,11 @@ impl Default for ModelConfig {
             head: HeadKind::Linear,
             mask_size: 224,
             decoder_width: 256,
+            head_width: 512,
+            head_attention: 4,
+            vocabulary: 93,
+            question_width: None,
+            dropout: 0.1,
             consistency: true,
             seed: 0,
             visual_encoder: "swin-v2-nano".to_string(),

@@ -2,6 +2,8 @@
 
 mod broken;
 mod changed;
+mod encoders;
+mod questions;
 mod specs;
 
 use super::check::check;

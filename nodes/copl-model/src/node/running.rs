@@ -9,9 +9,14 @@ use copl_contract::events::{Event, ProgressMeter};
 use copl_contract::schema::{self, BatchBuilder, Schema};
 use copl_contract::{Edges, ExitCode, Header, Kind, Message, NodeError, Split, tensor};
 
-use super::join::{Join, Joined, images, segments};
+use super::join::{Clip, Join, Joined, frames, segments};
+use super::nodes::{EncoderNodes, modality};
+use super::questions::{Videos, questions};
 use super::settings::CoplModelSettings;
 use crate::config::{MethodKind, Task};
+use crate::encoders::Modality;
+use crate::heads::avqa::negatives::NegativePool;
+use crate::heads::avqa::{Asked, GROUNDING};
 use crate::methods::{ClipShape, full};
 use crate::model::{Batch, Graph, Model, OutputGradients, Predictions};
 use crate::train::{Adam, checkpoint};
@@ -39,12 +44,22 @@ pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(),
     let choice = device::parse(&settings.device).map_err(failed)?;
     let (device, name) = device::open(choice).map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
     let (execution, dtype) = settings.compute(&device).map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
-    let model = Model::build_with(&settings.model(), execution, dtype, &device)
+    let asks = edges.input_names().any(|name| name == "questions");
+    if asks != (settings.task == Task::Avqa) {
+        let problem = if asks { "no task but avqa reads questions" } else { "the task avqa needs questions" };
+        return Err(NodeError::contract("questions", problem));
+    }
+    let mut join = Join::new(asks);
+    let (nodes, [visual, audio]) = EncoderNodes::meet(settings, edges, &mut join, &device)?;
+    let model = Model::build_beside(&settings.model(), execution, dtype, &device, (visual, audio))
         .map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
     let table = model.table();
     Event::Device { name: name.clone() }.emit();
     Event::info(format!("{} on {name}", settings.method)).emit();
     table.text().lines().for_each(|line| Event::info(line).emit());
+    if let Some(path) = &settings.head_weights {
+        start_head(&model, path)?;
+    }
     let adam = Adam::new(settings.adam(), model.parameters()).map_err(failed)?;
     let mut node = Running {
         settings,
@@ -52,23 +67,49 @@ pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(),
         model,
         adam,
         device,
-        join: Join::default(),
+        join,
+        pool: NegativePool::new(settings.negatives, settings.seed),
+        nodes,
         batch: Vec::new(),
         step: 0,
         best: None,
         progress: ProgressMeter::default(),
     };
     node.report_params()?;
-    while !node.edges.forward_ended() {
-        let Some(message) = node.edges.recv()? else { break };
-        if message.input == "gradients" {
-            return Err(NodeError::contract("gradients", "an answer nobody asked for"));
-        }
-        node.join.add(message);
+    loop {
+        // Clips may have come while encoders were waited for.
         while let Some(joined) = node.join.next()? {
             node.take(joined)?;
         }
+        if node.edges.forward_ended() {
+            break;
+        }
+        let Some(message) = node.edges.recv()? else { break };
+        if message.input == "gradients" || modality(&message.input).is_some() {
+            return Err(NodeError::contract(&message.input, "an answer nobody asked for"));
+        }
+        node.join.add(message);
     }
+    if let Some((sent, received)) = node.nodes.bytes_a_step() {
+        Event::info(format!("{sent} bytes a training step to encoder nodes, {received} back")).emit();
+    }
+    Ok(())
+}
+
+/// Starts the grounding layers of the head from a checkpoint; all of them must be there.
+fn start_head(model: &Model, path: &Path) -> Result<(), NodeError> {
+    let missing = |e: crate::Error| NodeError::failed(ExitCode::Missing, e);
+    let (stored, _) = checkpoint::read_tensors(path, &Device::Cpu).map_err(missing)?;
+    let grounding = |name: &str| GROUNDING.iter().any(|layer| name.starts_with(layer));
+    let mut all = model.parameters().snapshot().map_err(failed)?;
+    let names: Vec<String> = all.keys().filter(|name| grounding(name)).cloned().collect();
+    for name in &names {
+        let problem =
+            || crate::Error::BadFile { path: path.to_owned(), reason: format!("it holds no tensor '{name}'") };
+        all.insert(name.clone(), stored.get(name).ok_or_else(problem).map_err(missing)?.clone());
+    }
+    model.parameters().load(&path.display().to_string(), &all).map_err(missing)?;
+    Event::info(format!("{} tensors of the head start from {}", names.len(), path.display())).emit();
     Ok(())
 }
 
@@ -79,7 +120,9 @@ struct Running<'a> {
     adam: Adam,
     device: Device,
     join: Join,
-    batch: Vec<(Message, Message)>,
+    pool: NegativePool,
+    nodes: EncoderNodes,
+    batch: Vec<Box<Clip>>,
     step: u64,
     best: Option<BTreeMap<String, Tensor>>,
     progress: ProgressMeter,
@@ -88,8 +131,8 @@ struct Running<'a> {
 impl Running<'_> {
     fn take(&mut self, joined: Joined) -> Result<(), NodeError> {
         match joined {
-            Joined::Clip { frames, spectrogram } => {
-                self.batch.push((frames, spectrogram));
+            Joined::Clip(clip) => {
+                self.batch.push(clip);
                 if self.batch.len() == self.settings.batch { self.step() } else { Ok(()) }
             }
             Joined::Tombstone(message) => {
@@ -103,48 +146,76 @@ impl Running<'_> {
     /// One step with the clips of the batch.
     fn step(&mut self) -> Result<(), NodeError> {
         let clips = std::mem::take(&mut self.batch);
-        let Some(header) = clips.first().map(|(frames, _)| frames.header.clone()) else { return Ok(()) };
+        let Some(header) = clips.first().map(|clip| clip.frames.header.clone()) else { return Ok(()) };
         if header.split == Split::Test {
             self.restore_best()?;
         }
         let start = Instant::now();
-        let batch = self.tensors(&clips)?;
-        let training = header.split == Split::Train;
-        let (predictions, graph) = if training {
-            self.model.forward(&batch).map(|(p, g)| (p, Some(g))).map_err(failed)?
-        } else {
-            (self.model.predict(&batch).map_err(failed)?, None)
+        let header = Header { clip: String::new(), ..header }.with_step(self.step);
+        let batch = match self.settings.task {
+            Task::Avqa => self.asked(&clips, &header)?,
+            Task::Ave | Task::Avs => self.tensors(clips.iter().map(Box::as_ref))?,
         };
+        let training = header.split == Split::Train;
+        let videos = batch.frames.dim(0).map_err(failed)?;
+        let model = &self.model;
+        let (predictions, graph) =
+            self.nodes.serve(self.edges, &mut self.join, (&header, videos), || match training {
+                true => model.forward(&batch).map(|(predictions, graph)| (predictions, Some(graph))),
+                false => model.predict(&batch).map(|predictions| (predictions, None)),
+            })?;
         let rows = self.prediction_rows(&clips, &predictions)?;
         let others: Vec<&'static str> = predictions.others.iter().map(|(name, _)| *name).collect();
-        self.edges.stats().compute(start.elapsed());
-        let header = Header { clip: String::new(), ..header }.with_step(self.step);
+        self.edges.stats().compute(start.elapsed().saturating_sub(self.nodes.waited()));
         self.edges.send("predictions", header.clone(), rows)?;
         if let Some(graph) = graph {
             self.learn(&header, graph, &others)?;
+            self.nodes.end_of_step();
             self.step += 1;
         }
-        for (frames, _) in &clips {
-            self.progress.clip(frames.header.epoch, frames.header.split);
+        for clip in &clips {
+            self.progress.clip(clip.frames.header.epoch, clip.frames.header.split);
         }
         Ok(())
     }
 
-    fn tensors(&self, clips: &[(Message, Message)]) -> Result<Batch, NodeError> {
-        let t = self.settings.segments;
-        let inputs = self.model.inputs();
-        let (mut pictures, mut spectra) = (Vec::new(), Vec::new());
-        for (frames, spectrogram) in clips {
-            pictures.extend(images(frames, t, inputs.visual)?);
-            spectra.extend_from_slice(segments(spectrogram, t, inputs.audio)?);
+    /// A batch of questions: each video once, what is asked of it, and frames of other videos. Those of the training
+    /// videos are kept for later draws.
+    fn asked(&mut self, clips: &[Box<Clip>], header: &Header) -> Result<Batch, NodeError> {
+        let videos = Videos::of(clips)?;
+        let mut batch = self.tensors(videos.first.iter().copied())?;
+        let unknown = videos.unknown(&self.pool);
+        if header.split == Split::Train && !unknown.is_empty() {
+            let (model, pool) = (&self.model, &mut self.pool);
+            self.nodes.serve(self.edges, &mut self.join, (header, unknown.len()), || {
+                videos.remember(&unknown, pool, model, &batch.frames)
+            })?;
         }
-        let shape = ClipShape { clips: clips.len(), segments: t };
-        Batch::from_slices(&pictures, &spectra, shape, inputs, &self.device).map_err(failed)
+        batch.questions = Some(Asked {
+            questions: questions(clips, &self.device)?,
+            negatives: videos.negatives(&self.pool, self.settings.segments, header.position).map_err(failed)?,
+            videos: Tensor::new(videos.of.as_slice(), &self.device).map_err(failed)?,
+            step: self.step,
+        });
+        Ok(batch)
+    }
+
+    /// The batch; images for an encoder node as they came.
+    fn tensors<'c>(&self, clips: impl ExactSizeIterator<Item = &'c Clip>) -> Result<Batch, NodeError> {
+        let inputs = self.model.inputs();
+        let shape = ClipShape { clips: clips.len(), segments: self.settings.segments };
+        let (mut pictures, mut spectra) = (Vec::new(), Vec::new());
+        for clip in clips {
+            pictures.extend_from_slice(frames(&clip.frames, shape.segments, inputs.visual)?);
+            spectra.extend_from_slice(segments(&clip.spectrogram, shape.segments, inputs.audio)?);
+        }
+        let [visual, audio] = [Modality::Visual, Modality::Audio].map(|modality| self.nodes.has(modality));
+        Batch::from_edges(&pictures, &spectra, shape, inputs, (visual, audio), &self.device).map_err(failed)
     }
 
     fn prediction_rows(
         &self,
-        clips: &[(Message, Message)],
+        clips: &[Box<Clip>],
         p: &Predictions,
     ) -> Result<(Schema, arrow::array::RecordBatch), NodeError> {
         let values = |t: &Tensor| -> Result<(Vec<f32>, Vec<usize>), NodeError> {
@@ -152,8 +223,8 @@ impl Running<'_> {
             Ok((values, t.dims()[1..].to_vec()))
         };
         let mut row = BatchBuilder::new(schemas(self.settings.task).0)
-            .utf8(clips.iter().map(|(f, _)| &f.header.clip))
-            .int64(clips.iter().map(|(f, _)| f.header.position as i64));
+            .utf8(clips.iter().map(|clip| &clip.frames.header.clip))
+            .int64(clips.iter().map(|clip| clip.frames.header.position as i64));
         let others = p.others.iter().map(|(_, tensor)| tensor);
         for tensor in [&p.logits].into_iter().chain(others).chain([&p.visual_features, &p.audio_features]) {
             let (values, shape) = values(tensor)?;
@@ -185,15 +256,19 @@ impl Running<'_> {
             audio_features: Some(gradient("audio_features")?),
         };
         self.edges.state("learning");
-        let gradients = graph.backward(&gradients).map_err(failed)?;
+        let place = (header, message.batch.num_rows());
+        let gradients = self.nodes.serve(self.edges, &mut self.join, place, || graph.backward(&gradients))?;
         self.adam.step(self.model.parameters(), &gradients, u64::from(header.epoch - 1)).map_err(failed)?;
-        self.edges.stats().compute(start.elapsed());
+        self.edges.stats().compute(start.elapsed().saturating_sub(self.nodes.waited()));
         Ok(())
     }
 
     /// The loss node's next message; clips that arrive meanwhile wait their turn.
     fn answer(&mut self, wanted: Schema) -> Result<Message, NodeError> {
         while let Some(message) = self.edges.recv()? {
+            if modality(&message.input).is_some() {
+                return Err(NodeError::contract(&message.input, "an answer nobody asked for"));
+            }
             if message.input != "gradients" {
                 self.join.add(message);
                 continue;
