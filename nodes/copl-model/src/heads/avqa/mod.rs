@@ -54,12 +54,7 @@ impl AvqaHead {
     ///
     /// # Errors
     /// If the width cannot be divided as the layers need it, or the encoder's tokens make no map.
-    pub fn new(
-        config: &ModelConfig,
-        visual: &dyn Outputs,
-        audio: &dyn Outputs,
-        execution: Execution,
-    ) -> Result<Self> {
+    pub fn new(config: &ModelConfig, visual: &dyn Outputs, audio: &dyn Outputs, execution: Execution) -> Result<Self> {
         let map = visual.maps(Maps::Final)?.pop();
         let map = map.ok_or_else(|| Error::Config("the visual encoder has no token maps".to_string()))?;
         let question = match config.question_width {
