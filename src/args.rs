@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::run::watch::TimeLimits;
+
 /// Audio-visual learning experiments as dataflows: frozen encoders, collaborative prompts, Parquet reports.
 ///
 /// A dataflow is a YAML graph of nodes: clip source, video decoder, spectrogram, model, loss and metrics, report. Start one
@@ -90,6 +92,8 @@ pub(crate) struct RunArgs {
     /// Folder of the runs
     #[arg(long, default_value = "runs")]
     pub(crate) runs: PathBuf,
+    #[command(flatten)]
+    pub(crate) limits: TimeLimits,
     /// Print errors and the result only
     #[arg(long, short, conflicts_with = "json")]
     pub(crate) quiet: bool,

@@ -7,10 +7,6 @@ use copl_contract::{Header, Kind, Message, NodeError, tensor};
 
 use crate::encoders::InputShape;
 
-/// ImageNet statistics, which both codebases compared with use for every encoder.
-const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
-const STD: [f32; 3] = [0.229, 0.224, 0.225];
-
 /// A clip of which everything is there.
 #[derive(Debug)]
 pub(super) struct Clip {
@@ -100,8 +96,8 @@ fn agree(f: &Header, other: &Message) -> Result<(), NodeError> {
     ))
 }
 
-/// Frames [T, H, W, 3] u8 as the encoder wants them: [T, 3, H, W], scaled to 0..1 and normalised.
-pub(super) fn images(message: &Message, segments: usize, input: InputShape) -> Result<Vec<f32>, NodeError> {
+/// Frames [T, H, W, 3].
+pub(super) fn frames(message: &Message, segments: usize, input: InputShape) -> Result<&[u8], NodeError> {
     let broken = |e: String| NodeError::contract("frames", e);
     let view = tensor::view::<UInt8Type>(&message.batch, "frames").map_err(broken)?;
     let (height, width) = (input.height, input.width);
@@ -111,17 +107,7 @@ pub(super) fn images(message: &Message, segments: usize, input: InputShape) -> R
             view.shape
         )));
     }
-    let pixels = height * width;
-    let mut images = vec![0.0; view.values.len()];
-    for (image, frame) in images.chunks_exact_mut(3 * pixels).zip(view.values.chunks_exact(3 * pixels)) {
-        for (c, plane) in image.chunks_exact_mut(pixels).enumerate() {
-            let (scale, shift) = (1.0 / (255.0 * STD[c]), MEAN[c] / STD[c]);
-            for (value, rgb) in plane.iter_mut().zip(frame.chunks_exact(3)) {
-                *value = f32::from(rgb[c]) * scale - shift;
-            }
-        }
-    }
-    Ok(images)
+    Ok(view.values)
 }
 
 /// Spectrogram segments [T, time, mel].
