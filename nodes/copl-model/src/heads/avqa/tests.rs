@@ -4,8 +4,8 @@ use candle_core::{Device, Tensor};
 
 use super::*;
 use crate::config::{MethodKind, ModelConfig, Task};
-use crate::encoders::LoadedEncoder;
 use crate::encoders::swin_v2::config::SwinV2Config;
+use crate::encoders::{Architecture, LoadedEncoder};
 use crate::kernels::testing::numbers;
 use crate::model::{Batch, Model, OutputGradients};
 use crate::parameters::Parameters;
