@@ -22,6 +22,9 @@ Examples:
   copl run dataflows/ave-mini.yml                                  train and evaluate on the bundled mini set
   copl run dataflows/ave-mini.yml --set model.METHOD=linear-probe  the same with frozen encoders and a head
   copl run dataflows/ave.yml --set source.ROOT=/data/AVE_Dataset   the real AVE
+  copl runs                                                        the runs so far
+  copl report last                                                 the page of the last run
+  copl sweep dataflows/sweeps/table-4-mini.yml                     the ablation, on the mini set
   copl nodes describe copl-model                                   every setting of the model, with its default
   copl check my.yml                                                what is wrong with a dataflow, line by line
   copl weights pull swin-v2-large-192                              the encoder of the paper, from the Hugging Face hub
@@ -31,6 +34,12 @@ Examples:
 pub(crate) enum Verb {
     /// Run a dataflow to its end and write its report
     Run(RunArgs),
+    /// The runs so far: list them, show one, remove old ones
+    Runs(RunsArgs),
+    /// A page of a run or several: curves, results beside the paper's, time, quarantine, examples; or what differs
+    Report(ReportArgs),
+    /// Run a dataflow under many settings and seeds; a table and a figure at the end
+    Sweep(SweepArgs),
     /// Check a dataflow without starting it: keys, settings, edges, cycles
     Check(FileArgs),
     /// Draw a dataflow as Mermaid or SVG
@@ -96,6 +105,128 @@ pub(crate) struct RunArgs {
     /// Print every event as a JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
+    /// Name of the sweep the run is part of; `copl sweep` gives it
+    #[arg(long, hide = true)]
+    pub(crate) sweep: Option<String>,
+    /// Name of its case in the sweep
+    #[arg(long, hide = true)]
+    pub(crate) case: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SweepArgs {
+    /// The sweep file
+    pub(crate) file: PathBuf,
+    /// Runs at once; a quarter of the cores if not given
+    #[arg(long, short)]
+    pub(crate) jobs: Option<usize>,
+    /// Seeds in place of the file's
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) seeds: Vec<u64>,
+    /// Change a setting in every run; may be given many times
+    #[arg(long = "set", value_name = "NODE.KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Say what would be run
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Run nothing: the table and the figure of the runs that are done
+    #[arg(long)]
+    pub(crate) table: bool,
+    /// Print the table as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Folder of the runs; table and figure go to its folder sweeps/NAME
+    #[arg(long, default_value = "runs")]
+    pub(crate) runs: PathBuf,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RunsArgs {
+    #[command(subcommand)]
+    pub(crate) verb: Option<RunsVerb>,
+    /// Folder of the runs
+    #[arg(long, default_value = "runs", global = true)]
+    pub(crate) runs: PathBuf,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsVerb {
+    /// One line a run, the newest last
+    List,
+    /// One run: what was run, with what, how it ended, its numbers
+    Show {
+        /// The beginning of its id or of its letters, or `last`
+        #[arg(default_value = "last")]
+        run: String,
+    },
+    /// Remove runs; says which, and removes them with --yes. A run that goes on stays
+    Prune {
+        /// Keep the newest so many
+        #[arg(long, default_value_t = 10)]
+        keep: usize,
+        /// Only runs that failed, were interrupted or killed
+        #[arg(long)]
+        unfinished: bool,
+        /// Only runs that started more than so many days ago
+        #[arg(long, value_name = "DAYS")]
+        older_than: Option<f64>,
+        /// Remove them
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct ReportArgs {
+    #[command(subcommand)]
+    pub(crate) verb: Option<ReportVerb>,
+    /// Runs: beginnings of their ids or letters, or `last`; several stand side by side
+    #[arg(required = true)]
+    pub(crate) run: Vec<String>,
+    /// Write one HTML page that needs no network, and the figures as SVG and PNG (the default)
+    #[arg(long)]
+    pub(crate) html: bool,
+    /// Print Markdown
+    #[arg(long, conflicts_with_all = ["html", "json"])]
+    pub(crate) md: bool,
+    /// Print JSON: everything the page is made of
+    #[arg(long, conflicts_with = "html")]
+    pub(crate) json: bool,
+    /// Write here; the page of one run goes to runs/ID/report.html if not given
+    #[arg(long, short)]
+    pub(crate) output: Option<PathBuf>,
+    /// Clips shown with their frames and spectrograms
+    #[arg(long, default_value_t = 6)]
+    pub(crate) examples: usize,
+    /// Folder of the runs
+    #[arg(long, default_value = "runs")]
+    pub(crate) runs: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReportVerb {
+    /// Settings and results of runs side by side, in the terminal
+    Compare(CompareArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CompareArgs {
+    /// Runs: beginnings of their ids or letters, or `last`
+    #[arg(required = true, num_args = 2..)]
+    pub(crate) run: Vec<String>,
+    /// Leave out settings that are the same
+    #[arg(long)]
+    pub(crate) only_changed: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Folder of the runs
+    #[arg(long, default_value = "runs")]
+    pub(crate) runs: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]

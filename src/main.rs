@@ -12,7 +12,10 @@ mod nodes;
 mod params;
 mod parity;
 mod progress;
+mod report;
 mod run;
+mod runs;
+mod sweep;
 mod verbs;
 mod weights;
 
@@ -43,6 +46,9 @@ impl Failure {
 fn main() {
     let outcome = match Args::parse().verb {
         Verb::Run(args) => run::run(args),
+        Verb::Runs(args) => runs::runs(&args),
+        Verb::Report(args) => report::report(&args),
+        Verb::Sweep(args) => sweep::sweep(&args),
         Verb::Check(args) => verbs::check(&args),
         Verb::Graph(args) => verbs::graph(&args),
         Verb::Nodes(args) => verbs::nodes(&args),

@@ -12,7 +12,7 @@ use std::time::Duration;
 use copl_contract::ExitCode;
 use copl_contract::events::Event;
 use copl_engine::{Line, NodeResult, shm};
-use copl_reports::store::{RunFolder, RunRecord, Store};
+use copl_reports::store::{RunFolder, RunRecord, Store, SweepPlace};
 
 use crate::args::RunArgs;
 use crate::dataflow::{diagnostic, resolve};
@@ -28,12 +28,12 @@ const LOOK: Duration = Duration::from_millis(200);
 pub(crate) fn run(args: RunArgs) -> Outcome {
     let (text, overrides) = prepare(&args)?;
     let file = args.flow.file.display().to_string();
-    let resolved = resolve::resolve(&file, &text, &overrides).map_err(|d| verbs::rejected(&d))?;
-    let folder = absolute(args.flow.file.parent().unwrap_or(Path::new("")))?;
+    let (resolved, folder) = resolved(&args)?;
     let run = Store::new(absolute(&args.runs)?).create().map_err(|e| Failure::new(ExitCode::Internal, e))?;
     // SAFETY: no thread has been started yet.
     unsafe { copl_engine::prepare_process(&run.path) }.map_err(|e| Failure::new(ExitCode::Internal, e))?;
-    let mut record = begin(&run, &args, &overrides, &resolved)?;
+    let _hold = run.hold().map_err(|e| Failure::new(ExitCode::Internal, e))?;
+    let mut record = begin(&run, &args, &overrides, &resolved, &folder)?;
     let yaml = with_run(&resolved, &run)?;
 
     let mode = Mode::pick(args.quiet, args.json, std::io::stdout().is_terminal());
@@ -108,14 +108,33 @@ fn prepare(args: &RunArgs) -> Result<(String, Vec<String>), Failure> {
     Ok((text, overrides))
 }
 
+/// The dataflow a run would run, and the folder it lies in; refused if it is wrong.
+pub(crate) fn resolved(args: &RunArgs) -> Result<(String, PathBuf), Failure> {
+    let (text, overrides) = prepare(args)?;
+    let file = args.flow.file.display().to_string();
+    let resolved = resolve::resolve(&file, &text, &overrides).map_err(|d| verbs::rejected(&d))?;
+    // Links and `..` resolved: the same folder has one name in all records.
+    let folder = absolute(args.flow.file.parent().unwrap_or(Path::new("")))?;
+    let folder = folder.canonicalize().map_err(|e| Failure::new(ExitCode::Internal, format!("{}: {e}", folder.display())))?;
+    Ok((resolved, folder))
+}
+
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     std::path::absolute(path).map_err(|e| Failure::new(ExitCode::Internal, format!("{}: {e}", path.display())))
 }
 
-fn begin(run: &RunFolder, args: &RunArgs, overrides: &[String], resolved: &str) -> Result<RunRecord, Failure> {
+fn begin(
+    run: &RunFolder,
+    args: &RunArgs,
+    overrides: &[String],
+    resolved: &str,
+    folder: &Path,
+) -> Result<RunRecord, Failure> {
     let mut record = RunRecord::begin(&run.id, &args.flow.file.display().to_string());
+    record.folder = Some(folder.to_owned());
     record.overrides = overrides.to_vec();
+    record.sweep = args.sweep.clone().map(|sweep| SweepPlace { sweep, case: args.case.clone().unwrap_or_default() });
     record.seed = args.seed;
     record.versions = versions();
     let failed = |e: copl_reports::ReportError| Failure::new(ExitCode::Internal, e);
@@ -191,7 +210,7 @@ fn finish(run: &RunFolder, record: &mut RunRecord, verdict: Verdict, progress: &
     record.finish(code.code(), code.meaning(), (!message.is_empty()).then_some(message.as_str()));
     run.write_record(record).map_err(|e| Failure::new(ExitCode::Internal, e))?;
     if !json {
-        println!("report: {}", run.path.display());
+        println!("report: {} (copl report {})", run.path.display(), run.letters());
     }
     if code == ExitCode::Success { Ok(code) } else { Err(Failure { code, message }) }
 }

@@ -43,31 +43,6 @@ pub struct ParameterTable {
     pub classifier_heads: usize,
 }
 
-/// A row of the paper's tables, in millions of numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct PaperRow {
-    /// Method as the paper names it.
-    pub method: &'static str,
-    /// Encoders as the paper names them.
-    pub encoders: &'static str,
-    /// Additional parameters.
-    pub additional: f64,
-    /// Total parameters.
-    pub total: f64,
-}
-
-const fn paper(method: &'static str, encoders: &'static str, additional: f64, total: f64) -> PaperRow {
-    PaperRow { method, encoders, additional, total }
-}
-
-/// The rows of Table 1 (AVE) that print parameter counts.
-pub const TABLE_1: &[PaperRow] = &[
-    paper("DG-SCT", "Swin-V2-L, HTS-AT", 187.1, 261.3),
-    paper("CoPL", "Swin-V2-L", 1.7, 230.6),
-    paper("CoPL", "Swin-V2-L, HTS-AT", 0.7, 262.6),
-    paper("CoPL", "ViT-L-16", 5.0, 327.8),
-];
-
 /// Numbers of the classifier head in the published file of an encoder.
 fn classifier_head(encoder: &str) -> usize {
     let classes = match encoder {

@@ -21,16 +21,33 @@ fn whole<T: PolarsDataType>(array: &ChunkedArray<T>) -> PolarsResult<&ChunkedArr
 }
 
 /// A text column.
-pub(super) fn texts(frame: &DataFrame, name: &str) -> Result<Vec<String>, ReportError> {
+pub(crate) fn texts(frame: &DataFrame, name: &str) -> Result<Vec<String>, ReportError> {
     column(frame, name, |c| Ok(whole(c.str()?)?.iter().flatten().map(str::to_owned).collect()))
 }
 
 /// An integer column.
-pub(super) fn integers(frame: &DataFrame, name: &str) -> Result<Vec<i64>, ReportError> {
+pub(crate) fn integers(frame: &DataFrame, name: &str) -> Result<Vec<i64>, ReportError> {
     column(frame, name, |c| Ok(whole(c.i64()?)?.into_no_null_iter().collect()))
 }
 
 /// A column of numbers.
-pub(super) fn numbers(frame: &DataFrame, name: &str) -> Result<Vec<f64>, ReportError> {
+pub(crate) fn numbers(frame: &DataFrame, name: &str) -> Result<Vec<f64>, ReportError> {
     column(frame, name, |c| Ok(whole(c.f64()?)?.into_no_null_iter().collect()))
+}
+
+/// An integer column that files of an earlier build may lack: `missing` in every row then.
+pub(crate) fn integers_or(frame: &DataFrame, name: &str, missing: i64) -> Result<Vec<i64>, ReportError> {
+    if frame.column(name).is_err() { Ok(vec![missing; frame.height()]) } else { integers(frame, name) }
+}
+
+/// A column of lists of whole numbers.
+pub(crate) fn lists(frame: &DataFrame, name: &str) -> Result<Vec<Vec<i32>>, ReportError> {
+    column(frame, name, |c| {
+        let rows = c.list()?;
+        let row = |i: usize| match rows.get_as_series(i) {
+            Some(row) => Ok(row.i32()?.into_no_null_iter().collect()),
+            None => Ok(Vec::new()),
+        };
+        (0..rows.len()).map(row).collect()
+    })
 }

@@ -1,0 +1,136 @@
+//! `copl report`: the page of one run or several as HTML, Markdown or JSON, their figures as SVG and PNG; and
+//! `copl report compare`, what differs between runs, in the terminal.
+
+mod examples;
+mod show;
+pub(crate) use show::columns;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use copl_contract::ExitCode;
+use copl_reports::page::{self, Page};
+use copl_reports::view::RunView;
+use copl_reports::{ReportError, RunFolder, Store, figure};
+
+use crate::args::{CompareArgs, ReportArgs, ReportVerb};
+use crate::{Failure, Outcome, catalog};
+
+/// Settings of a node kind that have a default, for those a dataflow leaves out.
+pub(crate) fn defaults(kind: &str) -> Vec<(String, String)> {
+    let spec = catalog::specs().into_iter().find(|s| s.name == kind);
+    let settings = spec.into_iter().flat_map(|s| s.settings);
+    settings.filter_map(|s| Some((s.key.to_owned(), s.default.filter(|d| !d.is_empty())?))).collect()
+}
+
+pub(crate) fn failed(error: ReportError) -> Failure {
+    let code = match &error {
+        ReportError::NoRun { .. } | ReportError::BadId(_) | ReportError::Sweep { .. } => ExitCode::Usage,
+        _ => ExitCode::Internal,
+    };
+    Failure::new(code, error)
+}
+
+/// The runs of these ids with what their folders tell.
+pub(crate) fn load(store: &Store, ids: &[String]) -> Result<Vec<(RunFolder, RunView)>, Failure> {
+    let one = |id: &String| {
+        let run = store.open(id).map_err(failed)?;
+        let view = RunView::load(&run, &defaults).map_err(failed)?;
+        Ok((run, view))
+    };
+    ids.iter().map(one).collect()
+}
+
+/// The verb.
+pub(crate) fn report(args: &ReportArgs) -> Outcome {
+    if let Some(ReportVerb::Compare(compare)) = &args.verb {
+        return self::compare(compare);
+    }
+    let store = Store::new(&args.runs);
+    let (runs, views): (Vec<_>, Vec<_>) = load(&store, &args.run)?.into_iter().unzip();
+    if args.json {
+        let json = serde_json::to_string_pretty(&views).map_err(|e| Failure::new(ExitCode::Internal, e))?;
+        return give(&(json + "\n"), args.output.as_deref());
+    }
+    let Some((run, view)) = runs.first().zip(views.first()) else {
+        return Err(Failure::new(ExitCode::Usage, "name a run: `copl runs` lists them, `last` is the last one"));
+    };
+    if args.md {
+        let page = Page { views: &views, examples: &[], note: None, dataflow: "" };
+        return give(&page::markdown(&page, None), args.output.as_deref());
+    }
+    let target = match (&args.output, views.len()) {
+        (Some(output), _) => output.clone(),
+        (None, 1) => run.path.join("report.html"),
+        (None, _) => {
+            let letters: Vec<&str> = views.iter().map(|v| v.letters.as_str()).collect();
+            args.runs.join(format!("report-{}.html", letters.join("-")))
+        }
+    };
+    let (found, note) = examples::examples(run, view, args.examples);
+    let dataflow = run.read_dataflow().map_err(failed)?;
+    let page = Page { views: &views, examples: &found, note: note.as_deref(), dataflow: &dataflow };
+    write(&target, page.html().as_bytes())?;
+    println!("{}", target.display());
+    let folder = target.with_extension("").with_file_name(match target.file_stem().and_then(|s| s.to_str()) {
+        Some("report") | None => "figures".to_owned(),
+        Some(stem) => format!("{stem}-figures"),
+    });
+    write_figures(&views, &folder)?;
+    println!("{}", folder.display());
+    Ok(ExitCode::Success)
+}
+
+/// The figures of the runs as SVG and PNG files.
+fn write_figures(views: &[RunView], folder: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(folder).map_err(|e| Failure::new(ExitCode::Internal, format!("{}: {e}", folder.display())))?;
+    for drawn in page::figures(views) {
+        write_figure(folder, &drawn.file, &drawn.svg)?;
+    }
+    Ok(())
+}
+
+/// A figure as SVG and PNG.
+pub(crate) fn write_figure(folder: &Path, name: &str, svg: &str) -> Result<(), Failure> {
+    write(&folder.join(format!("{name}.svg")), figure::standalone(svg).as_bytes())?;
+    let png = figure::png(svg).map_err(|source| failed(ReportError::Figure { figure: name.to_owned(), source }))?;
+    write(&folder.join(format!("{name}.png")), &png)
+}
+
+/// Writes a file whole.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    copl_reports::write_file(path, bytes).map_err(failed)
+}
+
+fn give(text: &str, output: Option<&Path>) -> Outcome {
+    match output {
+        Some(path) => write(path, text.as_bytes())?,
+        None => print!("{text}"),
+    }
+    Ok(ExitCode::Success)
+}
+
+/// `copl report compare`.
+fn compare(args: &CompareArgs) -> Outcome {
+    let views: Vec<RunView> = load(&Store::new(&args.runs), &args.run)?.into_iter().map(|(_, v)| v).collect();
+    if args.json {
+        let found: Vec<_> = copl_reports::compare::settings(&views)
+            .into_iter()
+            .filter(|c| !args.only_changed || c.differs())
+            .collect();
+        let ids: Vec<&str> = views.iter().map(|v| v.record.id.as_str()).collect();
+        let all = serde_json::json!({
+            "runs": ids, "settings": found, "results": copl_reports::compare::results(&views),
+        });
+        println!("{all:#}");
+        return Ok(ExitCode::Success);
+    }
+    print!("{}", show::compared(&views, args.only_changed));
+    Ok(ExitCode::Success)
+}
+
+/// The folder a run's dataflow lies in, for the relative paths in it.
+pub(crate) fn dataflow_folder(view: &RunView) -> PathBuf {
+    let beside = || Path::new(&view.record.dataflow).parent().unwrap_or(Path::new("")).to_owned();
+    view.record.folder.clone().unwrap_or_else(beside)
+}
