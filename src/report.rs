@@ -114,10 +114,8 @@ fn give(text: &str, output: Option<&Path>) -> Outcome {
 fn compare(args: &CompareArgs) -> Outcome {
     let views: Vec<RunView> = load(&Store::new(&args.runs), &args.run)?.into_iter().map(|(_, v)| v).collect();
     if args.json {
-        let found: Vec<_> = copl_reports::compare::settings(&views)
-            .into_iter()
-            .filter(|c| !args.only_changed || c.differs())
-            .collect();
+        let found: Vec<_> =
+            copl_reports::compare::settings(&views).into_iter().filter(|c| !args.only_changed || c.differs()).collect();
         let ids: Vec<&str> = views.iter().map(|v| v.record.id.as_str()).collect();
         let all = serde_json::json!({
             "runs": ids, "settings": found, "results": copl_reports::compare::results(&views),

@@ -115,7 +115,8 @@ pub(crate) fn resolved(args: &RunArgs) -> Result<(String, PathBuf), Failure> {
     let resolved = resolve::resolve(&file, &text, &overrides).map_err(|d| verbs::rejected(&d))?;
     // Links and `..` resolved: the same folder has one name in all records.
     let folder = absolute(args.flow.file.parent().unwrap_or(Path::new("")))?;
-    let folder = folder.canonicalize().map_err(|e| Failure::new(ExitCode::Internal, format!("{}: {e}", folder.display())))?;
+    let folder =
+        folder.canonicalize().map_err(|e| Failure::new(ExitCode::Internal, format!("{}: {e}", folder.display())))?;
     Ok((resolved, folder))
 }
 

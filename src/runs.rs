@@ -5,9 +5,9 @@ use copl_reports::prune::{self, Rules};
 use copl_reports::view::RunView;
 use copl_reports::{RunFolder, RunRecord, Status, Store};
 
+use crate::Outcome;
 use crate::args::{RunsArgs, RunsVerb};
 use crate::report::{columns, defaults, failed};
-use crate::Outcome;
 
 /// The verb.
 pub(crate) fn runs(args: &RunsArgs) -> Outcome {
@@ -30,7 +30,11 @@ fn short<'a>(run: &'a RunFolder, runs: &'a [RunFolder]) -> &'a str {
 
 fn list(store: &Store, json: bool) -> Outcome {
     let runs = store.list().map_err(failed)?;
-    let mut rows = vec![["run", "started (UTC)", "status", "took", "val %", "test %", "dataflow and changes"].map(str::to_owned).to_vec()];
+    let mut rows = vec![
+        ["run", "started (UTC)", "status", "took", "val %", "test %", "dataflow and changes"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
     for run in &runs {
         let record = match run.read_record() {
             Ok(record) => record,
@@ -126,7 +130,10 @@ fn prune(store: &Store, rules: &Rules, yes: bool, json: bool) -> Outcome {
         }
         let (id, status) = (&candidate.run.id, candidate.status);
         if json {
-            println!("{}", serde_json::json!({ "run": id, "status": status, "bytes": candidate.bytes, "removed": yes }));
+            println!(
+                "{}",
+                serde_json::json!({ "run": id, "status": status, "bytes": candidate.bytes, "removed": yes })
+            );
         } else {
             println!("{id}  {status:11}  {:8.1} MB", candidate.bytes as f64 / 1e6);
         }

@@ -60,7 +60,10 @@ pub fn settings(views: &[RunView]) -> Vec<Compared> {
             }
         }
     }
-    names.into_iter().map(|name| Compared { values: all.iter().map(|run| run.get(&name).cloned()).collect(), name }).collect()
+    names
+        .into_iter()
+        .map(|name| Compared { values: all.iter().map(|run| run.get(&name).cloned()).collect(), name })
+        .collect()
 }
 
 /// Facts and settings of a run by name.

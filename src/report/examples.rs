@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use copl_contract::settings::{Env, Settings};
 use copl_datasets::{Clip, Dataset, Descriptor, Media, MissingVideos, ReadOptions};
+use copl_reports::RunFolder;
 use copl_reports::page::{Example, Said, Strip, pictures};
 use copl_reports::samples::{Sample, last_pass};
 use copl_reports::view::RunView;
-use copl_reports::RunFolder;
 use copl_spectrogram::node::SpectrogramSettings;
 use copl_video_decoder::frames::decode_frames;
 use copl_video_decoder::node::VideoDecoderSettings;

@@ -47,7 +47,8 @@ pub(super) fn compared(views: &[RunView], only_changed: bool) -> String {
         let values = c.values.iter().map(|v| cut(v.as_deref().unwrap_or("-")));
         rows.push(std::iter::once(format!("{}{star}", c.name)).chain(values).collect());
     }
-    let mut out = if rows.len() > 1 { columns(&rows, false) } else { "the same settings, versions and data\n".to_owned() };
+    let mut out =
+        if rows.len() > 1 { columns(&rows, false) } else { "the same settings, versions and data\n".to_owned() };
     let mut rows = vec![head];
     for r in results(views) {
         let digits = if matches!(r.unit.as_str(), "count" | "MB") { 0 } else { 2 };

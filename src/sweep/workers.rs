@@ -108,11 +108,9 @@ fn start(job: &Job, count: usize) -> Result<Child, Failure> {
     for set in &args.flow.set {
         command.arg("--set").arg(set);
     }
-    for (name, value) in [
-        ("--seed", args.seed.map(|s| s.to_string())),
-        ("--sweep", args.sweep.clone()),
-        ("--case", args.case.clone()),
-    ] {
+    for (name, value) in
+        [("--seed", args.seed.map(|s| s.to_string())), ("--sweep", args.sweep.clone()), ("--case", args.case.clone())]
+    {
         command.args(value.into_iter().flat_map(|v| [name.to_owned(), v]));
     }
     if count > 1 && std::env::var_os("RAYON_NUM_THREADS").is_none() {

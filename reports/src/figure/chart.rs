@@ -143,11 +143,7 @@ fn line(index: usize, series: &Series, x: &Axis, y: &Axis) -> String {
             marks += &format!("<g><title>{title}</title>{}</g>", mark(index, cx, cy, 3.6));
         }
     }
-    format!(
-        "<path class=\"line k{}\" stroke-dasharray=\"{}\" d=\"{path}\"/>{marks}\n",
-        index % COLOURS,
-        dash(index)
-    )
+    format!("<path class=\"line k{}\" stroke-dasharray=\"{}\" d=\"{path}\"/>{marks}\n", index % COLOURS, dash(index))
 }
 
 #[cfg(test)]

@@ -47,13 +47,12 @@ pub(super) fn mark(series: usize, x: f64, y: f64, size: f64) -> String {
     let (x, y) = (n(x), n(y));
     match series % COLOURS {
         0 => format!("<circle class=\"{class}\" cx=\"{x}\" cy=\"{y}\" r=\"{}\"/>", n(size)),
-        1 => format!(
-            "<rect class=\"{class}\" x=\"{left}\" y=\"{top}\" width=\"{0}\" height=\"{0}\"/>",
-            n(2.0 * size)
-        ),
+        1 => format!("<rect class=\"{class}\" x=\"{left}\" y=\"{top}\" width=\"{0}\" height=\"{0}\"/>", n(2.0 * size)),
         2 => format!("<path class=\"{class}\" d=\"M{left} {bottom}L{right} {bottom}L{x} {top}z\"/>"),
         3 => format!("<path class=\"{class}\" d=\"M{left} {y}L{x} {top}L{right} {y}L{x} {bottom}z\"/>"),
-        4 => format!("<path class=\"line {class}\" d=\"M{left} {top}L{right} {bottom}M{left} {bottom}L{right} {top}\"/>"),
+        4 => {
+            format!("<path class=\"line {class}\" d=\"M{left} {top}L{right} {bottom}M{left} {bottom}L{right} {top}\"/>")
+        }
         _ => format!("<circle class=\"hollow k5\" cx=\"{x}\" cy=\"{y}\" r=\"{}\"/>", n(size)),
     }
 }
@@ -93,9 +92,7 @@ mod tests {
             for (which, sight) in sights.iter().enumerate() {
                 let seen = colours.map(|c| {
                     let rgb = linear(c);
-                    lab(std::array::from_fn(|i| {
-                        (0..3).map(|j| sight[i][j] * rgb[j]).sum::<f64>().clamp(0.0, 1.0)
-                    }))
+                    lab(std::array::from_fn(|i| (0..3).map(|j| sight[i][j] * rgb[j]).sum::<f64>().clamp(0.0, 1.0)))
                 });
                 for i in 0..COLOURS {
                     for j in 0..i {

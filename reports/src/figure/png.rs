@@ -45,7 +45,8 @@ mod tests {
 
     #[test]
     fn a_figure_has_its_lines_and_its_text_in_pixels() {
-        let series = Series { name: "val".into(), points: vec![(1.0, 2.0), (2.0, 3.0)], marks: true, ..Series::default() };
+        let series =
+            Series { name: "val".into(), points: vec![(1.0, 2.0), (2.0, 3.0)], marks: true, ..Series::default() };
         let chart = |title: &str| Chart { title: title.into(), series: vec![series.clone()], ..Chart::default() };
         let pixels = |title: &str| {
             let bytes = png(&chart(title).svg()).unwrap();

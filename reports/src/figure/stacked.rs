@@ -97,7 +97,8 @@ mod tests {
 
     #[test]
     fn the_longest_bar_fills_the_width() {
-        let stack = |name: &str, amounts: [f64; 2]| Stack { name: name.into(), amounts: amounts.into(), note: "n".into() };
+        let stack =
+            |name: &str, amounts: [f64; 2]| Stack { name: name.into(), amounts: amounts.into(), note: "n".into() };
         let parts = vec![Part::Coloured("work".into()), Part::Idle("waiting".into())];
         let stacks = vec![stack("model", [3.0, 1.0]), stack("video", [1.0, 1.0])];
         let svg = Stacked { title: "Time".into(), parts, stacks }.svg();

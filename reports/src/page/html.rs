@@ -70,7 +70,10 @@ mod tests {
     fn numbers_are_readable() {
         assert_eq!(whole(-1_234_567), "−1\u{202f}234\u{202f}567");
         assert_eq!((whole(0), whole(999)), ("0".into(), "999".into()));
-        assert_eq!((shown(None, 2), shown(Some(f64::NAN), 2), shown(Some(1.005), 1)), ("–".into(), "–".into(), "1.0".into()));
+        assert_eq!(
+            (shown(None, 2), shown(Some(f64::NAN), 2), shown(Some(1.005), 1)),
+            ("–".into(), "–".into(), "1.0".into())
+        );
     }
 
     #[test]

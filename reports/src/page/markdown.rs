@@ -69,9 +69,8 @@ pub fn markdown(page: &Page<'_>, folder: Option<&str>) -> String {
     if let [view] = views {
         out += "\n## Parameters\n\n";
         let head = [text("group"), Cell::Number("numbers".into()), text("")];
-        let row = |group: &str, count: i64, what: &str| {
-            (false, vec![text(group), Cell::Number(whole(count)), text(what)])
-        };
+        let row =
+            |group: &str, count: i64, what: &str| (false, vec![text(group), Cell::Number(whole(count)), text(what)]);
         let mut rows: Vec<_> = view
             .parameters
             .iter()

@@ -42,7 +42,11 @@ impl Page<'_> {
     pub fn html(&self) -> String {
         let title = match self.views {
             [one] => format!("Run {}: {}", one.letters, one.record.dataflow),
-            many => format!("{} runs: {}", many.len(), many.iter().map(|v| v.letters.as_str()).collect::<Vec<_>>().join(", ")),
+            many => format!(
+                "{} runs: {}",
+                many.len(),
+                many.iter().map(|v| v.letters.as_str()).collect::<Vec<_>>().join(", ")
+            ),
         };
         let mut body = format!("<h1>{}</h1>\n", escaped(&title));
         for section in [

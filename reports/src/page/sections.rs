@@ -41,7 +41,10 @@ pub(super) fn results(views: &[RunView]) -> String {
     if let [view] = views {
         let mut boxes = Vec::new();
         if let Some(r) = view.headline() {
-            boxes.push((format!("{:.2} %", r.value), format!("{} on the {} split", r.metric.replace('_', " "), r.split)));
+            boxes.push((
+                format!("{:.2} %", r.value),
+                format!("{} on the {} split", r.metric.replace('_', " "), r.split),
+            ));
         }
         if let (Some(epoch), Some(val)) = (view.summary.best_epoch, view.summary.val_accuracy) {
             boxes.push((format!("{val:.2} %"), format!("validation, epoch {epoch}: the model that was picked")));
@@ -155,7 +158,8 @@ pub(super) fn details(views: &[RunView]) -> String {
         body += &table(&head, &rows);
     }
     if let [RunView { confusion: Some(confusion), .. }] = views {
-        body += "<h3>Confusions</h3>\n<p class=\"soft\">Segments of a true class (row) by predicted class (column).</p>\n";
+        body +=
+            "<h3>Confusions</h3>\n<p class=\"soft\">Segments of a true class (row) by predicted class (column).</p>\n";
         body += "<div class=\"scroll\"><table class=\"confusion\">\n<tr><th></th>";
         body += &confusion.classes.iter().map(|c| format!("<th>{}</th>", escaped(c))).collect::<String>();
         body += "</tr>\n";

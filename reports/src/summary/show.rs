@@ -59,11 +59,7 @@ impl Summary {
         for n in &self.nodes {
             let (busy, waiting, compute) = (n.busy_secs, n.waiting_secs, n.compute_secs);
             let memory = n.peak_memory_bytes as f64 / 1e6;
-            writeln!(
-                f,
-                "{:wide$} {:8} {busy:8.1} {waiting:10.1} {compute:10.1} {memory:10.1}",
-                n.node, n.items
-            )?;
+            writeln!(f, "{:wide$} {:8} {busy:8.1} {waiting:10.1} {compute:10.1} {memory:10.1}", n.node, n.items)?;
         }
         if let Some(share) = self.not_compute {
             writeln!(f, "{:.1} % of {:.1} s was not the model's arithmetic", 100.0 * share, self.wall_secs)?;

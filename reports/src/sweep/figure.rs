@@ -50,8 +50,9 @@ fn over_axis(file: &SweepFile, table: &Table) -> Option<String> {
 
 /// What a case is besides its place on the axis.
 fn rest(file: &SweepFile, case: &CaseResult, axis: usize) -> String {
-    let here = case.at.get(axis).map(|v| format!("{} {v}", file.grid[axis].name)).unwrap_or_default();
-    let words: Vec<&str> = case.case.split(", ").filter(|w| *w != here).collect();
+    let others = file.grid.iter().zip(&case.at).enumerate().filter(|(i, _)| *i != axis);
+    let others = others.map(|(_, (axis, value))| format!("{} {value}", axis.name));
+    let words: Vec<String> = (!case.named.is_empty()).then(|| case.named.clone()).into_iter().chain(others).collect();
     words.join(", ")
 }
 

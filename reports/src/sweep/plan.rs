@@ -9,8 +9,10 @@ use super::file::{Axis, Case, SweepFile};
 /// A run to be made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
-    /// The row it belongs to.
+    /// The row it belongs to: its named case and its place on the grid.
     pub case: String,
+    /// The named case alone; empty where the file has a grid only.
+    pub named: String,
     /// Its dataflow, relative to the working folder.
     pub dataflow: PathBuf,
     /// Overrides as `node.KEY=value`.
@@ -21,8 +23,7 @@ pub struct Planned {
     pub at: Vec<String>,
 }
 
-/// All runs: for every seed, every case with every point of the grid. Seeds come last to first-run order: a sweep that is
-/// cut has whole rounds.
+/// All runs: for every seed, every case with every point of the grid. A sweep that is cut has whole rounds.
 pub fn plan(file: &SweepFile, folder: &Path) -> Vec<Planned> {
     let unnamed = [Case::default()];
     let cases = if file.cases.is_empty() { &unnamed[..] } else { &file.cases };
@@ -49,6 +50,7 @@ fn one(file: &SweepFile, folder: &Path, case: &Case, point: &[(&Axis, String)], 
     let words: Vec<String> = (!case.name.is_empty()).then(|| case.name.clone()).into_iter().chain(at).collect();
     Planned {
         case: words.join(", "),
+        named: case.name.clone(),
         dataflow: folder.join(case.dataflow.as_ref().unwrap_or(&file.dataflow)),
         overrides,
         seed,

@@ -27,6 +27,8 @@ pub struct RunResult {
 pub struct CaseResult {
     /// Name of the case.
     pub case: String,
+    /// The named case alone; empty where the file has a grid only.
+    pub named: String,
     /// Value on each axis of the grid.
     pub at: Vec<String>,
     /// Runs wanted.
@@ -65,10 +67,11 @@ pub fn table(file: &SweepFile, planned: &[(Planned, Option<RunView>)]) -> Table 
     let mut cases: Vec<CaseResult> = Vec::new();
     for (plan, view) in planned {
         let at = cases.iter().position(|c| c.case == plan.case).unwrap_or_else(|| {
-            let named = |c: &&Case| plan.case == c.name || plan.case.starts_with(&format!("{}, ", c.name));
+            let named = |c: &&Case| plan.named == c.name;
             let paper = file.cases.iter().find(named).and_then(|c| file.row(c)).copied();
             cases.push(CaseResult {
                 case: plan.case.clone(),
+                named: plan.named.clone(),
                 at: plan.at.clone(),
                 planned: 0,
                 runs: Vec::new(),
@@ -141,7 +144,8 @@ impl Table {
         let mut found = Vec::new();
         let missing: usize = self.cases.iter().map(|c| c.planned - c.runs.len()).sum();
         if missing > 0 {
-            found.push(format!("{missing} of {} runs are missing", self.cases.iter().map(|c| c.planned).sum::<usize>()));
+            found
+                .push(format!("{missing} of {} runs are missing", self.cases.iter().map(|c| c.planned).sum::<usize>()));
         }
         let mut data: Vec<&str> =
             self.cases.iter().flat_map(|c| &c.runs).filter_map(|r| r.data_fingerprint.as_deref()).collect();
@@ -163,7 +167,9 @@ pub fn markdown(table: &Table) -> String {
     if with_paper {
         head.extend(["paper: additional M", "paper: result %", "paper: memory GB"].map(str::to_owned));
     }
-    let line = |cells: &[String]| format!("| {} |\n", cells.iter().map(|c| c.replace('|', "\\|")).collect::<Vec<_>>().join(" | "));
+    let line = |cells: &[String]| {
+        format!("| {} |\n", cells.iter().map(|c| c.replace('|', "\\|")).collect::<Vec<_>>().join(" | "))
+    };
     let mut out = line(&head);
     out += &format!("|---|{}\n", "---:|".repeat(head.len() - 1));
     for case in &table.cases {

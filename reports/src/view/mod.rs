@@ -75,10 +75,7 @@ impl RunView {
     ///
     /// # Errors
     /// If the record, the dataflow or a table cannot be read. A run that goes on is read as far as it is.
-    pub fn load(
-        run: &RunFolder,
-        defaults: &dyn Fn(&str) -> Vec<(String, String)>,
-    ) -> Result<Self, ReportError> {
+    pub fn load(run: &RunFolder, defaults: &dyn Fn(&str) -> Vec<(String, String)>) -> Result<Self, ReportError> {
         let record = run.read_record()?;
         let nodes = settings::of_dataflow(run, &record, defaults)?;
         let table = |table| read(&run.path, table);

@@ -63,7 +63,8 @@ impl Metrics {
     /// Results, details and confusions of the last test pass, or of the last validation pass.
     pub(super) fn results(&self) -> (Vec<Reading>, Vec<Reading>, Option<Confusion>) {
         let passes = || self.rows.iter().map(|(r, _)| r).filter(|r| r.split != "train");
-        let of = |split: &str| passes().filter(|r| r.split == split).map(|r| r.epoch).max().map(|e| (split.to_owned(), e));
+        let of =
+            |split: &str| passes().filter(|r| r.split == split).map(|r| r.epoch).max().map(|e| (split.to_owned(), e));
         let Some((split, epoch)) = of("test").or_else(|| of("val")) else { return Default::default() };
         let mut last: BTreeMap<&str, (usize, &Reading)> = BTreeMap::new();
         for (i, reading) in passes().enumerate().filter(|(_, r)| r.split == split && r.epoch == epoch) {

@@ -51,10 +51,8 @@ fn settings(node: &Value, record: &RunRecord, defaults: &dyn Fn(&str) -> Vec<(St
     let text = |key: &str| node.get(key).and_then(Value::as_str).unwrap_or_default();
     let id = text("id").to_owned();
     let kind = text("args").strip_prefix("node ").unwrap_or_else(|| text("path")).trim().to_owned();
-    let mut settings: Vec<Setting> = defaults(&kind)
-        .into_iter()
-        .map(|(key, value)| Setting { key, value, from: "default" })
-        .collect();
+    let mut settings: Vec<Setting> =
+        defaults(&kind).into_iter().map(|(key, value)| Setting { key, value, from: "default" }).collect();
     let env = node.get("env").and_then(Value::as_mapping);
     for (key, value) in env.into_iter().flatten() {
         let key = shown(key);

@@ -69,7 +69,12 @@ fn curves_run_over_epochs_and_steps() {
     let dir = tempfile::tempdir().unwrap();
     let view = RunView::load(&run(dir.path()), &defaults).unwrap();
     let of = |metric: &str, split: &str, by_step| {
-        view.curves.iter().find(|c| c.metric == metric && c.split == split && c.by_step == by_step).unwrap().points.clone()
+        view.curves
+            .iter()
+            .find(|c| c.metric == metric && c.split == split && c.by_step == by_step)
+            .unwrap()
+            .points
+            .clone()
     };
     assert_eq!(of("loss", "train", true), [(0.0, 2.0), (1.0, 1.0)]);
     assert_eq!(of("loss", "train", false), [(1.0, 1.5)]);
@@ -81,9 +86,6 @@ fn settings_say_where_they_come_from() {
     let dir = tempfile::tempdir().unwrap();
     let view = RunView::load(&run(dir.path()), &defaults).unwrap();
     let from: Vec<_> = view.nodes[0].settings.iter().map(|s| (s.key.as_str(), s.value.as_str(), s.from)).collect();
-    assert_eq!(
-        from,
-        [("TASK", "ave", "default"), ("METHOD", "linear-probe", "override"), ("BATCH", "2", "dataflow")]
-    );
+    assert_eq!(from, [("TASK", "ave", "default"), ("METHOD", "linear-probe", "override"), ("BATCH", "2", "dataflow")]);
     assert_eq!((view.setting("model.METHOD"), view.task.as_str()), (Some("linear-probe"), "ave"));
 }
