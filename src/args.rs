@@ -271,6 +271,8 @@ pub(crate) struct NodesArgs {
 pub(crate) enum NodesVerb {
     /// One line a node
     List,
+    /// A JSON Schema of dataflows, for editors that complete and check YAML
+    Schema,
     /// Settings, inputs and outputs of a node
     Describe {
         /// The node's name

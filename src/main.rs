@@ -15,6 +15,7 @@ mod progress;
 mod report;
 mod run;
 mod runs;
+mod schema;
 mod sweep;
 mod verbs;
 mod weights;

@@ -47,6 +47,28 @@ fn the_picture_of_the_readme_is_the_mini_dataflow() {
 }
 
 #[test]
+fn the_schema_for_editors_is_that_of_the_nodes() {
+    let done = copl().args(["nodes", "schema"]).output().unwrap();
+    assert!(done.status.success(), "{}", text(&done));
+    same("dataflows/schema.json", &String::from_utf8(done.stdout).unwrap());
+}
+
+#[test]
+fn every_shipped_sweep_has_runs_that_pass_their_check() {
+    let runs = tempfile::tempdir().unwrap();
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(root().join("dataflows/sweeps")).unwrap() {
+        let path = entry.unwrap().path();
+        let done = copl().args(["sweep", "--dry-run", "--runs"]).arg(runs.path()).arg(&path).output().unwrap();
+        assert!(done.status.success(), "{}: {}", path.display(), text(&done));
+        names.push(path.file_stem().unwrap().to_str().unwrap().to_owned());
+    }
+    for name in names.iter().filter(|n| !n.ends_with("-mini")) {
+        assert!(names.contains(&format!("{name}-mini")), "{name} has no mini twin");
+    }
+}
+
+#[test]
 fn every_shipped_dataflow_passes_its_check() {
     for entry in std::fs::read_dir(root().join("dataflows")).unwrap() {
         let path = entry.unwrap().path();
