@@ -38,6 +38,12 @@ pub(crate) enum Verb {
     Runs(RunsArgs),
     /// A page of a run or several: curves, results beside the paper's, time, quarantine, examples; or what differs
     Report(ReportArgs),
+    /// Evaluate a checkpoint on a dataflow's test split: a run without training
+    Eval(EvalArgs),
+    /// Say what is seen and heard in a video, segment by segment, with times and a picture
+    Predict(PredictArgs),
+    /// Write what was learned in a form that others load: safetensors, a JSON description, a loader in Python
+    Export(ExportArgs),
     /// Run a dataflow under many settings and seeds; a table and a figure at the end
     Sweep(SweepArgs),
     /// Check a dataflow without starting it: keys, settings, edges, cycles
@@ -111,6 +117,51 @@ pub(crate) struct RunArgs {
     /// Name of its case in the sweep
     #[arg(long, hide = true)]
     pub(crate) case: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct EvalArgs {
+    /// What was learned: runs/ID/checkpoints/best.safetensors
+    pub(crate) checkpoint: PathBuf,
+    #[command(flatten)]
+    pub(crate) flow: FileArgs,
+    /// At most this many clips
+    #[arg(long)]
+    pub(crate) limit_clips: Option<usize>,
+    /// Folder of the runs
+    #[arg(long, default_value = "runs")]
+    pub(crate) runs: PathBuf,
+    /// Print errors and the result only
+    #[arg(long, short, conflicts_with = "json")]
+    pub(crate) quiet: bool,
+    /// Print every event as a JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct PredictArgs {
+    /// What was learned: runs/ID/checkpoints/best.safetensors
+    pub(crate) checkpoint: PathBuf,
+    /// A video file with sound
+    pub(crate) clip: PathBuf,
+    /// The dataflow whose decoder and spectrogram settings hold; that of the checkpoint's run if not given
+    #[arg(long)]
+    pub(crate) dataflow: Option<PathBuf>,
+    /// The picture: frames, spectrogram and what is said of them, as SVG; CLIP.svg in this folder if not given
+    #[arg(long, short)]
+    pub(crate) output: Option<PathBuf>,
+    /// Print JSON, with the probability of every class
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExportArgs {
+    /// What was learned: runs/ID/checkpoints/best.safetensors
+    pub(crate) checkpoint: PathBuf,
+    /// Folder to make
+    pub(crate) folder: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]

@@ -52,7 +52,7 @@ pub(crate) fn report(args: &ReportArgs) -> Outcome {
         let json = serde_json::to_string_pretty(&views).map_err(|e| Failure::new(ExitCode::Internal, e))?;
         return give(&(json + "\n"), args.output.as_deref());
     }
-    let Some((run, view)) = runs.first().zip(views.first()) else {
+    let Some(run) = runs.first() else {
         return Err(Failure::new(ExitCode::Usage, "name a run: `copl runs` lists them, `last` is the last one"));
     };
     if args.md {
@@ -67,18 +67,34 @@ pub(crate) fn report(args: &ReportArgs) -> Outcome {
             args.runs.join(format!("report-{}.html", letters.join("-")))
         }
     };
-    let (found, note) = examples::examples(run, view, args.examples);
+    let folder = write_page(run, &views, args.examples, &target)?;
+    println!("{}\n{}", target.display(), folder.display());
+    Ok(ExitCode::Success)
+}
+
+/// Writes the page and the figures of one run into its folder; gives the page's path.
+pub(crate) fn page_of(run: &RunFolder, clips: usize) -> Result<PathBuf, Failure> {
+    let views = [RunView::load(run, &defaults).map_err(failed)?];
+    let target = run.path.join("report.html");
+    write_page(run, &views, clips, &target)?;
+    Ok(target)
+}
+
+/// Writes a page and its figures.
+fn write_page(run: &RunFolder, views: &[RunView], clips: usize, target: &Path) -> Result<PathBuf, Failure> {
+    let (found, note) = match views.first() {
+        Some(view) => examples::examples(run, view, clips),
+        None => (Vec::new(), None),
+    };
     let dataflow = run.read_dataflow().map_err(failed)?;
-    let page = Page { views: &views, examples: &found, note: note.as_deref(), dataflow: &dataflow };
-    write(&target, page.html().as_bytes())?;
-    println!("{}", target.display());
-    let folder = target.with_extension("").with_file_name(match target.file_stem().and_then(|s| s.to_str()) {
+    let page = Page { views, examples: &found, note: note.as_deref(), dataflow: &dataflow };
+    write(target, page.html().as_bytes())?;
+    let folder = target.with_file_name(match target.file_stem().and_then(|s| s.to_str()) {
         Some("report") | None => "figures".to_owned(),
         Some(stem) => format!("{stem}-figures"),
     });
-    write_figures(&views, &folder)?;
-    println!("{}", folder.display());
-    Ok(ExitCode::Success)
+    write_figures(views, &folder)?;
+    Ok(folder)
 }
 
 /// The figures of the runs as SVG and PNG files.

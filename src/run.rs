@@ -21,6 +21,8 @@ use crate::{Failure, Outcome, catalog, verbs};
 use verdict::Verdict;
 use watch::Watch;
 
+/// Clips on the page that is written at the end.
+const EXAMPLES: usize = 6;
 /// How often the nodes are looked at.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -78,7 +80,17 @@ pub(crate) fn run(args: RunArgs) -> Outcome {
             Err(Failure { code: verdict.code, message: verdict.message })
         };
     }
-    finish(&run, &mut record, verdict, &mut progress, args.json)
+    let outcome = finish(&run, &mut record, verdict, &mut progress, args.json);
+    // The runs of a sweep have one table; their pages are made when they are asked for.
+    if args.sweep.is_none() && outcome.is_ok() {
+        match crate::report::page_of(&run, EXAMPLES) {
+            Ok(page) if !args.json => println!("page: {}", page.display()),
+            Ok(_) => {}
+            // The numbers are safe in the tables: `copl report` can be tried again.
+            Err(failure) => eprintln!("the page could not be written: {}", failure.message),
+        }
+    }
+    outcome
 }
 
 /// The dataflow's text, and the changes to it; refused if it is wrong.
@@ -211,7 +223,7 @@ fn finish(run: &RunFolder, record: &mut RunRecord, verdict: Verdict, progress: &
     record.finish(code.code(), code.meaning(), (!message.is_empty()).then_some(message.as_str()));
     run.write_record(record).map_err(|e| Failure::new(ExitCode::Internal, e))?;
     if !json {
-        println!("report: {} (copl report {})", run.path.display(), run.letters());
+        println!("report: {}", run.path.display());
     }
     if code == ExitCode::Success { Ok(code) } else { Err(Failure { code, message }) }
 }

@@ -42,7 +42,11 @@ fn write(dir: &std::path::Path) -> Vec<(Table, Vec<Vec<Value>>)> {
             let rows = Rows::new(table, "run-1", 2, "test", columns).unwrap();
             let mut writer = TableWriter::open(dir, table).unwrap().part_rows(2);
             writer.append(&rows).unwrap();
-            if table == Table::Metrics { writer.flush().unwrap() } else { writer.finish().unwrap() }
+            if table == Table::Metrics {
+                writer.flush().unwrap()
+            } else {
+                writer.finish().unwrap()
+            }
             (table, expected)
         })
         .collect()

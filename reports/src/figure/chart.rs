@@ -33,7 +33,7 @@ pub struct Chart {
 }
 
 const HEIGHT: f64 = 210.0;
-const TOP: f64 = 46.0;
+const TOP: f64 = 52.0;
 const LEGEND_LINE: f64 = 20.0;
 
 impl Chart {

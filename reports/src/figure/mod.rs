@@ -6,12 +6,14 @@
 
 mod axis;
 mod chart;
+mod clip;
 mod dots;
 mod palette;
 mod png;
 mod stacked;
 
 pub use chart::{Chart, Series};
+pub use clip::{ClipPicture, Picture, Word};
 pub use dots::{Dots, Row};
 pub use palette::{STYLE, style_of_page};
 pub use png::{PngError, png};

@@ -32,10 +32,16 @@ pub(super) fn rows(views: &[RunView]) -> Option<(&'static PaperTable, Vec<Cell>,
     let published = paper::of_task(&views.first()?.task)?;
     let metrics = metrics(published);
     let mut head = vec![text("method"), text("encoders")];
-    head.extend(["additional M", "total M"].map(|h| Cell::Number(h.to_owned())));
+    head.extend(["additional M", "total M", "total less additional M"].map(|h| Cell::Number(h.to_owned())));
     head.extend(metrics.iter().map(|(_, h)| Cell::Number((*h).to_owned())));
     let theirs = published.rows.iter().map(|row: &PaperRow| {
-        let mut cells = vec![text(row.method), text(row.encoders), number(row.additional, 1), number(row.total, 1)];
+        let mut cells = vec![
+            text(row.method),
+            text(row.encoders),
+            number(row.additional, 1),
+            number(row.total, 1),
+            number(row.rest, 1),
+        ];
         cells.extend(metrics.iter().map(|(metric, _)| number(row.result(metric), 1)));
         (false, cells)
     });
@@ -46,6 +52,7 @@ pub(super) fn rows(views: &[RunView]) -> Option<(&'static PaperTable, Vec<Cell>,
             text(view.encoders.clone()),
             number(millions(view.additional), 3),
             number(millions(view.total), 3),
+            number(millions(view.total - view.additional), 3),
         ];
         cells.extend(metrics.iter().map(|(metric, _)| number(view.result(metric), 1)));
         (true, cells)

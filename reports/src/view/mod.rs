@@ -16,7 +16,7 @@ use crate::tables::Table;
 
 pub use curves::{Curve, by_step};
 pub use readings::{Confusion, Reading};
-pub use settings::{NodeSettings, Setting};
+pub use settings::{NodeSettings, Setting, nodes};
 
 /// A group of parameters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -81,7 +81,9 @@ impl Metrics {
                 None => results.push(reading.clone()),
             }
         }
-        (results, details, confusion(&confusions))
+        let named: Vec<String> =
+            details.iter().filter_map(|r: &Reading| Some(r.metric.strip_prefix("accuracy/")?.to_owned())).collect();
+        (results, details, confusion(&confusions, named))
     }
 
     /// Every metric of whole passes over epochs by split, and the training loss over steps.
@@ -115,8 +117,11 @@ impl Metrics {
     }
 }
 
-fn confusion(pairs: &[(&str, f64)]) -> Option<Confusion> {
-    let mut classes: Vec<String> = Vec::new();
+/// The counts; classes in the order in which their accuracies are told, those without one behind them, background last.
+fn confusion(pairs: &[(&str, f64)], mut classes: Vec<String>) -> Option<Confusion> {
+    if pairs.is_empty() {
+        return None;
+    }
     let mut cells = Vec::new();
     for (pair, count) in pairs {
         let (truth, predicted) = pair.split_once('/')?;

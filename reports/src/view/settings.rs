@@ -41,13 +41,25 @@ pub(super) fn of_dataflow(
     record: &RunRecord,
     defaults: &dyn Fn(&str) -> Vec<(String, String)>,
 ) -> Result<Vec<NodeSettings>, ReportError> {
-    let yaml: Value = serde_yaml::from_str(&run.read_dataflow()?)
-        .map_err(|e| ReportError::Dataflow { run: run.id.clone(), problem: e.to_string() })?;
-    let nodes = yaml.get("nodes").and_then(Value::as_sequence).map(Vec::as_slice).unwrap_or_default();
-    Ok(nodes.iter().map(|node| settings(node, record, defaults)).collect())
+    nodes(&run.read_dataflow()?, &record.overrides, defaults)
+        .map_err(|problem| ReportError::Dataflow { run: run.id.clone(), problem })
 }
 
-fn settings(node: &Value, record: &RunRecord, defaults: &dyn Fn(&str) -> Vec<(String, String)>) -> NodeSettings {
+/// The nodes of a dataflow with their settings. `overrides` says which were given as such.
+///
+/// # Errors
+/// If it is no YAML.
+pub fn nodes(
+    dataflow: &str,
+    overrides: &[String],
+    defaults: &dyn Fn(&str) -> Vec<(String, String)>,
+) -> Result<Vec<NodeSettings>, String> {
+    let yaml: Value = serde_yaml::from_str(dataflow).map_err(|e| e.to_string())?;
+    let nodes = yaml.get("nodes").and_then(Value::as_sequence).map(Vec::as_slice).unwrap_or_default();
+    Ok(nodes.iter().map(|node| settings(node, overrides, defaults)).collect())
+}
+
+fn settings(node: &Value, overrides: &[String], defaults: &dyn Fn(&str) -> Vec<(String, String)>) -> NodeSettings {
     let text = |key: &str| node.get(key).and_then(Value::as_str).unwrap_or_default();
     let id = text("id").to_owned();
     let kind = text("args").strip_prefix("node ").unwrap_or_else(|| text("path")).trim().to_owned();
@@ -56,7 +68,7 @@ fn settings(node: &Value, record: &RunRecord, defaults: &dyn Fn(&str) -> Vec<(St
     let env = node.get("env").and_then(Value::as_mapping);
     for (key, value) in env.into_iter().flatten() {
         let key = shown(key);
-        let overridden = record.overrides.iter().any(|o| o.split('=').next() == Some(&format!("{id}.{key}")));
+        let overridden = overrides.iter().any(|o| o.split('=').next() == Some(&format!("{id}.{key}")));
         let from = if overridden { "override" } else { "dataflow" };
         let setting = Setting { value: shown(value), from, key };
         match settings.iter_mut().find(|s| s.key == setting.key) {

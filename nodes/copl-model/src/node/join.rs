@@ -6,10 +6,7 @@ use arrow::datatypes::{Float32Type, UInt8Type};
 use copl_contract::{Header, Kind, Message, NodeError, tensor};
 
 use crate::encoders::InputShape;
-
-/// ImageNet statistics, which both codebases compared with use for every encoder.
-const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
-const STD: [f32; 3] = [0.229, 0.224, 0.225];
+use crate::images::normalised;
 
 /// What both streams agree comes next.
 #[derive(Debug)]
@@ -80,17 +77,7 @@ pub(super) fn images(message: &Message, segments: usize, input: InputShape) -> R
             view.shape
         )));
     }
-    let pixels = height * width;
-    let mut images = vec![0.0; view.values.len()];
-    for (image, frame) in images.chunks_exact_mut(3 * pixels).zip(view.values.chunks_exact(3 * pixels)) {
-        for (c, plane) in image.chunks_exact_mut(pixels).enumerate() {
-            let (scale, shift) = (1.0 / (255.0 * STD[c]), MEAN[c] / STD[c]);
-            for (value, rgb) in plane.iter_mut().zip(frame.chunks_exact(3)) {
-                *value = f32::from(rgb[c]) * scale - shift;
-            }
-        }
-    }
-    Ok(images)
+    Ok(normalised(view.values, height * width))
 }
 
 /// Spectrogram segments [T, time, mel].

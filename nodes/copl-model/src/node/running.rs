@@ -32,6 +32,10 @@ pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(),
     let (execution, dtype) = settings.compute(&device).map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
     let model = Model::build_with(&settings.model(), execution, dtype, &device)
         .map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
+    if let Some(path) = &settings.adapters {
+        edges.state("reading the checkpoint");
+        checkpoint::read_adapters(path, &model).map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
+    }
     let table = model.table();
     Event::Device { name: name.clone() }.emit();
     Event::info(format!("{} on {name}", settings.method)).emit();
