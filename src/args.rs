@@ -262,6 +262,32 @@ pub(crate) struct ReportArgs {
 pub(crate) enum ReportVerb {
     /// Settings and results of runs side by side, in the terminal
     Compare(CompareArgs),
+    /// Write runs for another tracker: TensorBoard's event files or MLflow's folders
+    Export(ReportExportArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReportExportArgs {
+    /// Runs: beginnings of their ids or letters, or `last`
+    #[arg(required = true)]
+    pub(crate) run: Vec<String>,
+    /// The tracker
+    #[arg(long, value_enum)]
+    pub(crate) to: Tracker,
+    /// Folder to write to; default: tensorboard or mlruns in the folder of the runs
+    #[arg(long, short)]
+    pub(crate) output: Option<PathBuf>,
+    /// Folder of the runs
+    #[arg(long, default_value = "runs")]
+    pub(crate) runs: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Tracker {
+    /// `tensorboard --logdir FOLDER`; Weights & Biases takes the same files: `wandb sync FOLDER`
+    Tensorboard,
+    /// `mlflow ui --backend-store-uri FOLDER`
+    Mlflow,
 }
 
 #[derive(Debug, clap::Args)]

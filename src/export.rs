@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use copl_contract::ExitCode;
+use copl_model::device;
 use copl_model::train::checkpoint;
 
 use crate::args::ExportArgs;
@@ -20,7 +21,8 @@ const LOADER: &str = include_str!("export/load.py");
 pub(crate) fn export(args: &ExportArgs) -> Outcome {
     let missing = |e: &dyn std::fmt::Display| Failure::new(ExitCode::Missing, e);
     let card = checkpoint::read_card(&args.checkpoint).map_err(|e| missing(&e))?;
-    let (tensors, _) = checkpoint::read_tensors(&args.checkpoint, &candle_core::Device::Cpu).map_err(|e| missing(&e))?;
+    let (device, _) = device::parse("cpu").and_then(device::open).map_err(|e| missing(&e))?;
+    let (tensors, _) = checkpoint::read_tensors(&args.checkpoint, &device).map_err(|e| missing(&e))?;
     let shapes: BTreeMap<&str, &[usize]> = tensors.iter().map(|(name, t)| (name.as_str(), t.dims())).collect();
     let config = serde_json::json!({
         "format": "copl-adapters",

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use copl_contract::ExitCode;
 use copl_contract::settings::{Env, Settings};
 use copl_datasets::Descriptor;
+use copl_model::device;
 use copl_model::infer::{DecodedClip, segment_probabilities};
 use copl_model::model::Model;
 use copl_model::train::checkpoint;
@@ -44,7 +45,8 @@ pub(crate) fn predict(args: &PredictArgs) -> Outcome {
     let missing = |e: &dyn std::fmt::Display| Failure::new(ExitCode::Missing, e);
 
     let card = checkpoint::read_card(&args.checkpoint).map_err(|e| missing(&e))?;
-    let device = candle_device();
+    // What was learned is small and one clip is short: the processor is fast enough.
+    let (device, _) = device::parse("cpu").and_then(device::open).map_err(|e| missing(&e))?;
     let model = Model::build(&card.model, &device).map_err(|e| missing(&e))?;
     checkpoint::read_adapters(&args.checkpoint, &model).map_err(|e| missing(&e))?;
     let frames = decode_frames(&args.clip, &video.frames(), &video.limits()).map_err(|e| missing(&e))?;
@@ -78,11 +80,6 @@ pub(crate) fn predict(args: &PredictArgs) -> Outcome {
     Ok(ExitCode::Success)
 }
 
-/// The checkpoint's own parameters are few: the processor is fast enough for one clip.
-fn candle_device() -> candle_core::Device {
-    candle_core::Device::Cpu
-}
-
 fn shown(label: &str, png: Result<Vec<u8>, pictures::PictureError>) -> Result<Picture, Failure> {
     let png = png.map_err(|e| Failure::new(ExitCode::Internal, e))?;
     // Width and height stand at bytes 16 to 24 of every PNG file.
@@ -100,7 +97,9 @@ fn nodes(args: &PredictArgs) -> Result<Vec<NodeSettings>, Failure> {
             let file = run.join("dataflow.yml");
             if !file.is_file() {
                 let checkpoint = args.checkpoint.display();
-                return Err(usage(format!("{checkpoint} lies in no run's folder: name its dataflow with --dataflow FILE")));
+                return Err(usage(format!(
+                    "{checkpoint} lies in no run's folder: name its dataflow with --dataflow FILE"
+                )));
             }
             file
         }
@@ -164,7 +163,11 @@ mod tests {
         let words = words(&said, &classes, 1.0);
         assert_eq!(
             spans(&words),
-            ["  0.0 –   2.0 s  Bell  (60–80 %)", "  2.0 –   3.0 s  background  (70 %)", "  3.0 –   4.0 s  Drum  (90 %)"]
+            [
+                "  0.0 –   2.0 s  Bell  (60–80 %)",
+                "  2.0 –   3.0 s  background  (70 %)",
+                "  3.0 –   4.0 s  Drum  (90 %)"
+            ]
         );
         assert_eq!(words[2].class, None);
     }

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use copl_contract::ExitCode;
 use copl_reports::page::{self, Page};
 use copl_reports::view::RunView;
-use copl_reports::{ReportError, RunFolder, Store, figure};
+use copl_reports::{ReportError, RunFolder, Store, export, figure};
 
-use crate::args::{CompareArgs, ReportArgs, ReportVerb};
+use crate::args::{CompareArgs, ReportArgs, ReportExportArgs, ReportVerb, Tracker};
 use crate::{Failure, Outcome, catalog};
 
 /// Settings of a node kind that have a default, for those a dataflow leaves out.
@@ -43,8 +43,10 @@ pub(crate) fn load(store: &Store, ids: &[String]) -> Result<Vec<(RunFolder, RunV
 
 /// The verb.
 pub(crate) fn report(args: &ReportArgs) -> Outcome {
-    if let Some(ReportVerb::Compare(compare)) = &args.verb {
-        return self::compare(compare);
+    match &args.verb {
+        Some(ReportVerb::Compare(args)) => return compare(args),
+        Some(ReportVerb::Export(args)) => return export(args),
+        None => {}
     }
     let store = Store::new(&args.runs);
     let (runs, views): (Vec<_>, Vec<_>) = load(&store, &args.run)?.into_iter().unzip();
@@ -140,6 +142,37 @@ fn compare(args: &CompareArgs) -> Outcome {
         return Ok(ExitCode::Success);
     }
     print!("{}", show::compared(&views, args.only_changed));
+    Ok(ExitCode::Success)
+}
+
+/// `copl report export`.
+fn export(args: &ReportExportArgs) -> Outcome {
+    let name = match args.to {
+        Tracker::Tensorboard => "tensorboard",
+        Tracker::Mlflow => "mlruns",
+    };
+    let folder = args.output.clone().unwrap_or_else(|| args.runs.join(name));
+    let made = |path: &Path| {
+        fs::create_dir_all(path).map_err(|e| Failure::new(ExitCode::Internal, format!("{}: {e}", path.display())))
+    };
+    made(&folder)?;
+    let folder =
+        folder.canonicalize().map_err(|e| Failure::new(ExitCode::Internal, format!("{}: {e}", folder.display())))?;
+    for (run, view) in load(&Store::new(&args.runs), &args.run)? {
+        let points = export::points(&run.path).map_err(failed)?;
+        match args.to {
+            Tracker::Tensorboard => {
+                let folder = folder.join(&run.id);
+                made(&folder)?;
+                let start = view.record.started_unix;
+                let file = folder.join(format!("events.out.tfevents.{start:.0}.copl"));
+                write(&file, &export::tensorboard(&points, start))?;
+            }
+            Tracker::Mlflow => export::mlflow(&folder, &view, &points, &run.path).map_err(failed)?,
+        }
+        println!("{}: {} numbers", run.id, points.len());
+    }
+    println!("{}", folder.display());
     Ok(ExitCode::Success)
 }
 

@@ -73,7 +73,8 @@ fn the_page_of_commands_is_what_they_say_of_themselves() {
 #[test]
 fn the_page_of_nodes_is_what_they_say_of_themselves() {
     let nodes: serde_json::Value = serde_json::from_str(&told(&["nodes", "--json"])).unwrap();
-    let mut page = "# Nodes and their settings\n\nThis page is made from the code: `copl nodes describe NAME`.\n".to_owned();
+    let mut page =
+        "# Nodes and their settings\n\nThis page is made from the code: `copl nodes describe NAME`.\n".to_owned();
     for node in nodes.as_array().unwrap() {
         let name = node["name"].as_str().unwrap();
         write!(page, "\n## {name}\n\n```text\n{}\n```\n", told(&["nodes", "describe", name])).unwrap();

@@ -104,7 +104,7 @@ fn runs_are_listed_shown_compared_and_removed() {
 }
 
 #[test]
-fn a_checkpoint_evaluates_to_the_numbers_of_its_run() {
+fn a_checkpoint_evaluates_to_the_numbers_of_its_run_and_speaks_of_a_clip() {
     let work = tempfile::tempdir().unwrap();
     let done = mini_run(tiny_ave(), work.path(), &["--epochs", "1", "--json"]).output().unwrap();
     assert!(done.status.success(), "{}", text(&done));
@@ -128,4 +128,31 @@ fn a_checkpoint_evaluates_to_the_numbers_of_its_run() {
     let loss = |s: &copl_reports::Summary| s.passes.iter().find(|p| p.split == "test").and_then(|p| p.loss);
     assert_eq!(loss(&evaluated), loss(&trained), "bit for bit");
     assert_eq!(evaluated.passes.len(), 1);
+
+    let checkpoint = run.join("checkpoints/best.safetensors");
+    let clip = std::fs::read_dir(tiny_ave().join("AVE")).unwrap().next().unwrap().unwrap().path();
+    let picture = work.path().join("clip.svg");
+    let done =
+        copl().arg("predict").arg(&checkpoint).arg(&clip).arg("--json").arg("-o").arg(&picture).output().unwrap();
+    assert!(done.status.success(), "{}", text(&done));
+    let said: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+    let segments = said["segments"].as_array().unwrap();
+    assert_eq!(segments.len(), 10);
+    assert!(segments.iter().enumerate().all(|(t, s)| s["start_secs"] == t as f64));
+    let sum: f64 = segments[0]["probabilities"].as_array().unwrap().iter().map(|p| p.as_f64().unwrap()).sum();
+    assert!((sum - 1.0).abs() < 1e-4);
+    assert!(std::fs::read_to_string(&picture).unwrap().matches("data:image/png").count() == 2);
+
+    let exported = work.path().join("exported");
+    let done = copl().arg("export").arg(&checkpoint).arg(&exported).output().unwrap();
+    assert!(done.status.success(), "{}", text(&done));
+    let python = std::env::var("COPL_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let numpy = Command::new(&python).args(["-c", "import numpy"]).stderr(Stdio::null()).status();
+    if !numpy.is_ok_and(|s| s.success()) {
+        return eprintln!("skipped: {python} has no numpy to load the exported checkpoint with");
+    }
+    let loaded = Command::new(&python).arg(exported.join("load.py")).output().unwrap();
+    assert!(loaded.status.success(), "{}", text(&loaded));
+    let listed = text(&loaded);
+    assert!(listed.contains("visual.global_prompts.0") && listed.starts_with("copl ['swin-v2-nano']"), "{listed}");
 }

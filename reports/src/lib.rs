@@ -12,6 +12,7 @@
 
 pub mod compare;
 mod error;
+pub mod export;
 pub mod figure;
 mod frame;
 pub mod page;

@@ -35,7 +35,12 @@ pub fn segment_probabilities(model: &Model, clip: DecodedClip<'_>, device: &Devi
     };
     let [segments, height, width, _] = clip.frames_shape;
     wanted(inputs.visual, [height, width], "frames", &clip.frames_shape)?;
-    wanted(inputs.audio, [clip.spectrogram_shape[1], clip.spectrogram_shape[2]], "spectrogram", &clip.spectrogram_shape)?;
+    wanted(
+        inputs.audio,
+        [clip.spectrogram_shape[1], clip.spectrogram_shape[2]],
+        "spectrogram",
+        &clip.spectrogram_shape,
+    )?;
     let shape = ClipShape { clips: 1, segments };
     let batch = Batch::from_slices(&normalised(clip.frames, height * width), clip.spectrogram, shape, inputs, device)?;
     let logits = model.predict(&batch)?.logits.squeeze(0)?;
@@ -51,8 +56,7 @@ mod tests {
 
     #[test]
     fn probabilities_sum_to_one_and_wrong_sizes_are_refused() {
-        let config =
-            ModelConfig { visual_encoder: "swin-v2-nano".to_string(), classes: 9, ..ModelConfig::default() };
+        let config = ModelConfig { visual_encoder: "swin-v2-nano".to_string(), classes: 9, ..ModelConfig::default() };
         let model = Model::build(&config, &Device::Cpu).unwrap();
         let (frames, spectrogram) = (vec![100; 10 * 64 * 64 * 3], vec![0.1; 10 * 64 * 64]);
         let clip = DecodedClip {
