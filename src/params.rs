@@ -68,5 +68,7 @@ fn millions(number: Option<f64>) -> String {
 fn published(task: Task) -> &'static PaperTable {
     match task {
         Task::Ave => &paper::TABLE_1,
+        Task::Avs => &paper::TABLE_2,
+        Task::Avqa => &paper::TABLE_3,
     }
 }

@@ -1,4 +1,4 @@
-//! `copl parity`: fixtures of the PyTorch reference, run through our encoders, methods and spectrograms.
+//! `copl parity`: fixtures of the PyTorch reference, run through our encoders, methods, spectrograms and metrics.
 
 use std::path::Path;
 
@@ -57,8 +57,8 @@ fn rows(file: &Path) -> Result<Vec<Row>, String> {
             };
             cases.into_iter().map(row).collect()
         }
-        // Of another kind: encoders and methods.
-        Err(ParityError::Config(_)) => return model_rows(file, None),
+        // Of another kind: metrics, or encoders and methods.
+        Err(ParityError::Config(_)) => return metric_rows(file),
         Err(e) => return Err(e.to_string()),
     };
     match log_mel(file) {
@@ -68,6 +68,20 @@ fn rows(file: &Path) -> Result<Vec<Row>, String> {
         Err(e) => return Err(e.to_string()),
     }
     Ok(rows)
+}
+
+/// Metrics; else encoders and methods.
+fn metric_rows(file: &Path) -> Result<Vec<Row>, String> {
+    use copl_loss_metrics::parity::{Case, ParityError, TOLERANCE, parity};
+    let row = |Case { name, worst, passed }| {
+        let judged = format!("largest difference (tolerance {TOLERANCE:.0e})");
+        Row { name: name.to_owned(), largest: worst, judged, passed }
+    };
+    match parity(file) {
+        Ok(cases) => Ok(cases.into_iter().map(row).collect()),
+        Err(ParityError::Config(_)) => model_rows(file, None),
+        Err(e) => Err(e.to_string()),
+    }
 }
 
 /// Encoders and methods; `spectra` where the fixture holds a waveform.

@@ -4,7 +4,7 @@ mod common;
 
 use common::{copl, root, text};
 
-const FIXTURES: [&str; 9] = [
+const FIXTURES: [&str; 10] = [
     "swin_v2_tiny",
     "vit_tiny",
     "copl_vit_shared",
@@ -13,6 +13,7 @@ const FIXTURES: [&str; 9] = [
     "copl_swin_v2_unshared",
     "kaldi_fbank",
     "avs_decoder",
+    "avs_metrics",
     "hts_at_tiny",
 ];
 

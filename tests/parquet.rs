@@ -26,6 +26,11 @@ fn values(kind: ColumnKind) -> (Values, Vec<Value>) {
         ColumnKind::Number => {
             (Values::Number(vec![0.1, f64::NAN, -1e300]), vec![json!(0.1), json!("NaN"), json!(-1e300)])
         }
+        // The readers print bytes as their numbers.
+        ColumnKind::Bytes => {
+            let bytes = vec![b"\x89PNG".to_vec(), vec![], vec![0, 255]];
+            (Values::Bytes(bytes.clone()), bytes.into_iter().map(Value::from).collect())
+        }
         ColumnKind::Integers => {
             let lists = vec![vec![1, 2, 28], vec![], vec![i32::MIN; 10]];
             (Values::Integers(lists.clone()), lists.into_iter().map(Value::from).collect())

@@ -13,6 +13,8 @@ def plain(value):
     """Numbers, texts and lists as JSON knows them; NaN as text."""
     if hasattr(value, "tolist"):
         value = value.tolist()
+    if isinstance(value, (bytes, bytearray)):
+        return list(value)
     if isinstance(value, list):
         return [plain(v) for v in value]
     if isinstance(value, float) and math.isnan(value):
@@ -63,7 +65,7 @@ except ImportError:
     sys.exit(77)
 
 tables = {}
-for table in ["metrics", "samples", "quarantine", "params", "nodes", "checkpoints"]:
+for table in ["metrics", "samples", "quarantine", "params", "nodes", "checkpoints", "masks"]:
     files = sorted(glob.glob(f"{run}/{table}.parquet") + glob.glob(f"{run}/{table}.parts/part-*.parquet"))
     columns, rows = {"polars": with_polars, "pandas": with_pandas, "duckdb": with_duckdb}[library](files)
     tables[table] = {"columns": list(columns), "rows": [[plain(v) for v in row] for row in rows]}

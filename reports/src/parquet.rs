@@ -22,6 +22,7 @@ fn data_type(kind: ColumnKind) -> DataType {
         ColumnKind::Integer => DataType::Int64,
         ColumnKind::Number => DataType::Float64,
         ColumnKind::Integers => DataType::List(Box::new(DataType::Int32)),
+        ColumnKind::Bytes => DataType::Binary,
     }
 }
 
@@ -55,6 +56,7 @@ fn series(name: &str, values: &Values) -> FrameColumn {
         Values::Text(v) => text(name, v.iter().map(String::as_str).collect()),
         Values::Integer(v) => Series::new(name.into(), v.as_slice()).into(),
         Values::Number(v) => Series::new(name.into(), v.as_slice()).into(),
+        Values::Bytes(v) => Series::new(name.into(), v.iter().map(Vec::as_slice).collect::<Vec<&[u8]>>()).into(),
         Values::Integers(v) => {
             let total = v.iter().map(Vec::len).sum();
             let mut list = ListPrimitiveChunkedBuilder::<Int32Type>::new(name.into(), v.len(), total, DataType::Int32);

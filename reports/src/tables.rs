@@ -20,6 +20,8 @@ pub enum ColumnKind {
     Number,
     /// List of 32-bit signed integers.
     Integers,
+    /// Bytes, such as a PNG.
+    Bytes,
 }
 
 impl ColumnKind {
@@ -30,6 +32,7 @@ impl ColumnKind {
             Self::Integer => "Int64",
             Self::Number => "Float64",
             Self::Integers => "List<Int32>",
+            Self::Bytes => "Binary",
         }
     }
 }
@@ -100,9 +103,9 @@ tables! {
         "clip": Text, "", "clip id";
         "position": Integer, "clips", "place of the clip in the run, from 0";
         "status": Text, "", "trained, evaluated or quarantined";
-        "prediction": Integers, "class", "predicted class of each segment; empty if quarantined";
-        "target": Integers, "class", "true class of each segment";
-        "score": Number, "ratio", "share of segments that are right; NaN if quarantined";
+        "prediction": Integers, "class", "predicted class of each segment; of a question, the one answer; of masks, pixels of each segment's; empty if quarantined";
+        "target": Integers, "class", "the truth in the same form; of masks -1 where none is known";
+        "score": Number, "ratio", "share of segments that are right; of a question 1 or 0; of masks the mean IoU of those known; NaN if quarantined";
         "loss": Number, "nats", "loss of the clip; NaN if quarantined";
     }
     /// A clip that could not be decoded: one row for each node that gave it up.
@@ -136,6 +139,17 @@ tables! {
         "sha256": Text, "", "of the file's bytes";
         "best": Integer, "", "1 if it is the model the validation split picked";
     }
+    /// Masks of some clips of the test split as pictures, of segmentation only: one row a segment.
+    Masks = "masks" {
+        "clip": Text, "", "clip id";
+        "position": Integer, "clips", "place of the clip in the run, from 0";
+        "segment": Integer, "segments", "segment of the clip, from 0";
+        "category": Text, "", "class of the sounding object";
+        "frame": Bytes, "PNG", "the frame the model saw; empty if the loss node did not read the frames";
+        "predicted": Bytes, "PNG", "the predicted mask, white on black";
+        "target": Bytes, "PNG", "the true mask; empty if none is known";
+        "iou": Number, "ratio", "intersection over union of the two; NaN if no true mask is known";
+    }
 }
 
 impl Table {
@@ -161,6 +175,8 @@ pub enum Values {
     Number(Vec<f64>),
     /// For [`ColumnKind::Integers`].
     Integers(Vec<Vec<i32>>),
+    /// For [`ColumnKind::Bytes`].
+    Bytes(Vec<Vec<u8>>),
 }
 
 impl Values {
@@ -171,6 +187,7 @@ impl Values {
             Self::Integer(_) => ColumnKind::Integer,
             Self::Number(_) => ColumnKind::Number,
             Self::Integers(_) => ColumnKind::Integers,
+            Self::Bytes(_) => ColumnKind::Bytes,
         }
     }
 
@@ -181,6 +198,7 @@ impl Values {
             Self::Integer(v) => v.len(),
             Self::Number(v) => v.len(),
             Self::Integers(v) => v.len(),
+            Self::Bytes(v) => v.len(),
         }
     }
 

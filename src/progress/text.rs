@@ -14,7 +14,7 @@ pub(super) fn pass(epoch: u32, split: &str, values: &[(String, f64)]) -> String 
 fn metric(name: &str, value: f64) -> String {
     let short = name.strip_prefix("step/").unwrap_or(name);
     match short.split('/').next().unwrap_or(short) {
-        "accuracy" | "majority" => format!("{short} {value:.1} %"),
+        "accuracy" | "majority" | "miou" | "f_score" => format!("{short} {value:.1} %"),
         "clips" | "segments" => format!("{short} {value:.0}"),
         _ => format!("{short} {value:.3}"),
     }

@@ -43,10 +43,15 @@ pub fn tiny_ave() -> &'static Path {
 
 /// `copl run dataflows/ave-mini.yml` on a dataset, its runs and cache in `work`, with further arguments.
 pub fn mini_run(data: &Path, work: &Path, more: &[&str]) -> Command {
+    mini_run_of("ave-mini.yml", data, work, more)
+}
+
+/// The same of another of the dataflows.
+pub fn mini_run_of(dataflow: &str, data: &Path, work: &Path, more: &[&str]) -> Command {
     let mut command = copl();
     command
         .arg("run")
-        .arg(root().join("dataflows/ave-mini.yml"))
+        .arg(root().join("dataflows").join(dataflow))
         .arg("--runs")
         .arg(work.join("runs"))
         .arg("--set")

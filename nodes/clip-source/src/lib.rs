@@ -1,22 +1,24 @@
 //! Node `clip-source`: reads a dataset and streams its clips, split by split and epoch by epoch.
 //!
-//! For every epoch: the training clips in a permutation that is a function of (seed, epoch), then the validation clips;
+//! The task of the dataset decides the schema of a clip's row. For every epoch: the training clips in a permutation that
+//! is a function of (seed, epoch), the questions about one video together, then the validation clips;
 //! after the last epoch the test clips once, with the model the validation split picked. At most `WINDOW` clips are under
 //! way ([`copl_contract::credits`]). A clip counts as read until its row is in the report: trained, evaluated or
 //! quarantined. More than `MAX_BAD_FRACTION` of the dataset quarantined stops the run.
 
 mod bad_clips;
 mod plan;
+mod rows;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use copl_contract::credits::Credits;
 use copl_contract::events::{Event, ProgressMeter};
-use copl_contract::schema::{self, BatchBuilder, Schema};
+use copl_contract::schema::{self, Schema};
 use copl_contract::{EdgeSpec, Edges, ExitCode, Header, Kind, Message, Node, NodeError, NodeSpec, Polled};
 use copl_datasets::descriptor::Generator;
-use copl_datasets::{Clip, Dataset, Descriptor, Media, MissingVideos, ReadOptions, Target, synth};
+use copl_datasets::{Clip, Dataset, Descriptor, MissingVideos, ReadOptions, synth};
 
 use bad_clips::BadClips;
 use plan::{Plan, Step};
@@ -29,7 +31,7 @@ copl_contract::choice! {
 copl_contract::settings! {
     /// Settings of `clip-source`.
     pub struct ClipSourceSettings {
-        "DATASET" dataset: String = required, "Name of a shipped dataset descriptor (ave, ave-mini, ave-objects) or the path of one's own.";
+        "DATASET" dataset: String = required, "Name of a shipped dataset descriptor (ave, avs-s4, music-avqa, their -mini twins, ...) or the path of one's own.";
         "ROOT" root: PathBuf = required, "Folder of the dataset; relative to the dataflow's folder.";
         "EPOCHS" epochs: u32 = "10", "Passes over the training split; with 0 the test split alone is read, as `copl eval` does.";
         "SEED" seed: u64 = "0", "Seed of the training order.";
@@ -69,7 +71,11 @@ impl Node for ClipSource {
                     .feedback(),
             ],
             outputs: vec![
-                EdgeSpec::required("clips", &[Schema::Clips], "the clips, in order"),
+                EdgeSpec::required(
+                    "clips",
+                    copl_contract::spec::CLIPS,
+                    "the clips, in order; a tombstone for one whose masks cannot be read",
+                ),
                 EdgeSpec::optional("report", copl_contract::spec::REPORT_TABLES, "rows of the `nodes` table"),
             ],
             check,
@@ -164,25 +170,14 @@ impl Source<'_> {
             self.take_credits()?;
         }
         self.credits.take(self.position).map_err(|e| NodeError::contract("clips", e))?;
-        let (Media::Video(video), Target::Events { labels, category, .. }) = (&clip.media, &clip.target) else {
-            return Err(NodeError::failed(
-                ExitCode::Data,
-                format!("clip {} is no video with event labels; clip-source streams the task ave only", clip.id),
-            ));
-        };
-        let labels: Vec<i32> = labels.iter().map(|l| *l as i32).collect();
-        let segments = labels.len();
-        let row = BatchBuilder::new(Schema::Clips)
-            .utf8([&clip.id])
-            .utf8([video.to_string_lossy()])
-            .int64([i64::from(*category)])
-            .utf8([self.classes.get(*category as usize).map_or("", String::as_str)])
-            .tensor_i32(labels, 1, &[segments])
-            .build()
-            .map_err(|e| NodeError::contract("clips", e))?;
         let header = Header { position: self.position, clip: clip.id.clone(), ..Header::new(Kind::Data, epoch, split) };
         self.position += 1;
-        self.edges.send("clips", header, row)
+        let (kind, row) = match rows::row(clip, self.classes) {
+            Ok(row) => (Kind::Data, row),
+            Err(rows::NoRow::Bad(bad)) => (Kind::Tombstone, rows::tombstone(clip, &self.edges.place().node, &bad)),
+            Err(rows::NoRow::Data(problem)) => return Err(NodeError::failed(ExitCode::Data, problem)),
+        };
+        self.edges.send("clips", header.with_kind(kind), row.map_err(|e| NodeError::contract("clips", e))?)
     }
 
     fn take_credits(&mut self) -> Result<(), NodeError> {

@@ -1,7 +1,7 @@
 //! The order of a run: which clip comes when, as a function of the dataset and the settings alone.
 
 use copl_contract::Split;
-use copl_datasets::{Dataset, sampler};
+use copl_datasets::{Clip, Dataset, Task, VideoIndex, sampler};
 
 use crate::ClipSourceSettings;
 
@@ -19,6 +19,8 @@ pub(crate) enum Step {
 pub(crate) struct Plan {
     /// Indices of the clips of train, val and test.
     splits: [Vec<usize>; 3],
+    /// Which of them share a video, where such are to stay together.
+    videos: Option<[VideoIndex; 3]>,
     /// Their numbers.
     pub(crate) clips: [u64; 3],
     epochs: u32,
@@ -39,7 +41,24 @@ impl Plan {
             chosen.into_iter().map(|i| all[i]).collect::<Vec<_>>()
         });
         let clips = [0, 1, 2].map(|i| splits[i].len() as u64);
-        Self { splits, clips, epochs: settings.epochs, seed: settings.seed }
+        let index = |split: &Vec<usize>| {
+            let clips: Vec<Clip> = split.iter().map(|i| dataset.clips[*i].clone()).collect();
+            VideoIndex::new(&clips)
+        };
+        let videos = (dataset.task == Task::MusicAvqa).then(|| splits.each_ref().map(index));
+        Self { splits, videos, clips, epochs: settings.epochs, seed: settings.seed }
+    }
+
+    /// The clips of an epoch's split by their place in it.
+    fn order(&self, epoch: u32, split: usize) -> Vec<usize> {
+        let order = |count: usize| match split {
+            0 => sampler::epoch_order(self.seed, u64::from(epoch), count),
+            _ => (0..count).collect(),
+        };
+        match &self.videos {
+            Some(videos) => videos[split].together(&order(videos[split].videos())),
+            None => order(self.splits[split].len()),
+        }
     }
 
     /// All steps of the run. A split without clips has no pass.
@@ -47,12 +66,8 @@ impl Plan {
         let passes = (1..=self.epochs).flat_map(|e| [(e, 0), (e, 1)]).chain([(self.epochs.max(1), 2)]);
         passes.filter(|(_, split)| !self.splits[*split].is_empty()).flat_map(move |(epoch, split)| {
             let clips = &self.splits[split];
-            let order = match split {
-                0 => sampler::epoch_order(self.seed, u64::from(epoch), clips.len()),
-                _ => (0..clips.len()).collect(),
-            };
             let name = SPLITS[split].0;
-            order
+            self.order(epoch, split)
                 .into_iter()
                 .map(move |i| Step::Clip { epoch, split: name, index: clips[i] })
                 .chain([Step::Boundary { epoch, split: name }])
@@ -121,6 +136,29 @@ mod tests {
     fn the_order_is_a_function_of_seed_and_epoch() {
         assert_eq!(plan(&[("SEED", "3")]), plan(&[("SEED", "3")]));
         assert_ne!(plan(&[("SEED", "3")]), plan(&[("SEED", "4")]));
+    }
+
+    #[test]
+    fn questions_about_a_video_stay_together_in_every_split() {
+        let mut dataset = dataset();
+        dataset.task = copl_datasets::Task::MusicAvqa;
+        for (clip, video) in dataset.clips.iter_mut().zip(["a", "b", "a", "b", "a", "c", "c", "a", "d", "a"]) {
+            clip.video_id = video.to_owned();
+        }
+        let env = [("DATASET", "music-avqa-mini"), ("ROOT", "x"), ("EPOCHS", "3")];
+        let env = env.map(|(k, v)| (k.to_owned(), v.to_owned())).into_iter().collect();
+        let plan = Plan::new(&dataset, &ClipSourceSettings::from_env(&env).unwrap());
+        let mut passes: Vec<Vec<usize>> = vec![Vec::new()];
+        for step in plan.steps() {
+            match step {
+                Step::Clip { index, .. } => passes.last_mut().unwrap().push(index),
+                Step::Boundary { .. } => passes.push(Vec::new()),
+            }
+        }
+        for pass in &passes[..6] {
+            assert!([vec![0, 2, 4, 1, 3], vec![1, 3, 0, 2, 4], vec![5, 6]].contains(pass), "{pass:?}");
+        }
+        assert_eq!(passes[6], [7, 9, 8]);
     }
 
     #[test]

@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, Float64Array, Int32Builder, Int64Array, ListArray, ListBuilder, RecordBatch, StringArray,
+    Array, ArrayRef, AsArray, BinaryArray, Float64Array, Int32Builder, Int64Array, ListArray, ListBuilder, RecordBatch,
+    StringArray, StringBuilder,
 };
 use arrow::datatypes::{DataType, Field, Float32Type, Int32Type, Schema as ArrowSchema, UInt8Type};
 
@@ -17,12 +18,16 @@ use crate::tensor;
 pub enum ColumnType {
     /// Text.
     Utf8,
+    /// Bytes, such as a PNG.
+    Binary,
     /// Signed integer.
     Int64,
     /// Floating point number.
     Float64,
     /// List of i32 of any length.
     ListInt32,
+    /// List of texts of any length.
+    ListUtf8,
     /// One tensor a row; see [`crate::tensor`].
     TensorU8,
     /// One tensor a row.
@@ -36,9 +41,11 @@ impl ColumnType {
     pub fn label(self) -> &'static str {
         match self {
             Self::Utf8 => "Utf8",
+            Self::Binary => "Binary",
             Self::Int64 => "Int64",
             Self::Float64 => "Float64",
             Self::ListInt32 => "List<Int32>",
+            Self::ListUtf8 => "List<Utf8>",
             Self::TensorU8 => "tensor<UInt8>",
             Self::TensorF32 => "tensor<Float32>",
             Self::TensorI32 => "tensor<Int32>",
@@ -49,9 +56,11 @@ impl ColumnType {
         let fixed = |item: &DataType| matches!(data_type, DataType::FixedSizeList(f, _) if f.data_type() == item);
         match self {
             Self::Utf8 => *data_type == DataType::Utf8,
+            Self::Binary => *data_type == DataType::Binary,
             Self::Int64 => *data_type == DataType::Int64,
             Self::Float64 => *data_type == DataType::Float64,
             Self::ListInt32 => matches!(data_type, DataType::List(f) if *f.data_type() == DataType::Int32),
+            Self::ListUtf8 => matches!(data_type, DataType::List(f) if *f.data_type() == DataType::Utf8),
             Self::TensorU8 => fixed(&DataType::UInt8),
             Self::TensorF32 => fixed(&DataType::Float32),
             Self::TensorI32 => fixed(&DataType::Int32),
@@ -99,13 +108,34 @@ macro_rules! schemas {
 }
 
 schemas! {
-    /// A clip to be decoded, with its targets: one row.
+    /// A clip of event localisation to be decoded, with its targets: one row.
     Clips = "clips" {
         "clip": Utf8, "clip id, unique in the dataset";
         "path": Utf8, "media file, absolute";
         "category": Int64, "class of the clip's event";
         "category_name": Utf8, "its name";
         "labels": TensorI32, "[T] class of each segment, background included";
+    }
+    /// A clip of segmentation to be decoded, with its targets: one row.
+    MaskClips = "mask-clips" {
+        "clip": Utf8, "clip id, unique in the dataset";
+        "path": Utf8, "media file, absolute: the video, or the sound where pictures are extracted";
+        "pictures": ListUtf8, "picture files of the segments, absolute; empty where the video holds them";
+        "category": Int64, "class of the sounding object";
+        "category_name": Utf8, "its name";
+        "masks": TensorU8, "[T, H, W] 1 on the sounding object, 0 elsewhere, and where no mask is known";
+        "known": TensorI32, "[T] 1 where the dataset has a mask of the segment, else 0";
+    }
+    /// A question about a video to be decoded, with its answer: one row.
+    QuestionClips = "question-clips" {
+        "clip": Utf8, "clip id, unique in the dataset: one a question";
+        "path": Utf8, "media file, absolute; questions of one video follow each other";
+        "video": Utf8, "id of the video";
+        "kind": Utf8, "kind of the question: Audio, Visual or Audio-Visual, a blank, and what is asked, such as Counting";
+        "question": Utf8, "the question in words, without question mark";
+        "words": TensorI32, "[14] the question's words by their number in the vocabulary, filled with 0";
+        "answer": Int64, "class of the answer";
+        "answer_name": Utf8, "the answer";
     }
     /// The frames of a clip: one row.
     Frames = "frames" {
@@ -115,7 +145,7 @@ schemas! {
     Spectrogram = "spectrogram" {
         "segments": TensorF32, "[T, time, mel] normalised log mel energies";
     }
-    /// What a model says of a batch: one row a clip.
+    /// What a model says of a batch in event localisation: one row a clip.
     Predictions = "predictions" {
         "clip": Utf8, "clip id";
         "position": Int64, "place of the clip in the run";
@@ -126,6 +156,38 @@ schemas! {
     /// The loss's gradient with respect to every prediction: one row a clip, in the order of the predictions.
     Gradients = "gradients" {
         "logits": TensorF32, "[T, classes]";
+        "visual_features": TensorF32, "[T, d]";
+        "audio_features": TensorF32, "[T, d]";
+    }
+    /// What a model says of a batch in segmentation: one row a clip.
+    MaskPredictions = "mask-predictions" {
+        "clip": Utf8, "clip id";
+        "position": Int64, "place of the clip in the run";
+        "logits": TensorF32, "[T, H, W] of the sounding object, against all else";
+        "visual_features": TensorF32, "[T, d] pooled visual features";
+        "audio_features": TensorF32, "[T, d] pooled audio features, mapped to the visual width where widths differ";
+    }
+    /// The loss's gradient with respect to every prediction of segmentation: one row a clip, in their order.
+    MaskGradients = "mask-gradients" {
+        "logits": TensorF32, "[T, H, W]";
+        "visual_features": TensorF32, "[T, d]";
+        "audio_features": TensorF32, "[T, d]";
+    }
+    /// What a model says of a batch in question answering: one row a clip.
+    AnswerPredictions = "answer-predictions" {
+        "clip": Utf8, "clip id";
+        "position": Int64, "place of the clip in the run";
+        "logits": TensorF32, "[answers]";
+        "match_positive": TensorF32, "[T, 2] whether sound and picture belong together, of those that do";
+        "match_negative": TensorF32, "[T, 2] the same of pictures of another video";
+        "visual_features": TensorF32, "[T, d] pooled visual features";
+        "audio_features": TensorF32, "[T, d] pooled audio features, mapped to the visual width where widths differ";
+    }
+    /// The loss's gradient with respect to every prediction of question answering: one row a clip, in their order.
+    AnswerGradients = "answer-gradients" {
+        "logits": TensorF32, "[answers]";
+        "match_positive": TensorF32, "[T, 2]";
+        "match_negative": TensorF32, "[T, 2]";
         "visual_features": TensorF32, "[T, d]";
         "audio_features": TensorF32, "[T, d]";
     }
@@ -162,9 +224,9 @@ schemas! {
         "clip": Utf8, "clip id";
         "position": Int64, "place of the clip in the run";
         "status": Utf8, "trained, evaluated or quarantined";
-        "prediction": ListInt32, "[T] predicted class of each segment; empty if quarantined";
-        "target": ListInt32, "[T] true class of each segment";
-        "score": Float64, "share of segments that are right; NaN if quarantined";
+        "prediction": ListInt32, "[T] predicted class of each segment; of a question, the one answer; of masks, pixels of each segment's; empty if quarantined";
+        "target": ListInt32, "the truth in the same form; of masks -1 where none is known";
+        "score": Float64, "share of segments that are right; of a question 1 or 0; of masks the mean IoU of those known; NaN if quarantined";
         "loss": Float64, "loss of the clip in nats; NaN if quarantined";
     }
     /// Parameters of a model: one row a group.
@@ -189,6 +251,17 @@ schemas! {
         "path": Utf8, "file, relative to the run's folder";
         "sha256": Utf8, "of the file's bytes";
         "best": Int64, "1 if it is the model the validation split picked";
+    }
+    /// Masks of some evaluated clips as pictures: one row a segment.
+    Masks = "masks" {
+        "clip": Utf8, "clip id";
+        "position": Int64, "place of the clip in the run";
+        "segment": Int64, "segment of the clip, from 0";
+        "category": Utf8, "name of the sounding object's class";
+        "frame": Binary, "PNG of the frame the model saw; empty if the loss node does not read the frames";
+        "predicted": Binary, "PNG of the predicted mask, white on black";
+        "target": Binary, "PNG of the true mask; empty if none is known";
+        "iou": Float64, "intersection over union of the two; NaN if no true mask is known";
     }
     /// A tensor with no further meaning, for nodes of one's own and for benchmarks: one row.
     Tensor = "tensor" {
@@ -294,6 +367,22 @@ impl BatchBuilder {
         self.plain(Arc::new(list))
     }
 
+    /// A column of text lists.
+    pub fn list_utf8<'a, S: AsRef<str> + 'a>(self, rows: impl IntoIterator<Item = &'a [S]>) -> Self {
+        let mut builder = ListBuilder::new(StringBuilder::new());
+        for row in rows {
+            row.iter().for_each(|text| builder.values().append_value(text));
+            builder.append(true);
+        }
+        let list: ListArray = builder.finish();
+        self.plain(Arc::new(list))
+    }
+
+    /// A column of bytes.
+    pub fn binary<B: AsRef<[u8]>>(self, values: impl IntoIterator<Item = B>) -> Self {
+        self.plain(Arc::new(BinaryArray::from_iter_values(values)))
+    }
+
     /// A tensor column: `rows` tensors of `shape`.
     pub fn tensor_u8(self, values: Vec<u8>, rows: usize, shape: &[usize]) -> Self {
         self.push(|name| tensor::column::<UInt8Type>(name, values, rows, shape))
@@ -348,6 +437,28 @@ pub fn float64<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a Float64Arra
     downcast(batch, name)
 }
 
+/// The column of bytes `name`.
+///
+/// # Errors
+/// If there is no such column.
+pub fn binary<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a BinaryArray, String> {
+    downcast(batch, name)
+}
+
+/// The texts in row `row` of the list column `name`.
+///
+/// # Errors
+/// If there is no such column or row, or its lists hold no texts.
+pub fn texts(batch: &RecordBatch, name: &str, row: usize) -> Result<Vec<String>, String> {
+    let lists = list(batch, name)?;
+    if row >= lists.len() {
+        return Err(format!("column `{name}` has {} rows, not {}", lists.len(), row + 1));
+    }
+    let values = lists.value(row);
+    let values = values.as_string_opt::<i32>().ok_or_else(|| format!("column `{name}` holds no text lists"))?;
+    Ok(values.iter().flatten().map(str::to_owned).collect())
+}
+
 /// The list column `name`.
 ///
 /// # Errors
@@ -388,6 +499,19 @@ mod tests {
         assert!(schema.check(&batch).is_ok());
         assert!(Schema::Verdict.check(&batch).is_err_and(|e| e.contains("columns")));
         assert!(Schema::Predictions.check(&batch).is_err_and(|e| e.contains("metric") || e.contains("clip")));
+    }
+
+    #[test]
+    fn texts_and_bytes_come_back_as_they_were() {
+        let row = BatchBuilder::new(Schema::MaskClips).utf8(["c"]).utf8(["/c.wav"]);
+        let row = row.list_utf8([&["/c_1.png", "/c_2.png"][..]]).int64([3]).utf8(["bell"]);
+        let (schema, batch) = row.tensor_u8(vec![0; 8], 1, &[2, 2, 2]).tensor_i32(vec![1, 0], 1, &[2]).build().unwrap();
+        assert!(schema.check(&batch).is_ok());
+        assert_eq!(texts(&batch, "pictures", 0).unwrap(), ["/c_1.png", "/c_2.png"]);
+        assert!(texts(&batch, "pictures", 1).is_err() && texts(&batch, "clip", 0).is_err());
+        let row = BatchBuilder::new(Schema::Masks).utf8(["c"]).int64([0]).int64([1]).utf8(["bell"]);
+        let (_, batch) = row.binary([b""]).binary([b"png"]).binary([b""]).float64([0.5]).build().unwrap();
+        assert_eq!(binary(&batch, "predicted").unwrap().value(0), b"png");
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! The description of a node: what `copl nodes`, `copl check`, `copl graph` and the docs are generated from.
 
 use crate::schema::Schema;
-use crate::settings::SettingSpec;
+use crate::settings::{Env, SettingSpec};
+
+/// One axis of a tensor on an edge: its length, and the setting that decides it (empty where none does).
+pub type Axis = (usize, &'static str);
 
 /// An input or output of a node.
 #[derive(Clone, Debug)]
@@ -18,17 +21,19 @@ pub struct EdgeSpec {
     pub many: bool,
     /// What it is for.
     pub meaning: &'static str,
+    /// The shape its tensors have with these settings; none where settings do not decide it, or are wrong.
+    pub shape: Option<fn(&Env) -> Option<Vec<Axis>>>,
 }
 
 impl EdgeSpec {
     /// An edge that must be connected.
     pub const fn required(name: &'static str, schemas: &'static [Schema], meaning: &'static str) -> Self {
-        Self { name, schemas, optional: false, feedback: false, many: false, meaning }
+        Self { name, schemas, optional: false, feedback: false, many: false, meaning, shape: None }
     }
 
     /// An edge that may be left out.
     pub const fn optional(name: &'static str, schemas: &'static [Schema], meaning: &'static str) -> Self {
-        Self { name, schemas, optional: true, feedback: false, many: false, meaning }
+        Self { name, schemas, optional: true, feedback: false, many: false, meaning, shape: None }
     }
 
     /// The same edge, closing a cycle.
@@ -40,6 +45,12 @@ impl EdgeSpec {
     /// The same edge, any number of times under names that start with this one.
     pub const fn many(mut self) -> Self {
         self.many = true;
+        self
+    }
+
+    /// The same edge, whose tensors have a shape that settings decide: `copl check` compares both ends of a link.
+    pub const fn shaped(mut self, shape: fn(&Env) -> Option<Vec<Axis>>) -> Self {
+        self.shape = Some(shape);
         self
     }
 
@@ -63,7 +74,7 @@ pub struct NodeSpec {
     /// Its outputs.
     pub outputs: Vec<EdgeSpec>,
     /// Checks beyond single settings, on the whole `env:` map: key and problem.
-    pub check: fn(&crate::settings::Env) -> Result<(), (String, String)>,
+    pub check: fn(&Env) -> Result<(), (String, String)>,
 }
 
 impl NodeSpec {
@@ -78,6 +89,22 @@ impl NodeSpec {
     }
 }
 
+/// The clips a source may stream, one schema a task.
+pub const CLIPS: &[Schema] = &[Schema::Clips, Schema::MaskClips, Schema::QuestionClips];
+
+/// What a model may say of them, in the order of [`CLIPS`].
+pub const PREDICTIONS: &[Schema] = &[Schema::Predictions, Schema::MaskPredictions, Schema::AnswerPredictions];
+
+/// What a loss may answer: gradients in the order of [`CLIPS`], and the verdict on a validation pass.
+pub const ANSWERS: &[Schema] = &[Schema::Gradients, Schema::MaskGradients, Schema::AnswerGradients, Schema::Verdict];
+
 /// The tables a `report` edge may carry.
-pub const REPORT_TABLES: &[Schema] =
-    &[Schema::Metrics, Schema::Samples, Schema::Quarantine, Schema::Params, Schema::Nodes, Schema::Checkpoints];
+pub const REPORT_TABLES: &[Schema] = &[
+    Schema::Metrics,
+    Schema::Samples,
+    Schema::Quarantine,
+    Schema::Params,
+    Schema::Nodes,
+    Schema::Checkpoints,
+    Schema::Masks,
+];

@@ -54,7 +54,8 @@ impl Stats {
 /// Most memory this process has held, in bytes: Linux's `VmHWM`; 0 where the system does not tell.
 fn peak_memory_bytes() -> i64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
+    let kibibytes =
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
     kibibytes.map_or(0, |k: i64| k * 1024)
 }
 

@@ -136,6 +136,7 @@ pub fn run(config: &BenchConfig) -> Result<BenchReport> {
         let forward = start.elapsed();
         let injected = |t: &Tensor| t.affine(1e-3, 0.0);
         let gradients = OutputGradients {
+            others: Vec::new(),
             logits: injected(&predictions.logits)?,
             visual_features: Some(injected(&predictions.visual_features)?),
             audio_features: Some(injected(&predictions.audio_features)?),

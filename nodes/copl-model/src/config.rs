@@ -48,6 +48,18 @@ macro_rules! words {
 }
 
 words! {
+    /// What is asked of a clip; it decides the head.
+    Task("task") {
+        /// Audio-visual event localisation: a class for every segment.
+        Ave = "ave",
+        /// Audio-visual segmentation: the mask of the sounding object in every segment's frame.
+        Avs = "avs",
+        /// Audio-visual question answering: one of the answers.
+        Avqa = "avqa",
+    }
+}
+
+words! {
     /// How encoders are adapted to the task.
     MethodKind("method") {
         /// Collaborative prompts on frozen encoders.
@@ -158,16 +170,22 @@ pub const SHARED: &str = "shared";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelConfig {
+    /// The task.
+    pub task: Task,
     /// The method.
     pub method: MethodKind,
     /// Settings read by the method `copl` alone.
     pub copl: CoplConfig,
     /// Segments a clip (T).
     pub segments: usize,
-    /// Classes a segment is sorted into.
+    /// Classes a segment is sorted into, or answers to questions.
     pub classes: usize,
-    /// The head.
+    /// The head of event localisation.
     pub head: HeadKind,
+    /// Rows and columns of a mask, in segmentation.
+    pub mask_size: usize,
+    /// Width of the decoder, in segmentation.
+    pub decoder_width: usize,
     /// The consistency loss is on: audio features are aligned to the visual width where widths differ.
     pub consistency: bool,
     /// Seed of every random number of the model.
@@ -185,11 +203,14 @@ pub struct ModelConfig {
 impl Default for ModelConfig {
     fn default() -> Self {
         Self {
+            task: Task::Ave,
             method: MethodKind::Copl,
             copl: CoplConfig::default(),
             segments: 10,
             classes: 29,
             head: HeadKind::Linear,
+            mask_size: 224,
+            decoder_width: 256,
             consistency: true,
             seed: 0,
             visual_encoder: "swin-v2-nano".to_string(),

@@ -9,7 +9,8 @@ use candle_core::{DType, Device, Tensor};
 use crate::config::{MethodKind, ModelConfig, SHARED};
 use crate::encoders::{self, EncoderCard, InputShape, LoadedEncoder, Modality};
 use crate::error::{Error, Result};
-use crate::heads::ave::AveHead;
+use crate::heads::align::Alignment;
+use crate::heads::{self, Head, HeadInput, HeadOutput};
 use crate::kernels::Execution;
 use crate::methods::copl::Copl;
 use crate::methods::full::Full;
@@ -35,6 +36,8 @@ pub struct Batch {
     pub frames: Tensor,
     /// [B, T, C', H', W']: rows are time, columns mel bands.
     pub spectrogram: Tensor,
+    /// What is known of each clip's question, [B, ...] as the head of the task takes it; none where nothing is asked.
+    pub questions: Option<Tensor>,
 }
 
 impl Batch {
@@ -65,6 +68,7 @@ impl Batch {
         Ok(Self {
             frames: Tensor::from_slice(frames, (clips, segments, channels, height, width), device)?,
             spectrogram: spectrogram.broadcast_as((clips, segments, repeats, time, mels))?.contiguous()?,
+            questions: None,
         })
     }
 
@@ -85,8 +89,10 @@ impl Batch {
 /// Predictions of a batch, outside any graph.
 #[derive(Debug, Clone)]
 pub struct Predictions {
-    /// [B, T, classes]
+    /// Event logits [B, T, classes], mask logits [B, T, H, W] or answer logits [B, answers].
     pub logits: Tensor,
+    /// What else of the head enters the loss, by the name of its column, [B, ...] each.
+    pub others: Vec<(&'static str, Tensor)>,
     /// [B, T, d_v]
     pub visual_features: Tensor,
     /// [B, T, d_v], aligned to the visual ones; [B, T, d_a] if the consistency loss is off.
@@ -98,6 +104,8 @@ pub struct Predictions {
 pub struct OutputGradients {
     /// Of the logits.
     pub logits: Tensor,
+    /// Of the head's other predictions, in their order.
+    pub others: Vec<Tensor>,
     /// Of the visual features.
     pub visual_features: Option<Tensor>,
     /// Of the aligned audio features.
@@ -121,6 +129,16 @@ impl Graph {
             ("visual features", &self.outputs.visual_features, &gradients.visual_features),
             ("audio features", &self.outputs.audio_features, &gradients.audio_features),
         ];
+        if self.outputs.others.len() != gradients.others.len() {
+            return Err(Error::Shape {
+                what: "gradients of the head's other predictions".to_string(),
+                found: vec![gradients.others.len()],
+                expected: format!("[{}]", self.outputs.others.len()),
+            });
+        }
+        for ((what, output), gradient) in self.outputs.others.iter().zip(&gradients.others) {
+            total = (total + inject(what, output, gradient)?)?;
+        }
         for (what, output, gradient) in features {
             if let Some(gradient) = gradient {
                 total = (total + inject(what, output, gradient)?)?;
@@ -146,7 +164,8 @@ fn inject(what: &str, output: &Tensor, gradient: &Tensor) -> Result<Tensor> {
 pub struct Model {
     config: ModelConfig,
     method: Box<dyn Method>,
-    head: AveHead,
+    head: Box<dyn Head>,
+    alignment: Alignment,
     parameters: Parameters,
     encoders: Vec<(EncoderCard, usize)>,
     inputs: Inputs,
@@ -202,8 +221,8 @@ impl Model {
         let (visual_sizes, audio_sizes) = (visual.architecture, audio.as_ref().map(|audio| audio.architecture.clone()));
         let other = audio_sizes.as_ref().unwrap_or(&visual_sizes);
         let inputs = Inputs { visual: visual_sizes.input(Modality::Visual)?, audio: other.input(Modality::Audio)? };
-        let widths = (visual_sizes.out_dim(), other.out_dim());
-        let head = AveHead::new(config.head, config.classes, widths.0, widths.1, config.consistency);
+        let head = heads::head(config, &visual_sizes, other, execution)?;
+        let alignment = Alignment::new(visual_sizes.out_dim(), other.out_dim(), config.consistency);
         let (visual, audio) = (visual.weights, audio.map(|audio| audio.weights));
         let mut start = None;
         let method: Box<dyn Method> = match config.method {
@@ -229,24 +248,27 @@ impl Model {
         };
         let mut specs = method.parameters();
         specs.extend(head.parameters());
-        let parameters = Parameters::initial(specs, config.seed, device)?;
+        specs.extend(alignment.parameters());
+        let parameters = Parameters::initial(specs, head.buffers(), config.seed, device)?;
         for (name, tensor) in start.into_iter().flatten() {
             if let Some(var) = parameters.var(&name) {
                 var.set(&tensor)?;
             }
         }
-        Ok(Self { config: config.clone(), method, head, parameters, encoders: cards, inputs })
+        Ok(Self { config: config.clone(), method, head, alignment, parameters, encoders: cards, inputs })
     }
 
-    /// Predictions of a batch, and the graph to carry gradients back through.
+    /// Predictions of a batch in training, and the graph to carry gradients back through. Running statistics follow the
+    /// batch.
     ///
     /// # Errors
     /// If the batch has another shape than the model was made for.
     pub fn forward(&self, batch: &Batch) -> Result<(Predictions, Graph)> {
         let tracked = self.parameters.tracked();
-        let outputs = self.run(&tracked, batch)?;
+        let outputs = self.run(&tracked, batch, true)?;
         let detached = Predictions {
             logits: outputs.logits.detach(),
+            others: outputs.others.iter().map(|(name, tensor)| (*name, tensor.detach())).collect(),
             visual_features: outputs.visual_features.detach(),
             audio_features: outputs.audio_features.detach(),
         };
@@ -258,7 +280,7 @@ impl Model {
     /// # Errors
     /// If the batch has another shape than the model was made for.
     pub fn predict(&self, batch: &Batch) -> Result<Predictions> {
-        self.run(&self.parameters.detached(), batch)
+        self.run(&self.parameters.detached(), batch, false)
     }
 
     /// Features of a batch, before any head or alignment, outside any graph.
@@ -272,14 +294,20 @@ impl Model {
     fn adapted(&self, parameters: &Tensors, batch: &Batch) -> Result<Features> {
         let shape = batch.shape()?;
         let (frames, spectrogram) = (batch.frames.flatten(0, 1)?, batch.spectrogram.flatten(0, 1)?);
-        self.method.features(parameters, &frames, &spectrogram, shape)
+        self.method.features(parameters, &frames, &spectrogram, shape, self.head.maps())
     }
 
-    fn run(&self, parameters: &Tensors, batch: &Batch) -> Result<Predictions> {
+    fn run(&self, parameters: &Tensors, batch: &Batch, training: bool) -> Result<Predictions> {
         let features = self.adapted(parameters, batch)?;
+        let (questions, shape) = (batch.questions.as_ref(), batch.shape()?);
+        let input = HeadInput { features: &features, questions, shape, training };
+        let HeadOutput { logits, others, buffers } =
+            self.head.predict(parameters, &self.parameters.buffers(), input)?;
+        self.parameters.follow(&buffers)?;
         Ok(Predictions {
-            logits: self.head.logits(parameters, &features)?,
-            audio_features: self.head.aligned(parameters, &features.audio)?,
+            logits,
+            others,
+            audio_features: self.alignment.aligned(parameters, &features.audio)?,
             visual_features: features.visual,
         })
     }

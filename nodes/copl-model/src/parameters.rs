@@ -6,7 +6,7 @@ use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::weights::{Init, TensorSpec, Tensors, check_names};
 
 /// What a parameter is for: the rows of the parameter table.
@@ -25,6 +25,8 @@ pub enum ParamGroup {
     Alignment,
     /// Encoder weights, where a method trains them.
     Encoder,
+    /// The maps from an encoder's stages to a decoder, which the paper counts as additional.
+    StageMaps,
     /// The task head.
     Head,
 }
@@ -32,7 +34,7 @@ pub enum ParamGroup {
 impl ParamGroup {
     /// True for the parameters that learn at the head's rate.
     pub fn is_head(self) -> bool {
-        self == Self::Head
+        matches!(self, Self::Head | Self::StageMaps)
     }
 
     /// Words for a table.
@@ -44,6 +46,7 @@ impl ParamGroup {
             Self::Mapping => "mapping",
             Self::Alignment => "alignment",
             Self::Encoder => "encoder",
+            Self::StageMaps => "stage maps",
             Self::Head => "head",
         }
     }
@@ -73,23 +76,27 @@ impl ParamSpec {
     }
 }
 
-/// The trainable tensors of a model.
+/// The trainable tensors of a model, and the running statistics that are stored with them.
 pub struct Parameters {
     specs: Vec<ParamSpec>,
     vars: BTreeMap<String, Var>,
+    buffer_specs: Vec<TensorSpec>,
+    buffers: BTreeMap<String, Var>,
 }
 
 impl Parameters {
-    /// Starts every parameter from `seed`; each depends on the seed and its own name alone.
+    /// Starts every parameter and running statistic from `seed`; each depends on the seed and its own name alone.
     ///
     /// # Errors
     /// If the device refuses.
-    pub fn initial(specs: Vec<ParamSpec>, seed: u64, device: &Device) -> Result<Self> {
-        let vars = specs.iter().map(|spec| {
-            let start = spec.tensor.initial(seed, "parameters", device)?;
-            Ok((spec.tensor.name.clone(), Var::from_tensor(&start)?))
-        });
-        Ok(Self { vars: vars.collect::<Result<_>>()?, specs })
+    pub fn initial(specs: Vec<ParamSpec>, buffers: Vec<TensorSpec>, seed: u64, device: &Device) -> Result<Self> {
+        let start = |spec: &TensorSpec| {
+            let start = spec.initial(seed, "parameters", device)?;
+            Ok((spec.name.clone(), Var::from_tensor(&start)?))
+        };
+        let vars = specs.iter().map(|spec| start(&spec.tensor)).collect::<Result<_>>()?;
+        let kept = buffers.iter().map(start).collect::<Result<_>>()?;
+        Ok(Self { specs, vars, buffer_specs: buffers, buffers: kept })
     }
 
     /// What each parameter is, in the order of the model.
@@ -122,22 +129,41 @@ impl Parameters {
         self.vars.iter().map(|(name, var)| (name.clone(), var.as_detached_tensor())).collect()
     }
 
-    /// A copy of all numbers, which later steps do not change.
+    /// The running statistics as they stand.
+    pub fn buffers(&self) -> Tensors {
+        self.buffers.iter().map(|(name, var)| (name.clone(), var.as_detached_tensor())).collect()
+    }
+
+    /// Puts running statistics in the place of the old ones.
+    ///
+    /// # Errors
+    /// If there is none of a name, or it has another shape.
+    pub fn follow(&self, updates: &BTreeMap<String, Tensor>) -> Result<()> {
+        for (name, tensor) in updates {
+            let buffer = self.buffers.get(name);
+            buffer.ok_or_else(|| Error::Config(format!("no running statistic is called {name}")))?.set(tensor)?;
+        }
+        Ok(())
+    }
+
+    /// A copy of all numbers, running statistics included, which later steps do not change.
     ///
     /// # Errors
     /// If the device refuses.
     pub fn snapshot(&self) -> Result<BTreeMap<String, Tensor>> {
-        self.vars.iter().map(|(name, var)| Ok((name.clone(), var.as_detached_tensor().copy()?))).collect()
+        let all = self.vars.iter().chain(&self.buffers);
+        all.map(|(name, var)| Ok((name.clone(), var.as_detached_tensor().copy()?))).collect()
     }
 
-    /// Replaces all numbers; names and shapes must match exactly.
+    /// Replaces all numbers, running statistics included; names and shapes must match exactly.
     ///
     /// # Errors
     /// Lists everything missing, unexpected or mis-shaped, naming `origin`.
     pub fn load(&self, origin: &str, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
-        let expected: Vec<TensorSpec> = self.specs.iter().map(|spec| spec.tensor.clone()).collect();
+        let expected = self.specs.iter().map(|spec| &spec.tensor).chain(&self.buffer_specs);
+        let expected: Vec<TensorSpec> = expected.cloned().collect();
         check_names(origin, tensors.iter().map(|(name, t)| (name.as_str(), t.dims())), &expected)?;
-        for (name, var) in &self.vars {
+        for (name, var) in self.vars.iter().chain(&self.buffers) {
             if let Some(tensor) = tensors.get(name) {
                 var.set(&tensor.to_dtype(var.dtype())?.to_device(var.device())?)?;
             }

@@ -10,7 +10,9 @@ use serde::Serialize;
 use crate::config::{MethodKind, ModelConfig, SHARED};
 use crate::encoders::{self, Architecture, EncoderCard};
 use crate::error::Result;
-use crate::heads::ave::AveHead;
+use crate::heads;
+use crate::heads::align::Alignment;
+use crate::kernels::Execution;
 use crate::methods::copl;
 use crate::methods::full::Full;
 use crate::parameters::{ParamGroup, ParamSpec};
@@ -104,8 +106,8 @@ impl ParameterTable {
             MethodKind::LinearProbe => Vec::new(),
             MethodKind::Full => Full::new(visual.clone(), audio.clone()).specs(),
         };
-        let head = AveHead::new(config.head, config.classes, visual.out_dim(), other.out_dim(), config.consistency);
-        specs.extend(head.parameters());
+        specs.extend(heads::head(config, &visual, other, Execution::Fast)?.parameters());
+        specs.extend(Alignment::new(visual.out_dim(), other.out_dim(), config.consistency).parameters());
         let card = |architecture: &Architecture, role: &str| {
             let tensors = architecture.tensors();
             let parameters = tensors.iter().map(crate::weights::TensorSpec::count).sum();
@@ -145,6 +147,7 @@ mod tests {
     use super::*;
     use crate::config::{CoplConfig, HeadKind};
     use crate::encoders::preset;
+    use crate::heads::Head;
     use crate::heads::ave::AveHead;
     use crate::methods::copl::parameters;
 
@@ -153,7 +156,7 @@ mod tests {
         // 1.79 M for AVE: Swin-V2-Large, stage prompts, r = d / 8 (the paper prints 1.7).
         let blocks = preset("swin-v2-large-192").unwrap().blocks();
         let mut specs = parameters(&CoplConfig::default(), 10, &blocks, &blocks, 2).unwrap();
-        specs.extend(AveHead::new(HeadKind::Linear, 29, 1536, 1536, true).parameters());
+        specs.extend(AveHead::new(HeadKind::Linear, 29, 1536, 1536).parameters());
         let table = ParameterTable::new(&specs, &[]);
         assert_eq!(table.additional / 10_000, 179);
         assert_eq!(table.trainable - table.additional, 3072 * 29 + 29);

@@ -1,58 +1,57 @@
-//! Targets of the clips under way, by their position in the run.
+//! Clips under way, by their position in the run: their targets, and their frames where these are read.
 
 use std::collections::BTreeMap;
 
-use arrow::datatypes::Int32Type;
-use copl_contract::schema;
-use copl_contract::tensor;
-use copl_contract::{Message, NodeError};
+use copl_contract::{Kind, Message, NodeError};
 
-/// What is known of a clip before its prediction comes.
-#[derive(Clone, Debug)]
-pub(crate) struct Target {
-    pub(crate) clip: String,
-    pub(crate) labels: Vec<i32>,
-}
-
-/// Targets of the clips under way, and the names of the classes seen so far.
+/// Clips that have no prediction yet.
 #[derive(Debug, Default)]
-pub(crate) struct Targets {
-    waiting: BTreeMap<u64, Target>,
-    names: BTreeMap<usize, String>,
+pub(crate) struct Waiting {
+    /// Rows, or the tombstones of the source.
+    clips: BTreeMap<u64, Message>,
+    /// The same of the frames; none if the node does not read them.
+    frames: Option<BTreeMap<u64, Message>>,
 }
 
-impl Targets {
-    /// Takes a clip's row.
-    pub(crate) fn add(&mut self, message: &Message) -> Result<(), NodeError> {
-        let broken = |e: String| NodeError::contract("clips", e);
-        let labels = tensor::view::<Int32Type>(&message.batch, "labels").map_err(broken)?.values.to_vec();
-        let category = schema::int64(&message.batch, "category").map_err(broken)?.value(0);
-        let name = schema::utf8(&message.batch, "category_name").map_err(broken)?.value(0);
-        if let (Ok(category), false) = (usize::try_from(category), name.is_empty()) {
-            self.names.entry(category).or_insert_with(|| name.to_owned());
-        }
-        self.waiting.insert(message.header.position, Target { clip: message.header.clip.clone(), labels });
-        Ok(())
+/// A clip whose prediction has come.
+#[derive(Debug)]
+pub(crate) struct Arrived {
+    /// Its row, or the tombstone of the source.
+    pub(crate) clip: Message,
+    /// Its frames, if the node reads them and they could be decoded.
+    pub(crate) frames: Option<Message>,
+}
+
+impl Waiting {
+    /// None yet.
+    pub(crate) fn new(reads_frames: bool) -> Self {
+        Self { clips: BTreeMap::new(), frames: reads_frames.then(BTreeMap::new) }
     }
 
-    /// Whether the targets of all these clips have come.
+    /// Takes a clip's row or frames; boundaries and ENDs are for the edges alone.
+    pub(crate) fn add(&mut self, message: Message) {
+        if !matches!(message.header.kind, Kind::Data | Kind::Tombstone) {
+            return;
+        }
+        let position = message.header.position;
+        match (message.input.as_str(), &mut self.frames) {
+            ("frames", Some(frames)) => frames.insert(position, message),
+            _ => self.clips.insert(position, message),
+        };
+    }
+
+    /// Whether all that is known of these clips has come.
     pub(crate) fn have(&self, positions: &[u64]) -> bool {
-        positions.iter().all(|p| self.waiting.contains_key(p))
+        let frames = |p| self.frames.as_ref().is_none_or(|frames| frames.contains_key(p));
+        positions.iter().all(|p| self.clips.contains_key(p) && frames(p))
     }
 
-    /// Takes a clip's target out; a clip is predicted once.
-    pub(crate) fn take(&mut self, position: u64) -> Result<Target, NodeError> {
-        self.waiting.remove(&position).ok_or_else(|| {
+    /// Takes a clip out; a clip is predicted once.
+    pub(crate) fn take(&mut self, position: u64) -> Result<Arrived, NodeError> {
+        let clip = self.clips.remove(&position).ok_or_else(|| {
             NodeError::contract("predictions", format!("clip {position} is not under way, or was predicted twice"))
-        })
-    }
-
-    /// Name of a class; the last one of `classes` is the background.
-    pub(crate) fn class_name(&self, class: usize, classes: usize) -> String {
-        match self.names.get(&class) {
-            Some(name) => name.clone(),
-            None if class + 1 == classes => "background".to_owned(),
-            None => format!("class {class}"),
-        }
+        })?;
+        let frames = self.frames.as_mut().and_then(|frames| frames.remove(&position));
+        Ok(Arrived { clip, frames: frames.filter(|frames| frames.header.kind == Kind::Data) })
     }
 }

@@ -2,17 +2,20 @@
 //!
 //! A loss is a node, swappable like any: predictions and targets come in, gradients go back to the model, numbers go to
 //! the report. Every clip leaves exactly one `samples` row here, trained, evaluated or quarantined, so the report's
-//! counts add up to the clips read.
+//! counts add up to the clips read. The clips' schema decides the task:
 //!
-//! - [`ave`]: cross entropy over the classes and the background, the softmax-then-BCE variant, and the consistency
-//!   loss L_con (copl.md, equations 10 and 11);
-//! - [`accuracy`]: segment accuracy over all segments, by class, and the confusion.
+//! - [`ave`]: cross entropy over the classes and the background or the softmax-then-BCE variant; segment accuracy;
+//! - [`avs`]: binary cross entropy on the first frame's mask; mIoU and F-score as the official code has them;
+//! - [`mod@consistency`]: L_con, beside the loss of every task (copl.md, equations 10 and 11).
 
-pub mod accuracy;
 pub mod ave;
+pub mod avs;
 mod clips;
+pub mod consistency;
 mod node;
+pub mod parity;
 mod report;
+mod task;
 
 pub use node::{LossMetrics, LossMetricsSettings};
 

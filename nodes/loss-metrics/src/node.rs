@@ -8,16 +8,19 @@ use copl_contract::schema::{self, BatchBuilder, Schema};
 use copl_contract::settings::Settings;
 use copl_contract::{EdgeSpec, Edges, ExitCode, Header, Kind, Message, Node, NodeError, NodeSpec, Split, tensor};
 
-use crate::accuracy::{Confusion, argmax};
-use crate::ave::{TaskLoss, consistency};
-use crate::clips::Targets;
+use crate::ave::loss::TaskLoss;
+use crate::clips::{Arrived, Waiting};
+use crate::consistency::consistency;
 use crate::report::{self, Metric, Sample};
+use crate::task::{self, Judged, JudgedClip, PassMetrics, Task};
 
 copl_contract::settings! {
     /// Settings of `loss-metrics`.
     pub struct LossMetricsSettings {
-        "LOSS" loss: TaskLoss = "cross-entropy", "Task loss: cross entropy over the classes and the background, or binary cross entropy of the softmax, as the compared codebases have it.";
+        "LOSS" loss: TaskLoss = "cross-entropy", "Loss of event localisation: cross entropy over the classes and the background, or binary cross entropy of the softmax, as the compared codebases have it.";
         "CONSISTENCY" consistency: f64 = "0.005", "Weight lambda of the consistency loss L_con (equation 11); 0 leaves it out.";
+        "METRIC_CLIPS" metric_clips: usize = "1", "Of segmentation: clips over whose frames mIoU and F-score are taken together before the mean over all such groups; 1 as the official test script (DG-SCT takes 4, and the F-score depends on it).";
+        "SHOW_CLIPS" show_clips: usize = "8", "Of segmentation: clips of the test split whose masks are written as pictures.";
     }
 }
 
@@ -34,55 +37,63 @@ impl Node for LossMetrics {
             about: "loss, its gradients sent back to the model, and metrics; picks the model on the validation split",
             settings: LossMetricsSettings::specs(),
             inputs: vec![
-                EdgeSpec::required("clips", &[Schema::Clips], "the clips with their targets"),
+                EdgeSpec::required(
+                    "clips",
+                    copl_contract::spec::CLIPS,
+                    "the clips with their targets, which decide the task",
+                ),
                 EdgeSpec::required(
                     "predictions",
-                    &[Schema::Predictions],
+                    copl_contract::spec::PREDICTIONS,
                     "what the model says of each batch; tombstones of clips that were not decoded",
                 ),
+                EdgeSpec::optional("frames", &[Schema::Frames], "the frames, to show masks over them in the report"),
             ],
             outputs: vec![
                 EdgeSpec::required(
                     "gradients",
-                    &[Schema::Gradients, Schema::Verdict],
+                    copl_contract::spec::ANSWERS,
                     "the loss's gradient for each training batch; a verdict after each validation pass",
                 ),
                 EdgeSpec::optional(
                     "report",
                     copl_contract::spec::REPORT_TABLES,
-                    "a `samples` row for every clip, `metrics`, `quarantine`, `nodes`",
+                    "a `samples` row for every clip, `metrics`, `quarantine`, `nodes`, `masks`",
                 ),
             ],
             check: |env| {
                 let settings = LossMetricsSettings::from_env(env)?;
-                if settings.consistency >= 0.0 {
-                    Ok(())
-                } else {
-                    Err(("CONSISTENCY".to_owned(), "a weight is not negative".to_owned()))
+                let wrong = |key: &str, problem: &str| Err((key.to_owned(), problem.to_owned()));
+                match (settings.consistency >= 0.0, settings.metric_clips) {
+                    (false, _) => wrong("CONSISTENCY", "a weight is not negative"),
+                    (_, 0) => wrong("METRIC_CLIPS", "at least one clip is needed"),
+                    _ => Ok(()),
                 }
             },
         }
     }
 
     fn run(settings: Self::Settings, edges: &mut Edges) -> Result<(), NodeError> {
+        let reads_frames = edges.input_names().any(|name| name == "frames");
         let mut node = Running {
             settings,
-            targets: Targets::default(),
+            task: None,
+            clips: Waiting::new(reads_frames),
             pass: Pass::default(),
             best: None,
             step: 0,
+            shown: 0,
             progress: ProgressMeter::default(),
         };
         let mut waiting: VecDeque<Message> = VecDeque::new();
         while let Some(message) = edges.recv()? {
-            match (message.input.as_str(), message.header.kind) {
-                ("clips", Kind::Data) => node.targets.add(&message)?,
-                ("clips", _) => {}
+            match message.input.as_str() {
+                "clips" | "frames" => node.clips.add(message),
                 _ => waiting.push_back(message),
             }
             // A prediction may overtake its target: the two come on different edges.
             while let Some(head) = waiting.front() {
-                if !node.targets.have(&positions(head)?) {
+                if !node.clips.have(&positions(head)?) {
                     break;
                 }
                 if let Some(message) = waiting.pop_front() {
@@ -109,10 +120,9 @@ fn positions(message: &Message) -> Result<Vec<u64>, NodeError> {
     })
 }
 
-/// What a pass over a split has seen so far.
+/// What a pass over a split has seen so far, beside the task's own metrics.
 #[derive(Default)]
 struct Pass {
-    confusion: Option<Confusion>,
     loss: f64,
     consistency: f64,
     clips: u64,
@@ -121,10 +131,13 @@ struct Pass {
 
 struct Running {
     settings: LossMetricsSettings,
-    targets: Targets,
+    /// Known from the first clip on, with the schema of its clips.
+    task: Option<(Schema, Box<dyn Task>)>,
+    clips: Waiting,
     pass: Pass,
     best: Option<f64>,
     step: u64,
+    shown: usize,
     progress: ProgressMeter,
 }
 
@@ -138,31 +151,39 @@ impl Running {
         }
     }
 
+    /// The task of a clip, which is that of all clips.
+    fn task(&mut self, clip: &Message) -> Result<&mut dyn Task, NodeError> {
+        let broken = |e: String| NodeError::contract("clips", e);
+        let schema = clip.header.schema.ok_or_else(|| broken("a clip without a schema".to_owned()))?;
+        let (known, task) = match self.task.take() {
+            Some(known) => self.task.insert(known),
+            None => self.task.insert((schema, task::task(schema, &self.settings).map_err(broken)?)),
+        };
+        if *known != schema {
+            return Err(broken(format!("a clip of `{}` among those of `{}`", schema.name(), known.name())));
+        }
+        Ok(task.as_mut())
+    }
+
     fn batch(&mut self, edges: &mut Edges, message: &Message) -> Result<(), NodeError> {
         let broken = |e: String| NodeError::contract("predictions", e);
         let (header, batch) = (&message.header, &message.batch);
-        let logits = tensor::view::<Float32Type>(batch, "logits").map_err(broken)?;
+        let positions = positions(message)?;
+        let arrived = positions.iter().map(|p| self.clips.take(*p)).collect::<Result<Vec<_>, _>>()?;
+        let (clips, frames): (Vec<Message>, Vec<Option<Message>>) =
+            arrived.into_iter().map(|Arrived { clip, frames }| (clip, frames)).unzip();
+        let Some(first) = clips.first() else { return Err(broken("predictions of no clip".to_owned())) };
+        let task = self.task(first)?;
+        let Judged { loss: task_loss, gradients, clips: judged, step } = task.judge(batch, &clips).map_err(broken)?;
+        let gradient_schema = task.gradients();
         let visual = tensor::view::<Float32Type>(batch, "visual_features").map_err(broken)?;
         let audio = tensor::view::<Float32Type>(batch, "audio_features").map_err(broken)?;
-        let [segments, classes] = logits.shape[..] else {
-            return Err(broken(format!("logits of shape {:?}, expected [T, classes]", logits.shape)));
-        };
-        let positions = positions(message)?;
-        let targets = positions.iter().map(|p| self.targets.take(*p)).collect::<Result<Vec<_>, _>>()?;
-        let labels: Vec<i32> = targets.iter().flat_map(|t| t.labels.iter().copied()).collect();
-        if labels.len() != segments * targets.len() {
-            return Err(broken(format!(
-                "predictions of {segments} segments for clips of {}",
-                labels.len() / targets.len().max(1)
-            )));
-        }
-        let loss = self.settings.loss.evaluate(logits.values, &labels, classes).map_err(broken)?;
         let weight = self.settings.consistency;
         let (con, d_visual, d_audio) = consistency(visual.values, audio.values, weight).map_err(broken)?;
-        let task = loss.by_segment.iter().sum::<f64>() / labels.len().max(1) as f64;
-        let total = task + weight * con;
-        if !total.is_finite() || loss.gradient.iter().chain(&d_visual).any(|g| !g.is_finite()) {
-            let clips: Vec<&str> = targets.iter().map(|t| t.clip.as_str()).collect();
+        let total = task_loss + weight * con;
+        let mut slopes = gradients.iter().flat_map(|(values, _)| values).chain(&d_visual);
+        if !total.is_finite() || slopes.any(|g| !g.is_finite()) {
+            let names: Vec<&str> = clips.iter().map(|clip| clip.header.clip.as_str()).collect();
             return Err(NodeError::failed(
                 ExitCode::NotFinite,
                 format!(
@@ -170,15 +191,17 @@ impl Running {
                     header.step.unwrap_or(0),
                     header.epoch,
                     header.split,
-                    clips.join(", ")
+                    names.join(", ")
                 ),
             ));
         }
         let training = header.split == Split::Train;
         if training {
-            let rows = targets.len();
-            let gradients = BatchBuilder::new(Schema::Gradients)
-                .tensor_f32(loss.gradient, rows, &[segments, classes])
+            let rows = clips.len();
+            let head = gradients
+                .into_iter()
+                .fold(BatchBuilder::new(gradient_schema), |row, (values, shape)| row.tensor_f32(values, rows, &shape));
+            let gradients = head
                 .tensor_f32(d_visual, rows, &visual.shape)
                 .tensor_f32(d_audio, rows, &audio.shape)
                 .build()
@@ -186,44 +209,50 @@ impl Running {
             edges.send("gradients", header.with_kind(Kind::Data), gradients)?;
             self.step = header.step.unwrap_or(self.step);
         }
-        let predicted = argmax(logits.values, classes);
-        let confusion = self.pass.confusion.get_or_insert_with(|| Confusion::new(classes));
-        let mut rows = Vec::new();
-        let mut right_in_batch = 0;
-        for (i, target) in targets.into_iter().enumerate() {
-            let span = i * segments..(i + 1) * segments;
-            let prediction: Vec<i32> = predicted[span.clone()].iter().map(|p| *p as i32).collect();
-            let right = prediction.iter().zip(&target.labels).filter(|(p, l)| p == l).count();
-            for (p, l) in predicted[span.clone()].iter().zip(&target.labels) {
-                confusion.add(*l as usize, *p);
-            }
-            right_in_batch += right;
-            let clip_loss = loss.by_segment[span].iter().sum::<f64>() / segments.max(1) as f64;
+        let mut rows = Vec::with_capacity(clips.len());
+        for ((judged, clip), position) in judged.into_iter().zip(&clips).zip(&positions) {
             self.pass.clips += 1;
-            self.pass.loss += clip_loss;
+            self.pass.loss += judged.loss;
             self.pass.consistency += con;
             self.progress.clip(header.epoch, header.split);
-            rows.push(Sample {
-                position: positions[i],
-                target,
-                status: if training { "trained" } else { "evaluated" },
-                prediction,
-                score: right as f64 / segments.max(1) as f64,
-                loss: clip_loss,
-            });
+            let status = if training { "trained" } else { "evaluated" };
+            rows.push(Sample { clip: clip.header.clip.clone(), position: *position, status, judged });
         }
         if training {
-            let share = right_in_batch as f64 / labels.len().max(1) as f64;
-            let metrics = [
+            let mut metrics = vec![
                 Metric::loss("step/loss", total, "nats"),
-                Metric::loss("step/task_loss", task, "nats"),
+                Metric::loss("step/task_loss", task_loss, "nats"),
                 Metric::loss("step/consistency", con, "squared units"),
-                Metric::percent("step/accuracy", share),
             ];
+            metrics.extend(step);
             self.tell(header, false, &metrics[..1]);
             self.report(edges, header, report::metrics(self.step, &metrics))?;
         }
+        if header.split == Split::Test {
+            self.show(edges, message, &clips, &frames)?;
+        }
         self.report(edges, header, report::samples(&rows))
+    }
+
+    /// Pictures of the first clips of the test split, where the task has such.
+    fn show(
+        &mut self,
+        edges: &mut Edges,
+        message: &Message,
+        clips: &[Message],
+        frames: &[Option<Message>],
+    ) -> Result<(), NodeError> {
+        for (row, (clip, frames)) in clips.iter().zip(frames).enumerate() {
+            if self.shown == self.settings.show_clips {
+                return Ok(());
+            }
+            let pictures = self.task(clip)?.pictures(&message.batch, row, clip, frames.as_ref());
+            if let Some(pictures) = pictures.map_err(|e| NodeError::contract("predictions", e))? {
+                self.shown += 1;
+                self.report(edges, &message.header, Ok(pictures))?;
+            }
+        }
+        Ok(())
     }
 
     fn tombstone(&mut self, edges: &mut Edges, message: &Message) -> Result<(), NodeError> {
@@ -238,19 +267,17 @@ impl Running {
             detail: text("detail")?,
         }
         .emit();
-        let target = self.targets.take(header.position)?;
+        let Arrived { clip, .. } = self.clips.take(header.position)?;
+        let target = match clip.header.kind {
+            Kind::Data => self.task(&clip)?.target(&clip.batch).map_err(|e| NodeError::contract("clips", e))?,
+            _ => Vec::new(),
+        };
         self.pass.quarantined += 1;
         self.progress.clip(header.epoch, header.split);
-        let row = Sample {
-            position: header.position,
-            target,
-            status: "quarantined",
-            prediction: Vec::new(),
-            score: f64::NAN,
-            loss: f64::NAN,
-        };
+        let judged = JudgedClip { prediction: Vec::new(), target, score: f64::NAN, loss: f64::NAN };
+        let (clip, position) = (clip.header.clip, header.position);
         self.report(edges, header, Ok((Schema::Quarantine, message.batch.clone())))?;
-        self.report(edges, header, report::samples(&[row]))
+        self.report(edges, header, report::samples(&[Sample { clip, position, status: "quarantined", judged }]))
     }
 
     fn end_of_pass(&mut self, edges: &mut Edges, header: &Header) -> Result<(), NodeError> {
@@ -259,29 +286,29 @@ impl Running {
         let clips = pass.clips.max(1) as f64;
         let mut metrics =
             vec![Metric::count("clips", pass.clips), Metric::count("clips_quarantined", pass.quarantined)];
-        let accuracy = pass.confusion.as_ref().and_then(Confusion::accuracy);
-        if let (Some(confusion), Some(accuracy)) = (&pass.confusion, accuracy) {
+        let ended = self.task.as_mut().map(|(_, task)| (task.metric(), task.end_of_pass(header.split)));
+        let (metric, of_task) = ended.unwrap_or(("none", PassMetrics::default()));
+        if pass.clips > 0 {
             metrics.extend([
                 Metric::loss("loss", pass.loss / clips + self.settings.consistency * pass.consistency / clips, "nats"),
                 Metric::loss("task_loss", pass.loss / clips, "nats"),
                 Metric::loss("consistency", pass.consistency / clips, "squared units"),
-                Metric::percent("accuracy", accuracy),
-                Metric::percent("majority", confusion.majority().unwrap_or(0.0)),
-                Metric::count("segments", confusion.total()),
             ]);
-            self.by_class(confusion, header.split, &mut metrics);
-            self.tell(header, true, &[metrics[2].clone(), metrics[5].clone(), metrics[6].clone()]);
+            let told = of_task.metrics.iter().take(of_task.told).cloned();
+            let told: Vec<Metric> = std::iter::once(metrics[2].clone()).chain(told).collect();
+            metrics.extend(of_task.metrics);
+            self.tell(header, true, &told);
         }
         self.report(edges, header, report::metrics(self.step, &metrics))?;
         edges.report_pass(header.epoch, header.split)?;
         if header.split == Split::Val {
-            let value = accuracy.unwrap_or(0.0);
-            let best = accuracy.is_some() && self.best.is_none_or(|b| value > b);
+            let value = of_task.picked_by.unwrap_or(0.0);
+            let best = of_task.picked_by.is_some() && self.best.is_none_or(|b| value > b);
             if best {
                 self.best = Some(value);
             }
             let verdict = BatchBuilder::new(Schema::Verdict)
-                .utf8(["accuracy"])
+                .utf8([metric])
                 .float64([100.0 * value])
                 .int64([i64::from(best)])
                 .build();
@@ -289,22 +316,6 @@ impl Running {
             edges.send("gradients", header.with_kind(Kind::Data), verdict)?;
         }
         Ok(())
-    }
-
-    fn by_class(&self, confusion: &Confusion, split: Split, metrics: &mut Vec<Metric>) {
-        if split == Split::Train {
-            return;
-        }
-        let classes = confusion.classes();
-        for class in 0..classes {
-            if let Some(share) = confusion.class_accuracy(class) {
-                metrics.push(Metric::percent(format!("accuracy/{}", self.targets.class_name(class, classes)), share));
-            }
-        }
-        for (target, predicted, segments) in confusion.cells() {
-            let name = |c| self.targets.class_name(c, classes);
-            metrics.push(Metric::count(format!("confusion/{}/{}", name(target), name(predicted)), segments));
-        }
     }
 
     fn tell(&self, header: &Header, whole: bool, metrics: &[Metric]) {

@@ -3,7 +3,7 @@
 use arrow::array::RecordBatch;
 use copl_contract::schema::{BatchBuilder, Schema};
 
-use crate::clips::Target;
+use crate::task::JudgedClip;
 
 /// A row of the `metrics` table.
 #[derive(Clone, Debug)]
@@ -46,23 +46,21 @@ pub(crate) fn metrics(step: u64, metrics: &[Metric]) -> Result<(Schema, RecordBa
 /// A row of the `samples` table.
 #[derive(Debug)]
 pub(crate) struct Sample {
+    pub(crate) clip: String,
     pub(crate) position: u64,
-    pub(crate) target: Target,
     pub(crate) status: &'static str,
-    pub(crate) prediction: Vec<i32>,
-    pub(crate) score: f64,
-    pub(crate) loss: f64,
+    pub(crate) judged: JudgedClip,
 }
 
 /// Rows of the `samples` table.
 pub(crate) fn samples(samples: &[Sample]) -> Result<(Schema, RecordBatch), String> {
     BatchBuilder::new(Schema::Samples)
-        .utf8(samples.iter().map(|s| &s.target.clip))
+        .utf8(samples.iter().map(|s| &s.clip))
         .int64(samples.iter().map(|s| s.position as i64))
         .utf8(samples.iter().map(|s| s.status))
-        .list_i32(samples.iter().map(|s| s.prediction.as_slice()))
-        .list_i32(samples.iter().map(|s| s.target.labels.as_slice()))
-        .float64(samples.iter().map(|s| s.score))
-        .float64(samples.iter().map(|s| s.loss))
+        .list_i32(samples.iter().map(|s| s.judged.prediction.as_slice()))
+        .list_i32(samples.iter().map(|s| s.judged.target.as_slice()))
+        .float64(samples.iter().map(|s| s.judged.score))
+        .float64(samples.iter().map(|s| s.judged.loss))
         .build()
 }

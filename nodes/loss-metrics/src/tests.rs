@@ -24,6 +24,24 @@ fn prediction(position: u64, logits: [f32; 4]) -> (Schema, RecordBatch) {
     row.tensor_f32(vec![1.0, 0.0], 1, &[2, 1]).tensor_f32(vec![0.0, 0.0], 1, &[2, 1]).build().unwrap()
 }
 
+/// A clip of two frames of 2 x 2 pixels whose first pixel is the object; the second frame's mask is known or not.
+fn mask_clip(position: u64, second: bool) -> (Schema, RecordBatch) {
+    let row = BatchBuilder::new(Schema::MaskClips).utf8([format!("c{position}")]).utf8(["x.mp4"]);
+    let row = row.list_utf8([&[] as &[&str]]).int64([0]).utf8(["bell"]);
+    let row = row.tensor_u8(vec![1, 0, 0, 0, u8::from(second), 0, 0, 0], 1, &[2, 2, 2]);
+    row.tensor_i32(vec![1, i32::from(second)], 1, &[2]).build().unwrap()
+}
+
+fn mask_prediction(position: u64, logits: [f32; 8]) -> (Schema, RecordBatch) {
+    let row = BatchBuilder::new(Schema::MaskPredictions).utf8([format!("c{position}")]).int64([position as i64]);
+    let row = row.tensor_f32(logits.to_vec(), 1, &[2, 2, 2]);
+    row.tensor_f32(vec![1.0, 0.0], 1, &[2, 1]).tensor_f32(vec![1.0, 0.0], 1, &[2, 1]).build().unwrap()
+}
+
+fn frames() -> (Schema, RecordBatch) {
+    BatchBuilder::new(Schema::Frames).tensor_u8(vec![7; 2 * 4 * 4 * 3], 1, &[2, 4, 4, 3]).build().unwrap()
+}
+
 fn tombstone(position: u64) -> (Schema, RecordBatch) {
     let row = BatchBuilder::new(Schema::Quarantine).utf8([format!("c{position}")]).utf8(["x.mp4"]);
     row.utf8(["video"]).utf8(["empty_file"]).utf8(["0 bytes"]).build().unwrap()
@@ -85,6 +103,77 @@ fn the_verdict_follows_the_validation_pass_and_every_segment_weighs_the_same() {
     let metrics = of(&sent, "report", Schema::Metrics);
     let names = utf8(metrics[0].batch.as_ref().unwrap(), "metric").unwrap();
     assert!(names.iter().any(|n| n == Some("accuracy/background")) && names.iter().any(|n| n == Some("accuracy/Bell")));
+}
+
+#[test]
+fn masks_are_answered_by_the_gradient_of_their_first_frame() {
+    let sent = run(Harness::new().message("clips", header(Split::Train, 0), mask_clip(0, false)).message(
+        "predictions",
+        header(Split::Train, 0),
+        mask_prediction(0, [0.0; 8]),
+    ))
+    .unwrap();
+    let gradients = of(&sent, "gradients", Schema::MaskGradients);
+    let batch = gradients[0].batch.as_ref().unwrap();
+    // sigmoid(0) - mask, the mean over four pixels; the second frame has no loss.
+    let expected = [-0.125, 0.125, 0.125, 0.125, 0.0, 0.0, 0.0, 0.0];
+    assert_eq!(tensor::view::<Float32Type>(batch, "logits").unwrap().values, expected);
+    let samples = of(&sent, "report", Schema::Samples);
+    let target = copl_contract::schema::list(samples[0].batch.as_ref().unwrap(), "target").unwrap().value(0);
+    assert_eq!(format!("{target:?}").matches("-1").count(), 1, "the second mask is not known: {target:?}");
+}
+
+#[test]
+fn masks_are_judged_by_miou_and_shown_over_their_frames() {
+    let right = [9.0, -9.0, -9.0, -9.0, 9.0, -9.0, -9.0, -9.0];
+    let half = [9.0, 9.0, -9.0, -9.0, 9.0, -9.0, -9.0, -9.0];
+    let mut harness = Harness::new();
+    for (split, position, logits) in [(Split::Val, 0, right), (Split::Val, 1, half), (Split::Test, 2, half)] {
+        harness = harness
+            .message("clips", header(split, position), mask_clip(position, true))
+            .message("predictions", header(split, position), mask_prediction(position, logits))
+            .message("frames", header(split, position), frames());
+        if position == 1 {
+            harness = harness.control("predictions", Kind::Boundary, 1, Split::Val);
+        }
+    }
+    let sent = run(harness.control("frames", Kind::End, 0, Split::Train)).unwrap();
+    let verdicts = of(&sent, "gradients", Schema::Verdict);
+    let verdict = verdicts[0].batch.as_ref().unwrap();
+    assert_eq!(utf8(verdict, "metric").unwrap().value(0), "miou");
+    // Frames of 1, 1, 1/2 and 1.
+    assert!((float64(verdict, "value").unwrap().value(0) - 87.5).abs() < 1e-4);
+    let shown = of(&sent, "report", Schema::Masks);
+    let rows = shown[0].batch.as_ref().unwrap();
+    assert_eq!((shown.len(), rows.num_rows()), (1, 2), "the test clip's two segments");
+    let scores = float64(rows, "iou").unwrap();
+    assert!((scores.value(0) - 0.5).abs() < 1e-6 && (scores.value(1) - 1.0).abs() < 1e-6);
+    for column in ["frame", "predicted", "target"] {
+        let png = copl_contract::schema::binary(rows, column).unwrap().value(0).to_vec();
+        assert!(png.starts_with(b"\x89PNG"), "{column}");
+    }
+}
+
+#[test]
+fn masks_of_another_size_are_refused_by_name() {
+    let small = BatchBuilder::new(Schema::MaskPredictions).utf8(["c0"]).int64([0]).tensor_f32(vec![0.0], 1, &[1, 1, 1]);
+    let small = small.tensor_f32(vec![1.0], 1, &[1, 1]).tensor_f32(vec![1.0], 1, &[1, 1]).build().unwrap();
+    let failed = run(Harness::new().message("clips", header(Split::Val, 0), mask_clip(0, true)).message(
+        "predictions",
+        header(Split::Val, 0),
+        small,
+    ))
+    .unwrap_err();
+    assert!(failed.to_string().contains("MASK_SIZE"), "{failed}");
+}
+
+#[test]
+fn a_clip_the_source_gave_up_leaves_its_rows_too() {
+    let bad = Header { kind: Kind::Tombstone, ..header(Split::Train, 0) };
+    let harness = Harness::new().message("clips", bad.clone(), tombstone(0)).message("predictions", bad, tombstone(0));
+    let sent = run(harness).unwrap();
+    assert_eq!(of(&sent, "report", Schema::Quarantine).len(), 1);
+    assert_eq!(of(&sent, "report", Schema::Samples).len(), 1);
 }
 
 #[test]

@@ -13,6 +13,9 @@ use crate::limits::Limits;
 const FORMATS: &str = "mov,matroska,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,flv,live_flv,asf,asf_o,ogg,rm,dv,mxf,nut,\
 gif,ivf,wtv,wav,w64,aiff,au,caf,mp3,aac,flac,ac3,eac3,dts,amr,wv,tta,ape";
 
+/// The demuxer of a single PNG: it takes no pattern, so no file names others.
+const PICTURES: &str = "png_pipe";
+
 /// Checks that `path` is a readable, regular, non-empty file within the size limit; gives its absolute path.
 pub fn check(path: &Path, limits: &Limits) -> Result<PathBuf, MediaError> {
     let bad = |reason, detail: String| MediaError::Bad(BadClip::new(Stage::File, reason, detail));
@@ -43,11 +46,22 @@ pub fn check(path: &Path, limits: &Limits) -> Result<PathBuf, MediaError> {
 /// Options and `-i` for a file that passed [`check`]. The `file:` prefix keeps a name that begins with `-` or looks
 /// like an address from being read as anything but a file.
 pub fn arguments(absolute: &Path, limits: &Limits) -> Vec<OsString> {
+    arguments_for(FORMATS, absolute, limits)
+}
+
+/// As [`arguments`], for a single PNG.
+pub fn picture_arguments(absolute: &Path, limits: &Limits) -> Vec<OsString> {
+    let mut args: Vec<OsString> = ["-f", PICTURES].map(OsString::from).into();
+    args.extend(arguments_for(PICTURES, absolute, limits));
+    args
+}
+
+fn arguments_for(formats: &str, absolute: &Path, limits: &Limits) -> Vec<OsString> {
     let mut url = OsString::from("file:");
     url.push(absolute);
     let mut args: Vec<OsString> = Vec::new();
     let pixels = limits.max_pixels.to_string();
-    for text in ["-threads", "1", "-max_pixels", &pixels, "-protocol_whitelist", "file", "-format_whitelist", FORMATS] {
+    for text in ["-threads", "1", "-max_pixels", &pixels, "-protocol_whitelist", "file", "-format_whitelist", formats] {
         args.push(text.into());
     }
     args.push("-i".into());

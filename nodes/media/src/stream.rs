@@ -1,7 +1,8 @@
 //! The loop of a decoding node: clips in, a pool of workers, results out in the clips' order.
 //!
 //! A clip that cannot be decoded leaves as a tombstone in its place, so the stream has no gap and the clip's row reaches
-//! the report by the same way as every other.
+//! the report by the same way as every other; a tombstone that the source itself sent passes through. Where clips that
+//! follow each other name the same files (the questions about one video), the files are decoded once.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,27 @@ const BUSY_POLL: Duration = Duration::from_millis(3);
 /// How long it waits while none is.
 const IDLE_POLL: Duration = Duration::from_millis(500);
 
+/// The files of a clip.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClipFiles {
+    /// The video, or the sound where pictures are extracted.
+    pub path: PathBuf,
+    /// One picture a segment, where they are extracted; else none.
+    pub pictures: Vec<PathBuf>,
+}
+
+impl ClipFiles {
+    /// Those of a clip's row, whatever its task.
+    fn of(message: &Message) -> Result<Self, String> {
+        let path = PathBuf::from(schema::utf8(&message.batch, "path")?.value(0));
+        let pictures = match message.header.schema {
+            Some(Schema::MaskClips) => schema::texts(&message.batch, "pictures", 0)?,
+            _ => Vec::new(),
+        };
+        Ok(Self { path, pictures: pictures.into_iter().map(PathBuf::from).collect() })
+    }
+}
+
 /// What a decoding node does with a clip.
 #[derive(Debug)]
 pub struct ClipWork<D, N, B> {
@@ -29,7 +51,7 @@ pub struct ClipWork<D, N, B> {
     pub output: &'static str,
     /// Clips decoded at once.
     pub workers: usize,
-    /// Decodes a media file.
+    /// Decodes the files of a clip.
     pub decode: D,
     /// What is worth saying of a result, such as padding.
     pub notes: N,
@@ -70,9 +92,19 @@ fn fatal(error: &MediaError) -> NodeError {
 }
 
 enum Pending {
-    Clip(Header, String),
+    /// A clip; `decoded` of its own, else as the clip before it.
+    Clip {
+        header: Header,
+        files: ClipFiles,
+        decoded: bool,
+    },
+    /// A clip the source gave up.
+    Tombstone(Header, RecordBatch),
     Boundary(Header),
 }
+
+/// What became of a clip: its message.
+type Made = (Kind, (Schema, RecordBatch));
 
 /// Runs the loop until the clips end.
 ///
@@ -81,7 +113,7 @@ enum Pending {
 pub fn run<T, D, N, B>(edges: &mut Edges, work: ClipWork<D, N, B>) -> Result<(), NodeError>
 where
     T: Send + 'static,
-    D: Fn(&Path) -> Result<T, MediaError> + Send + Sync + 'static,
+    D: Fn(&ClipFiles) -> Result<T, MediaError> + Send + Sync + 'static,
     N: Fn(&T) -> Vec<String>,
     B: Fn(T) -> Result<(Schema, RecordBatch), String>,
 {
@@ -90,37 +122,53 @@ where
     let decode = Arc::new(work.decode);
     let mut pending: VecDeque<Pending> = VecDeque::new();
     let mut progress = ProgressMeter::default();
+    let (mut newest, mut made): (Option<ClipFiles>, Option<Made>) = (None, None);
     let mut open = true;
     while open || !pending.is_empty() {
         // Results that stand at the head of the line leave first.
-        while let Some(head) = pending.front() {
+        while let Some(head) = pending.pop_front() {
             match head {
-                Pending::Boundary(h) => {
-                    let (epoch, split) = (h.epoch, h.split);
+                Pending::Boundary(Header { epoch, split, .. }) => {
                     progress.flush();
                     edges.send_boundary(work.output, epoch, split)?;
                     edges.report_pass(epoch, split)?;
-                    pending.pop_front();
                 }
-                Pending::Clip(..) => {
-                    let Some(result) = (if open { pool.try_next() } else { pool.next_timeout(IDLE_POLL) }) else {
-                        break;
-                    };
-                    let Some(Pending::Clip(header, path)) = pending.pop_front() else { break };
-                    let (epoch, split) = (header.epoch, header.split);
-                    match result.map_err(|e| failed(&e))? {
-                        Ok(decoded) => {
-                            for note in (work.notes)(&decoded) {
-                                Event::info(format!("clip {}: {note}", header.clip)).emit();
+                Pending::Tombstone(header, batch) => {
+                    progress.clip(header.epoch, header.split);
+                    edges.send(work.output, header, (Schema::Quarantine, batch))?;
+                }
+                Pending::Clip { header, files, decoded } => {
+                    if decoded {
+                        let result = if open { pool.try_next() } else { pool.next_timeout(IDLE_POLL) };
+                        let Some(result) = result else {
+                            pending.push_front(Pending::Clip { header, files, decoded });
+                            break;
+                        };
+                        made = Some(match result.map_err(|e| failed(&e))? {
+                            Ok(decoded) => {
+                                for note in (work.notes)(&decoded) {
+                                    Event::info(format!("clip {}: {note}", header.clip)).emit();
+                                }
+                                let batch = (work.batch)(decoded);
+                                (Kind::Data, batch.map_err(|e| NodeError::contract(work.output, e))?)
                             }
-                            let batch = (work.batch)(decoded).map_err(|e| NodeError::contract(work.output, e))?;
-                            edges.send(work.output, header.with_kind(Kind::Data), batch)?;
-                        }
-                        Err(error) => {
-                            let bad = error.bad_clip().ok_or_else(|| fatal(&error))?;
-                            tombstone(edges, work.output, &header, &path, bad)?;
-                        }
+                            Err(error) => {
+                                let bad = error.bad_clip().ok_or_else(|| fatal(&error))?;
+                                let row = tombstone(&edges.place().node, &header, &files, bad);
+                                (Kind::Tombstone, row.map_err(|e| NodeError::contract(work.output, e))?)
+                            }
+                        });
                     }
+                    let Some((kind, rows)) = &made else {
+                        return Err(NodeError::contract("clips", "no clip before the one that is as the one before"));
+                    };
+                    let rows = match kind {
+                        // It names the clip.
+                        Kind::Tombstone if !decoded => (rows.0, renamed(&rows.1, &header).map_err(|e| failed(&e))?),
+                        _ => rows.clone(),
+                    };
+                    let (epoch, split) = (header.epoch, header.split);
+                    edges.send(work.output, header.with_kind(*kind), rows)?;
                     progress.clip(epoch, split);
                 }
             }
@@ -131,16 +179,19 @@ where
         match edges.poll(if pending.is_empty() { IDLE_POLL } else { BUSY_POLL })? {
             Polled::Idle => {}
             Polled::Closed => open = false,
-            Polled::Message(Message { header, batch, .. }) => match header.kind {
+            Polled::Message(message) => match message.header.kind {
                 Kind::End => {}
-                Kind::Boundary => pending.push_back(Pending::Boundary(header)),
-                Kind::Tombstone => return Err(NodeError::contract("clips", "a tombstone where clips are expected")),
+                Kind::Boundary => pending.push_back(Pending::Boundary(message.header)),
+                Kind::Tombstone => pending.push_back(Pending::Tombstone(message.header, message.batch)),
                 Kind::Data => {
-                    let path =
-                        schema::utf8(&batch, "path").map_err(|e| NodeError::contract("clips", e))?.value(0).to_owned();
-                    let (decode, file) = (decode.clone(), PathBuf::from(&path));
-                    pool.submit(move || decode(&file));
-                    pending.push_back(Pending::Clip(header, path));
+                    let files = ClipFiles::of(&message).map_err(|e| NodeError::contract("clips", e))?;
+                    let decoded = newest.as_ref() != Some(&files);
+                    if decoded {
+                        newest = Some(files.clone());
+                        let (decode, files) = (decode.clone(), files.clone());
+                        pool.submit(move || decode(&files));
+                    }
+                    pending.push_back(Pending::Clip { header: message.header, files, decoded });
                 }
             },
         }
@@ -148,15 +199,106 @@ where
     Ok(())
 }
 
-fn tombstone(edges: &mut Edges, output: &str, header: &Header, path: &str, bad: &BadClip) -> Result<(), NodeError> {
-    let stage = edges.place().node.clone();
-    let row = BatchBuilder::new(Schema::Quarantine)
+fn tombstone(stage: &str, header: &Header, files: &ClipFiles, bad: &BadClip) -> Result<(Schema, RecordBatch), String> {
+    BatchBuilder::new(Schema::Quarantine)
         .utf8([&header.clip])
-        .utf8([path])
-        .utf8([&stage])
+        .utf8([files.path.to_string_lossy()])
+        .utf8([stage])
         .utf8([bad.reason.as_str()])
         .utf8([&bad.detail])
         .build()
-        .map_err(|e| NodeError::contract(output, e))?;
-    edges.send(output, header.with_kind(Kind::Tombstone), row)
+}
+
+/// The same tombstone for another clip.
+fn renamed(tombstone: &RecordBatch, header: &Header) -> Result<RecordBatch, String> {
+    let text = |name: &str| Ok::<_, String>(schema::utf8(tombstone, name)?.value(0).to_owned());
+    let row = BatchBuilder::new(Schema::Quarantine).utf8([&header.clip]).utf8([text("path")?]);
+    let row = row.utf8([text("stage")?]).utf8([text("reason")?]).utf8([text("detail")?]);
+    row.build().map(|(_, batch)| batch)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use copl_contract::testing::{Harness, Sent};
+    use copl_contract::{EdgeSpec, Node, NodeSpec, Split};
+
+    use super::*;
+    use crate::error::{ReasonCode, Stage};
+
+    copl_contract::settings! {
+        /// Settings of the node under test.
+        pub struct NoSettings {}
+    }
+
+    static DECODED: AtomicUsize = AtomicUsize::new(0);
+
+    /// Decodes a clip to the length of its path; `bad` is no clip.
+    struct Lengths;
+
+    impl Node for Lengths {
+        type Settings = NoSettings;
+
+        fn spec() -> NodeSpec {
+            NodeSpec {
+                name: "lengths",
+                about: "for the tests of the loop",
+                settings: Vec::new(),
+                inputs: vec![EdgeSpec::required("clips", copl_contract::spec::CLIPS, "clips")],
+                outputs: vec![EdgeSpec::required("tensors", &[Schema::Tensor], "lengths")],
+                check: |_| Ok(()),
+            }
+        }
+
+        fn run(_: NoSettings, edges: &mut Edges) -> Result<(), NodeError> {
+            let work = ClipWork {
+                output: "tensors",
+                workers: 3,
+                decode: |files: &ClipFiles| {
+                    DECODED.fetch_add(1, Ordering::SeqCst);
+                    match files.path.to_string_lossy().as_ref() {
+                        "bad" => Err(BadClip::new(Stage::File, ReasonCode::Missing, "not there".to_owned()).into()),
+                        path => Ok(path.len() as f32),
+                    }
+                },
+                notes: |_: &f32| Vec::new(),
+                batch: |length| BatchBuilder::new(Schema::Tensor).tensor_f32(vec![length], 1, &[1]).build(),
+            };
+            run(edges, work)
+        }
+    }
+
+    fn question(path: &str, number: i64) -> (Schema, RecordBatch) {
+        let row = BatchBuilder::new(Schema::QuestionClips).utf8([format!("{path}#{number}")]).utf8([path]);
+        let row = row.utf8(["v"]).utf8(["Audio Counting"]).utf8(["How many"]).tensor_i32(vec![1; 14], 1, &[14]);
+        row.int64([number]).utf8(["one"]).build().unwrap()
+    }
+
+    #[test]
+    fn questions_about_one_video_decode_it_once() {
+        let mut harness = Harness::new().outputs(&["tensors"]);
+        let asked = ["aa", "aa", "aa", "bad", "bad", "cccc", "aa"];
+        for (position, path) in asked.into_iter().enumerate() {
+            let header = Header { position: position as u64, ..Header::new(Kind::Data, 1, Split::Val) };
+            let header = Header { clip: format!("{path}#{position}"), ..header };
+            harness = harness.message("clips", header, question(path, position as i64));
+        }
+        let sent = harness.control("clips", Kind::End, 0, Split::Train).run::<Lengths>().unwrap();
+        assert_eq!(DECODED.load(Ordering::SeqCst), 4, "aa, bad, cccc, and aa again");
+        let of = |sent: &Sent| {
+            let batch = sent.batch.as_ref()?;
+            Some(match sent.header.kind {
+                Kind::Tombstone => schema::utf8(batch, "clip").unwrap().value(0).to_owned(),
+                _ => {
+                    let view = copl_contract::tensor::view::<arrow::datatypes::Float32Type>(batch, "tensor");
+                    view.unwrap().values[0].to_string()
+                }
+            })
+        };
+        let found: Vec<String> = sent.iter().filter_map(of).collect();
+        assert_eq!(found, ["2", "2", "2", "bad#3", "bad#4", "4", "2"]);
+        let positions: Vec<u64> = sent.iter().filter(|s| s.batch.is_some()).map(|s| s.header.position).collect();
+        assert_eq!(positions, [0, 1, 2, 3, 4, 5, 6]);
+    }
 }

@@ -25,6 +25,9 @@ fn values(batch: &RecordBatch, column: &Column) -> Result<Values, String> {
         }
         ColumnKind::Integer => Values::Integer(schema::int64(batch, column.name)?.values().to_vec()),
         ColumnKind::Number => Values::Number(schema::float64(batch, column.name)?.values().to_vec()),
+        ColumnKind::Bytes => {
+            Values::Bytes(schema::binary(batch, column.name)?.iter().flatten().map(<[u8]>::to_vec).collect())
+        }
         ColumnKind::Integers => {
             let lists = schema::list(batch, column.name)?;
             let row = |i: usize| lists.value(i).as_primitive_opt::<Int32Type>().map(|v| v.values().to_vec());

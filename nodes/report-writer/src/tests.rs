@@ -133,6 +133,7 @@ fn the_tables_have_the_columns_of_the_messages() {
             ColumnKind::Integer => ColumnType::Int64,
             ColumnKind::Number => ColumnType::Float64,
             ColumnKind::Integers => ColumnType::ListInt32,
+            ColumnKind::Bytes => ColumnType::Binary,
         };
         let ours: Vec<_> = table.own_columns().iter().map(|c| (c.name, kind(c.kind))).collect();
         let theirs: Vec<_> = schema.columns().iter().map(|c| (c.name, c.kind)).collect();

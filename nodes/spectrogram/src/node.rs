@@ -1,16 +1,17 @@
 //! The node: a pool of workers makes spectrogram segments, results leave in the order the clips came.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use copl_contract::schema::{BatchBuilder, Schema};
 use copl_contract::settings::{Env, Settings};
+use copl_contract::spec::Axis;
 use copl_contract::{EdgeSpec, Edges, Node, NodeError, NodeSpec};
 use copl_media::cache::Cache;
 use copl_media::error::{BadClip, MediaError, ReasonCode, Stage};
 use copl_media::limits::Limits;
-use copl_media::stream::{self, ClipWork};
+use copl_media::stream::{self, ClipFiles, ClipWork};
 
 use crate::audio::{self, AudioSettings};
 use crate::fbank::{Fbank, FbankError};
@@ -133,11 +134,7 @@ impl SpectrogramSettings {
     }
 
     fn limits(&self) -> Limits {
-        Limits {
-            ffmpeg: self.ffmpeg.clone(),
-            timeout: Duration::from_secs_f64(self.timeout_secs),
-            ..Limits::default()
-        }
+        Limits { ffmpeg: self.ffmpeg.clone(), timeout: Duration::from_secs_f64(self.timeout_secs), ..Limits::default() }
     }
 
     fn audio(&self, rate: u32) -> AudioSettings {
@@ -164,6 +161,16 @@ impl SpectrogramSettings {
 
 fn check(env: &Env) -> Result<(), (String, String)> {
     SpectrogramSettings::from_env(env)?.front().map(|_| ())
+}
+
+/// [T, time, mel] of the segments.
+fn shape(env: &Env) -> Option<Vec<Axis>> {
+    let settings = SpectrogramSettings::from_env(env).ok()?;
+    let [segments, frames, mels] = settings.front().ok()?.shape();
+    Some(match settings.kind {
+        Kind::Kaldi => vec![(segments, "SEGMENTS"), (frames, "FRAMES"), (mels, "MELS")],
+        Kind::HtsAt => vec![(segments, "SEGMENTS"), (frames, "TILE_SECS"), (mels, "KIND")],
+    })
 }
 
 /// What turns a waveform into segments.
@@ -218,13 +225,14 @@ impl Node for Spectrogram {
             name: "spectrogram",
             about: "T segments of each clip's audio: normalised Kaldi fbanks, or HTS-AT's log-mel spectra",
             settings: SpectrogramSettings::specs(),
-            inputs: vec![EdgeSpec::required("clips", &[Schema::Clips], "clips whose audio is wanted")],
+            inputs: vec![EdgeSpec::required("clips", copl_contract::spec::CLIPS, "clips whose audio is wanted")],
             outputs: vec![
                 EdgeSpec::required(
                     "segments",
                     &[Schema::Spectrogram],
                     "the segments of each clip, in the clips' order; a tombstone for a clip that cannot be decoded",
-                ),
+                )
+                .shaped(shape),
                 EdgeSpec::optional("report", copl_contract::spec::REPORT_TABLES, "rows of the `nodes` table"),
             ],
             check,
@@ -241,8 +249,8 @@ impl Node for Spectrogram {
         let work = ClipWork {
             output: "segments",
             workers: settings.workers,
-            decode: move |path: &Path| {
-                let wave = audio::decode_audio_cached(cache.as_deref(), path, &audio, &limits)?;
+            decode: move |files: &ClipFiles| {
+                let wave = audio::decode_audio_cached(cache.as_deref(), &files.path, &audio, &limits)?;
                 let values = front.segments(&wave.samples).map_err(|e| {
                     MediaError::Bad(BadClip {
                         stage: Stage::Audio,

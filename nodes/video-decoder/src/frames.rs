@@ -57,7 +57,7 @@ pub fn decode_frames(path: &Path, settings: &FrameSettings, limits: &Limits) -> 
         .tempdir()
         .map_err(|source| MediaError::System { doing: "make a temporary folder".to_owned(), source })?;
     let max_bytes = match settings.rule {
-        FrameRule::Centre => (settings.segments + 2) as u64 * frame_bytes(settings) as u64,
+        FrameRule::Centre | FrameRule::Sixteenth => (settings.segments + 2) as u64 * frame_bytes(settings) as u64,
         FrameRule::Linspace => limits.max_output_bytes,
     };
     let run = Run {
@@ -90,7 +90,8 @@ pub fn decode_frames_cached(
     Ok(Frames { segments, size, rgb: array.bytes, notes: array.notes })
 }
 
-fn frame_bytes(settings: &FrameSettings) -> usize {
+/// Bytes of a frame.
+pub(crate) fn frame_bytes(settings: &FrameSettings) -> usize {
     settings.size * settings.size * 3
 }
 
@@ -123,9 +124,10 @@ fn choose(
     let covered = given - 1;
     let cell = settings.cell_secs();
     // A last frame may stay on screen for long; the cells it filled tell.
-    let ended = stamps.end_secs().max(if covered > 0 { (covered as f64 - 0.5) * cell } else { 0.0 });
+    let filled = |cells: usize| (cells as f64 - 1.0 + settings.moment()) * cell;
+    let ended = stamps.end_secs().max(if covered > 0 { filled(covered) } else { 0.0 });
     let needed = match settings.rule {
-        FrameRule::Centre => (settings.segments as f64 - 0.5) * cell,
+        FrameRule::Centre | FrameRule::Sixteenth => filled(settings.segments),
         FrameRule::Linspace => f64::INFINITY,
     };
     judge_end(Stage::Video, absolute, &output.log, ended, needed, limits)?;
@@ -134,10 +136,12 @@ fn choose(
         return Err(bad(ReasonCode::TooShort, detail));
     }
     let positions: Vec<usize> = match settings.rule {
-        FrameRule::Centre => (0..settings.segments).map(|t| if t < covered { t } else { given - 1 }).collect(),
+        FrameRule::Centre | FrameRule::Sixteenth => {
+            (0..settings.segments).map(|t| if t < covered { t } else { given - 1 }).collect()
+        }
         FrameRule::Linspace => linspace_positions(covered.max(1), settings.segments),
     };
-    if settings.rule == FrameRule::Centre && covered < settings.segments {
+    if settings.rule != FrameRule::Linspace && covered < settings.segments {
         let repeated = settings.segments - covered;
         notes.push(format!("video ends at {ended:.2} s: its last frame stands for the last {repeated} segments"));
     }

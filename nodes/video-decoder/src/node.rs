@@ -5,16 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use copl_contract::schema::{BatchBuilder, Schema};
+use copl_contract::settings::{Env, Settings};
+use copl_contract::spec::Axis;
 use copl_contract::{EdgeSpec, Edges, Node, NodeError, NodeSpec};
 use copl_media::cache::Cache;
 use copl_media::limits::Limits;
-use copl_media::stream::{self, ClipWork};
+use copl_media::stream::{self, ClipFiles, ClipWork};
 
 use crate::frames::{FrameRule, FrameSettings, Frames, decode_frames_cached};
+use crate::pictures::decode_pictures;
 
 copl_contract::choice! {
     /// Which frame stands for a segment.
-    pub enum Rule { Centre = "centre", Linspace = "linspace" }
+    pub enum Rule { Centre = "centre", Sixteenth = "sixteenth", Linspace = "linspace" }
 }
 
 copl_contract::settings! {
@@ -23,7 +26,7 @@ copl_contract::settings! {
         "SEGMENTS" segments: usize = "10", "T, the segments (and frames) of a clip.";
         "SEGMENT_SECS" segment_secs: f64 = "1.0", "Length of a segment in seconds.";
         "SIZE" size: usize = "192", "Edge of the square frames in pixels; the encoder's image size.";
-        "FRAME_RULE" rule: Rule = "centre", "centre: the frame shown at the middle of each segment; linspace: frames at EXTRACT_FPS, then T of them spread evenly and cut to whole numbers, as the compared codebases do.";
+        "FRAME_RULE" rule: Rule = "centre", "centre: the frame shown at the middle of each segment; sixteenth: the last of sixteen a segment, the one AVSBench's masks belong to; linspace: frames at EXTRACT_FPS, then T of them spread evenly and cut to whole numbers, as the compared codebases do.";
         "EXTRACT_FPS" extract_fps: f64 = "1.0", "Frames a second the linspace rule picks from.";
         "MIN_SECS" min_secs: f64 = "0.5", "A shorter clip is quarantined; a clip that ends before its last segment repeats its last frame.";
         "WORKERS" workers: usize = "2", "Clips decoded at once, one ffmpeg process each.";
@@ -42,6 +45,7 @@ impl VideoDecoderSettings {
         FrameSettings {
             rule: match self.rule {
                 Rule::Centre => FrameRule::Centre,
+                Rule::Sixteenth => FrameRule::Sixteenth,
                 Rule::Linspace => FrameRule::Linspace,
             },
             segments: self.segments,
@@ -63,6 +67,12 @@ impl VideoDecoderSettings {
     }
 }
 
+/// [T, H, W, 3] of the frames.
+fn shape(env: &Env) -> Option<Vec<Axis>> {
+    let settings = VideoDecoderSettings::from_env(env).ok()?;
+    Some(vec![(settings.segments, "SEGMENTS"), (settings.size, "SIZE"), (settings.size, "SIZE"), (3, "")])
+}
+
 /// The node.
 #[derive(Debug)]
 pub struct VideoDecoder;
@@ -71,18 +81,18 @@ impl Node for VideoDecoder {
     type Settings = VideoDecoderSettings;
 
     fn spec() -> NodeSpec {
-        use copl_contract::settings::Settings;
         NodeSpec {
             name: "video-decoder",
             about: "T frames of each clip, RGB u8, one ffmpeg process a clip",
             settings: VideoDecoderSettings::specs(),
-            inputs: vec![EdgeSpec::required("clips", &[Schema::Clips], "clips to decode")],
+            inputs: vec![EdgeSpec::required("clips", copl_contract::spec::CLIPS, "clips to decode")],
             outputs: vec![
                 EdgeSpec::required(
                     "frames",
                     &[Schema::Frames],
                     "the frames of each clip, in the clips' order; a tombstone for a clip that cannot be decoded",
-                ),
+                )
+                .shaped(shape),
                 EdgeSpec::optional("report", copl_contract::spec::REPORT_TABLES, "rows of the `nodes` table"),
             ],
             check: |env| VideoDecoderSettings::from_env(env).map(|_| ()),
@@ -96,7 +106,10 @@ impl Node for VideoDecoder {
         let work = ClipWork {
             output: "frames",
             workers: settings.workers,
-            decode: move |path: &std::path::Path| decode_frames_cached(cache.as_deref(), path, &frames, &limits),
+            decode: move |files: &ClipFiles| match files.pictures.as_slice() {
+                [] => decode_frames_cached(cache.as_deref(), &files.path, &frames, &limits),
+                pictures => decode_pictures(pictures, &frames, &limits),
+            },
             notes: |frames: &Frames| frames.notes.clone(),
             batch: |frames: Frames| {
                 let shape = [frames.segments, frames.size, frames.size, 3];

@@ -1,10 +1,12 @@
 //! Which frames of a clip are taken.
 //!
-//! Both rules cut time into equal cells, and a cell is represented by the frame on screen at its middle: the last one
-//! whose presentation time, counted from the start of the container (where the sound begins too), is not after it.
+//! All rules cut time into equal cells, and a cell is represented by the frame on screen at one moment of it, its middle
+//! unless the rule says otherwise: the last frame whose presentation time, counted from the start of the container (where
+//! the sound begins too), is not after that moment.
 //! A frame stays on screen until the next, however irregular they come.
 //!
 //! - `centre`: T cells of `segment_secs`, one frame each, so frame t and second t of the sound belong together.
+//! - `sixteenth`: the same cells at 15/16 of their length: AVSBench takes 16 frames a second and draws its masks on the last.
 //! - `linspace`: cells of 1 / `extract_fps` over the whole clip give N frames; taken are the integer-truncated
 //!   linspace(1, N, T) of them, as the published audio-visual codebases pick from a folder of extracted pictures.
 
@@ -18,6 +20,7 @@ use copl_media::MediaError;
 pub enum FrameRule {
     #[default]
     Centre,
+    Sixteenth,
     Linspace,
 }
 
@@ -25,6 +28,7 @@ impl FrameRule {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Centre => "centre",
+            Self::Sixteenth => "sixteenth",
             Self::Linspace => "linspace",
         }
     }
@@ -42,8 +46,9 @@ impl FromStr for FrameRule {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "centre" => Ok(Self::Centre),
+            "sixteenth" => Ok(Self::Sixteenth),
             "linspace" => Ok(Self::Linspace),
-            _ => Err(format!("unknown frame rule `{text}`; known are `centre` and `linspace`")),
+            _ => Err(format!("unknown frame rule `{text}`; known are `centre`, `sixteenth` and `linspace`")),
         }
     }
 }
@@ -54,7 +59,7 @@ pub struct FrameSettings {
     pub rule: FrameRule,
     /// T, the number of frames.
     pub segments: usize,
-    /// Length of a cell under `centre`, in seconds.
+    /// Length of a cell under `centre` and `sixteenth`, in seconds.
     pub segment_secs: f64,
     /// Width and height of a frame in pixels; the picture is squeezed, not cropped.
     pub size: usize,
@@ -107,8 +112,16 @@ impl FrameSettings {
     /// Length of a cell in seconds.
     pub(crate) fn cell_secs(&self) -> f64 {
         match self.rule {
-            FrameRule::Centre => self.segment_secs,
+            FrameRule::Centre | FrameRule::Sixteenth => self.segment_secs,
             FrameRule::Linspace => 1.0 / self.extract_fps,
+        }
+    }
+
+    /// The moment of a cell whose frame is taken, as a share of its length.
+    pub(crate) fn moment(&self) -> f64 {
+        match self.rule {
+            FrameRule::Centre | FrameRule::Linspace => 0.5,
+            FrameRule::Sixteenth => 15.0 / 16.0,
         }
     }
 }

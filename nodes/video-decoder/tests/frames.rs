@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use copl_media::testing::{ffmpeg, write_broken_set};
 use copl_media::{Cache, Limits, MediaError, Pool, ReasonCode, Stage};
-use copl_video_decoder::{FrameRule, FrameSettings, Frames, decode_frames, decode_frames_cached};
+use copl_video_decoder::{FrameRule, FrameSettings, Frames, decode_frames, decode_frames_cached, decode_pictures};
 
 fn decode(path: &Path, settings: &FrameSettings) -> Frames {
     decode_frames(path, settings, &Limits::default()).unwrap()
@@ -377,4 +377,38 @@ fn full_decode(path: &Path, size: usize) -> Vec<u8> {
         .output()
         .unwrap();
     output.stdout
+}
+
+#[test]
+fn sixteenth_takes_the_frame_that_avsbench_draws_its_masks_on() {
+    let dir = tempfile::tempdir().unwrap();
+    // At 16 frames a second it is the last one of each second; at others the one on screen at 15/16 of it.
+    for rate in [16, 25, 30] {
+        let path = dir.path().join(format!("r{rate}.mp4"));
+        write_numbered(&path, 5 * rate, &["-r", &rate.to_string()], &["-c:v", "libx264", "-pix_fmt", "yuv420p"]);
+        let expected: Vec<usize> = (0..5).map(|t| t * rate + rate * 15 / 16).collect();
+        let settings = FrameSettings { rule: FrameRule::Sixteenth, ..small(5) };
+        assert_eq!(numbers(&decode(&path, &settings)), expected, "{rate} frames a second");
+    }
+}
+
+#[test]
+fn extracted_pictures_are_taken_in_their_order_and_scaled() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("numbered.mp4");
+    write_numbered(&path, 5, &["-r", "5"], &["-c:v", "libx264", "-pix_fmt", "yuv420p"]);
+    let pattern = dir.path().join("v_%d.png");
+    ffmpeg(&["-i", path.to_str().unwrap(), "-vf", "scale=224:224:flags=neighbor", pattern.to_str().unwrap()]).unwrap();
+    let picture = |n: usize| dir.path().join(format!("v_{n}.png"));
+    let pictures: Vec<PathBuf> = [5, 3, 1].map(picture).into();
+    let frames = decode_pictures(&pictures, &small(3), &Limits::default()).unwrap();
+    assert_eq!(numbers(&frames), [4, 2, 0]);
+    let reason = |pictures: &[PathBuf]| match decode_pictures(pictures, &small(3), &Limits::default()) {
+        Err(MediaError::Bad(bad)) => bad.reason,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(reason(&[picture(1), picture(2)]), ReasonCode::TooShort);
+    assert_eq!(reason(&[picture(1), picture(9), picture(2)]), ReasonCode::Missing);
+    std::fs::write(picture(2), "no picture").unwrap();
+    assert_ne!(reason(&[picture(1), picture(2), picture(3)]), ReasonCode::Missing);
 }

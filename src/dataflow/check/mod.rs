@@ -1,7 +1,8 @@
 //! Everything about a dataflow that can be refused before a process is started.
 //!
 //! One file a question: its [`shape`], [`keys`] that nobody knows, [`nodes`] and their kinds, their [`mod@env`] settings, their
-//! [`ports`], the [`links`] between them, [`cycles`], and whether the [`queues`] hold what is under way. Nodes of other
+//! [`ports`], the [`links`] between them, [`cycles`], whether the [`queues`] hold what is under way, whether the [`tensors`]
+//! of a link have the same shape at both ends, and whether dataset and model are of one [`task`]. Nodes of other
 //! programs (`path` other than `copl`) are checked for keys and links only.
 
 mod cycles;
@@ -12,8 +13,11 @@ mod nodes;
 mod ports;
 mod queues;
 mod shape;
+mod task;
+mod tensors;
 
 use copl_contract::NodeSpec;
+use copl_contract::settings::Env;
 
 use super::diagnostic::{Diagnostic, Place};
 use super::document::{Document, Input, Item, Node};
@@ -36,7 +40,18 @@ pub fn check(file: &str, text: &str, overrides: &[String], specs: &[NodeSpec]) -
     }
     let mut found = overrides::apply(&mut document, &changes);
     let flow = Flow::new(&document, specs);
-    for part in [keys::check, nodes::check, env::check, ports::check, links::check, cycles::check, queues::check] {
+    let parts: [fn(&Flow<'_>) -> Vec<Diagnostic>; 9] = [
+        keys::check,
+        nodes::check,
+        env::check,
+        ports::check,
+        links::check,
+        cycles::check,
+        queues::check,
+        tensors::check,
+        task::check,
+    ];
+    for part in parts {
         found.extend(part(&flow));
     }
     found.sort_by_key(|d| (d.file != file, d.line, d.column));
@@ -80,6 +95,12 @@ impl<'a> Seen<'a> {
             Some((item, text)) => Some((text.trim().parse().ok()?, &item.place)),
             None => Some((setting.default.as_ref()?.parse().ok()?, self.node.place())),
         }
+    }
+
+    /// Its settings as given; those that are no text are left out.
+    fn env(&self) -> Env {
+        let pairs = self.node.env().iter();
+        pairs.filter_map(|(key, value)| Some((key.text()?.to_owned(), value.text()?.to_owned()))).collect()
     }
 
     /// Whether it has inputs and outputs that only dora knows of: those of operators, of a hub's or a module's nodes.

@@ -104,6 +104,36 @@ fn an_encoder_of_spectrograms_cannot_serve_frames() {
 }
 
 #[test]
+fn images_of_another_size_than_the_encoder_takes_are_found_where_they_are_set() {
+    let mini = include_str!("../../../dataflows/ave-mini.yml");
+    let said = |old: &str, new: &str, overrides: &[&str]| {
+        assert_eq!(mini.matches(old).count(), 1, "{old:?}");
+        let overrides: Vec<String> = overrides.iter().map(|o| (*o).to_owned()).collect();
+        check("flow.yml", &mini.replace(old, new), &overrides, &crate::catalog::specs())
+    };
+    let found = said("SIZE: 64", "SIZE: 96", &[]);
+    assert!(found.len() == 1 && found[0].line == 15, "{}", shown(&found));
+    assert!(
+        shown(&found).contains("`video` gives `frames` of the shape [10, 96, 96, 3], `model` takes [10, 64, 64, 3]")
+    );
+    assert_eq!(
+        found[0].help.as_deref(),
+        Some("SIZE of `video` and VISUAL_ENCODER of `model` decide it: 96 and 64 here")
+    );
+    let found = said("MELS: 64", "MELS: 80", &[]);
+    assert!(found.len() == 1 && shown(&found).contains("[10, 64, 80]"), "{}", shown(&found));
+    // An encoder of another size: both its inputs are wrong, and said to be.
+    let found = said("SIZE: 64", "SIZE: 64", &["model.VISUAL_ENCODER=vit-small-16"]);
+    assert_eq!(found.len(), 2, "{}", shown(&found));
+    let right =
+        ["model.VISUAL_ENCODER=vit-small-16", "video.SIZE=224", "spectrogram.FRAMES=102", "spectrogram.MELS=128"];
+    let found = said("SIZE: 64", "SIZE: 64", &right);
+    assert!(found.is_empty(), "{}", shown(&found));
+    let found = said("SIZE: 64", "SIZE: 64, SEGMENTS: 5", &[]);
+    assert!(shown(&found).contains("SEGMENTS of `video` and SEGMENTS of `model` decide it: 5 and 10 here"));
+}
+
+#[test]
 fn what_is_valid_is_not_refused() {
     let good = [
         // Known only when the run starts.

@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::sizes::{Family, Preset, Sizes, served};
-use super::{BlockInfo, Encoder, InputShape, Modality, hts_at, swin_v2, vit};
+use super::{BlockInfo, Encoder, InputShape, MapSize, Maps, Modality, hts_at, swin_v2, vit};
 use crate::error::{Error, Result};
 use crate::kernels::Execution;
 use crate::weights::{Stored, TensorSpec, Tensors, WeightSource, is_embedded, read_embedded, read_strict};
@@ -131,6 +131,17 @@ impl Architecture {
     /// Sites at its end that exchange prompts with another encoder's, unless a user says otherwise (k).
     pub fn coupled_sites(&self) -> usize {
         self.sizes.coupled_sites()
+    }
+
+    /// How the tokens of the maps a head asks for lie, finest first.
+    ///
+    /// # Errors
+    /// If the tokens of a block make no square picture.
+    pub fn maps(&self, maps: Maps) -> Result<Vec<MapSize>> {
+        let blocks = self.blocks();
+        let size = |block: usize| MapSize::of(&blocks[block], self.sizes.class_tokens());
+        let sizes: Option<Vec<MapSize>> = maps.blocks(&blocks).into_iter().map(size).collect();
+        sizes.ok_or_else(|| Error::Config(format!("the tokens of {} make no square maps", self.name)))
     }
 
     /// Width of the pooled feature.

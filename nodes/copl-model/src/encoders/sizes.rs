@@ -32,6 +32,11 @@ pub trait Sizes: Debug + Send + Sync {
         COUPLED_SITES
     }
 
+    /// Tokens of a frame that stand for no place of it, before all others.
+    fn class_tokens(&self) -> usize {
+        0
+    }
+
     /// The encoder with these weights.
     ///
     /// # Errors

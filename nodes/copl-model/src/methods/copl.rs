@@ -11,7 +11,7 @@ use candle_core::Tensor;
 use super::interaction::Coupling;
 use super::{ClipShape, Encoders, Features, Method};
 use crate::config::{CoplConfig, FramePrompts, Granularity, MethodKind};
-use crate::encoders::{BlockInfo, Encoder, Prompts};
+use crate::encoders::{BlockInfo, Encoder, Maps, Prompts};
 use crate::error::{Error, Result};
 use crate::parameters::{ParamGroup, ParamSpec};
 use crate::weights::Tensors;
@@ -31,6 +31,9 @@ struct Stream<'a> {
     encoder: &'a dyn Encoder,
     sites: Vec<Range<usize>>,
     tokens: Tensor,
+    /// Blocks after which the tokens are kept for the head; each is the last of its site.
+    wanted: Vec<usize>,
+    maps: Vec<Tensor>,
 }
 
 impl Copl {
@@ -94,6 +97,9 @@ impl Copl {
             }
             stream.tokens = stream.encoder.block(block, &stream.tokens, prompts.as_ref())?;
         }
+        if stream.wanted.contains(&(stream.sites[site].end - 1)) {
+            stream.maps.push(stream.tokens.clone());
+        }
         Ok(())
     }
 }
@@ -123,6 +129,7 @@ impl Method for Copl {
         frames: &Tensor,
         spectrogram: &Tensor,
         shape: ClipShape,
+        maps: Maps,
     ) -> Result<Features> {
         if shape.segments != self.segments {
             return Err(Error::Shape {
@@ -131,13 +138,13 @@ impl Method for Copl {
                 expected: format!("[B, {}]: the method was made for clips of that many segments", self.segments),
             });
         }
-        let open = |name, encoder, images| -> Result<Stream<'_>> {
+        let open = |name, encoder, images, maps: Maps| -> Result<Stream<'_>> {
             let encoder: &dyn Encoder = encoder;
-            let tokens = encoder.embed(images)?;
-            Ok(Stream { name, encoder, sites: encoder.sites(self.config.granularity), tokens })
+            let (tokens, sites) = (encoder.embed(images)?, encoder.sites(self.config.granularity));
+            Ok(Stream { name, encoder, sites, tokens, wanted: maps.blocks(encoder.blocks()), maps: Vec::new() })
         };
-        let mut visual = open("visual", &*self.encoders.visual, frames)?;
-        let mut audio = open("audio", &*self.encoders.audio, spectrogram)?;
+        let mut visual = open("visual", &*self.encoders.visual, frames, maps)?;
+        let mut audio = open("audio", &*self.encoders.audio, spectrogram, Maps::None)?;
         let coupled = self.coupled;
         for stream in [&mut visual, &mut audio] {
             for site in 0..stream.sites.len() - coupled {
@@ -156,10 +163,15 @@ impl Method for Copl {
             self.run_site(&mut visual, v, parameters, Some(to_visual), shape)?;
             self.run_site(&mut audio, a, parameters, Some(to_audio), shape)?;
         }
-        let close = |stream: Stream<'_>| -> Result<Tensor> {
-            shape.unflatten(&stream.encoder.pool(&stream.encoder.finish(&stream.tokens)?)?)
+        let close = |mut stream: Stream<'_>| -> Result<(Tensor, Vec<Tensor>)> {
+            let finished = stream.encoder.finish(&stream.tokens)?;
+            if let Some(last) = stream.maps.last_mut() {
+                *last = finished.clone();
+            }
+            Ok((shape.unflatten(&stream.encoder.pool(&finished)?)?, stream.maps))
         };
-        Ok(Features { visual: close(visual)?, audio: close(audio)? })
+        let ((visual, maps), (audio, _)) = (close(visual)?, close(audio)?);
+        Ok(Features { visual, audio, maps })
     }
 }
 

@@ -7,7 +7,7 @@ use candle_core::Tensor;
 
 use super::{ClipShape, Features, Method};
 use crate::config::MethodKind;
-use crate::encoders::{Architecture, encode};
+use crate::encoders::{Architecture, Maps, encode};
 use crate::error::{Error, Result};
 use crate::kernels::Execution;
 use crate::model::Model;
@@ -77,15 +77,19 @@ impl Method for Full {
         frames: &Tensor,
         spectrogram: &Tensor,
         shape: ClipShape,
+        maps: Maps,
     ) -> Result<Features> {
         let visual = self.visual.build(strip(parameters, self.prefix()), Execution::Fast)?;
         let audio = match &self.audio {
             Some(audio) => audio.build(strip(parameters, AUDIO), Execution::Fast)?,
             None => visual.clone(),
         };
+        let visual = encode(&*visual, frames, maps)?;
+        let audio = encode(&*audio, spectrogram, Maps::None)?;
         Ok(Features {
-            visual: shape.unflatten(&encode(&*visual, frames)?)?,
-            audio: shape.unflatten(&encode(&*audio, spectrogram)?)?,
+            visual: shape.unflatten(&visual.pooled)?,
+            audio: shape.unflatten(&audio.pooled)?,
+            maps: visual.maps,
         })
     }
 }

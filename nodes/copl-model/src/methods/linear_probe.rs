@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 use super::{ClipShape, Encoders, Features, Method};
 use crate::config::MethodKind;
-use crate::encoders::encode;
+use crate::encoders::{Maps, encode};
 use crate::error::Result;
 use crate::parameters::ParamSpec;
 use crate::weights::Tensors;
@@ -30,10 +30,20 @@ impl Method for LinearProbe {
         Vec::new()
     }
 
-    fn features(&self, _: &Tensors, frames: &Tensor, spectrogram: &Tensor, shape: ClipShape) -> Result<Features> {
+    fn features(
+        &self,
+        _: &Tensors,
+        frames: &Tensor,
+        spectrogram: &Tensor,
+        shape: ClipShape,
+        maps: Maps,
+    ) -> Result<Features> {
+        let visual = encode(&*self.encoders.visual, frames, maps)?;
+        let audio = encode(&*self.encoders.audio, spectrogram, Maps::None)?;
         Ok(Features {
-            visual: shape.unflatten(&encode(&*self.encoders.visual, frames)?)?,
-            audio: shape.unflatten(&encode(&*self.encoders.audio, spectrogram)?)?,
+            visual: shape.unflatten(&visual.pooled)?,
+            audio: shape.unflatten(&audio.pooled)?,
+            maps: visual.maps,
         })
     }
 }

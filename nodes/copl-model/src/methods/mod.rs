@@ -13,18 +13,21 @@ use std::sync::Arc;
 use candle_core::Tensor;
 
 use crate::config::MethodKind;
-use crate::encoders::Encoder;
+use crate::encoders::{Encoder, Maps};
 use crate::error::Result;
 use crate::parameters::ParamSpec;
 use crate::weights::Tensors;
 
-/// Pooled features of every segment.
+/// What a head is given of every segment.
 #[derive(Debug, Clone)]
 pub struct Features {
-    /// [B, T, d_v]
+    /// Pooled, [B, T, d_v].
     pub visual: Tensor,
-    /// [B, T, d_a]
+    /// Pooled, [B, T, d_a].
     pub audio: Tensor,
+    /// The visual token maps that were asked for ([`Maps`]), [B T, L, d] each, finest first; the last one after the
+    /// final norm, the others as their stage's last block leaves them.
+    pub maps: Vec<Tensor>,
 }
 
 /// The two frozen encoders; the same one twice when it is shared.
@@ -69,8 +72,8 @@ pub trait Method: Send + Sync {
     /// What it learns.
     fn parameters(&self) -> Vec<ParamSpec>;
 
-    /// Frames [B T, 3, H, W] and spectrograms [B T, 3, H', W'] -> features, with the tensors named by
-    /// [`Method::parameters`]. A graph is kept where those take part in one.
+    /// Frames [B T, 3, H, W] and spectrograms [B T, 3, H', W'] -> pooled features and the visual token maps asked for,
+    /// with the tensors named by [`Method::parameters`]. A graph is kept where those take part in one.
     ///
     /// # Errors
     /// If shapes do not fit or a parameter is absent.
@@ -80,5 +83,6 @@ pub trait Method: Send + Sync {
         frames: &Tensor,
         spectrogram: &Tensor,
         shape: ClipShape,
+        maps: Maps,
     ) -> Result<Features>;
 }

@@ -2,14 +2,18 @@
 
 use candle_core::{DType, Device, Tensor};
 
-use crate::config::{CoplConfig, FramePrompts, Granularity, MethodKind, ModelConfig, PromptBias};
+use crate::config::{CoplConfig, FramePrompts, Granularity, MethodKind, ModelConfig, PromptBias, Task};
 use crate::encoders::swin_v2::config::SwinV2Config;
-use crate::encoders::{Architecture, LoadedEncoder};
+use crate::encoders::{Architecture, LoadedEncoder, Maps};
 use crate::error::Result;
 use crate::kernels::Execution;
 use crate::kernels::testing::{numbers, tensor, values};
+use crate::methods::copl::Copl;
+use crate::methods::linear_probe::LinearProbe;
+use crate::methods::{ClipShape, Encoders, Method};
 use crate::model::{Batch, Model, OutputGradients};
-use crate::weights::WeightSource;
+use crate::train::checkpoint::{read_adapters, write_adapters};
+use crate::weights::{Tensors, WeightSource};
 
 const CLIPS: usize = 2;
 const SEGMENTS: usize = 3;
@@ -48,6 +52,7 @@ fn batch(audio_size: usize) -> Batch {
     Batch {
         frames: tensor(&[CLIPS, SEGMENTS, 3, 16, 16], 1),
         spectrogram: tensor(&[CLIPS, SEGMENTS, 3, audio_size, audio_size], 2),
+        questions: None,
     }
 }
 
@@ -55,6 +60,7 @@ fn batch(audio_size: usize) -> Batch {
 fn weights_of(model: &Model, batch: &Batch) -> OutputGradients {
     let p = model.predict(batch).unwrap();
     OutputGradients {
+        others: Vec::new(),
         logits: tensor(p.logits.dims(), 3),
         visual_features: Some(tensor(p.visual_features.dims(), 4)),
         audio_features: Some(tensor(p.audio_features.dims(), 5)),
@@ -62,7 +68,7 @@ fn weights_of(model: &Model, batch: &Batch) -> OutputGradients {
 }
 
 fn weighted(model: &Model, batch: &Batch, weights: &OutputGradients) -> f64 {
-    let p = model.predict(batch).unwrap();
+    let (p, _) = model.forward(batch).unwrap();
     let dot = |a: &Tensor, b: &Tensor| -> f64 {
         values(a).iter().zip(values(b)).map(|(a, b)| f64::from(*a) * f64::from(b)).sum()
     };
@@ -73,6 +79,16 @@ fn weighted(model: &Model, batch: &Batch, weights: &OutputGradients) -> f64 {
 
 /// Every parameter has a gradient, and each is the slope along a random direction of that parameter.
 fn assert_slopes(config: &ModelConfig, audio: Option<LoadedEncoder>, audio_size: usize) {
+    assert_slopes_of(config, audio, audio_size, |_| true);
+}
+
+/// The same of the parameters that are `chosen`.
+fn assert_slopes_of(
+    config: &ModelConfig,
+    audio: Option<LoadedEncoder>,
+    audio_size: usize,
+    chosen: impl Fn(&str) -> bool,
+) {
     let model = model(config, audio).unwrap();
     for (index, (_, var)) in model.parameters().vars().enumerate() {
         // Prompts at their start are so small that a wrong sign would not show.
@@ -83,7 +99,7 @@ fn assert_slopes(config: &ModelConfig, audio: Option<LoadedEncoder>, audio_size:
     let weights = weights_of(&model, &batch);
     let (_, graph) = model.forward(&batch).unwrap();
     let gradients = graph.backward(&weights).unwrap();
-    for (name, var) in model.parameters().vars() {
+    for (name, var) in model.parameters().vars().filter(|(name, _)| chosen(name)) {
         let gradient = values(gradients.get(name).unwrap_or_else(|| panic!("{name} has no gradient")));
         let start = values(var);
         let direction = numbers(start.len(), 7);
@@ -113,6 +129,49 @@ fn gradients_are_the_slopes_of_the_predictions() {
     };
     assert_slopes(&config(varied), None, 16);
     assert_slopes(&config(CoplConfig::default()), Some(encoder(12, &[1, 1, 1])), 12);
+}
+
+fn segmentation() -> ModelConfig {
+    ModelConfig { task: Task::Avs, mask_size: 32, decoder_width: 8, ..config(CoplConfig::default()) }
+}
+
+#[test]
+fn gradients_of_masks_are_their_slopes_too() {
+    // The decoder's own gradients are compared with PyTorch's (the fixture avs_decoder): here, what stands before it.
+    let before = |name: &str| ["stages.", "audio.", "visual.", "coupling."].iter().any(|part| name.starts_with(part));
+    assert_slopes_of(&segmentation(), None, 16, before);
+    assert_slopes_of(&segmentation(), Some(encoder(12, &[1, 1, 1])), 12, |name| name.starts_with("audio."));
+}
+
+#[test]
+fn a_mask_has_a_logit_for_every_pixel_of_every_segment() {
+    let model = model(&segmentation(), None).unwrap();
+    let logits = model.predict(&batch(16)).unwrap().logits;
+    assert_eq!(logits.dims(), [CLIPS, SEGMENTS, 32, 32]);
+}
+
+#[test]
+fn running_statistics_follow_training_and_are_stored_with_the_weights() {
+    let (trained, other) = (model(&segmentation(), None).unwrap(), model(&segmentation(), None).unwrap());
+    let first = |model: &Model| values(&model.parameters().buffers().get("tpavi_b1.W_z.1.running_var").unwrap());
+    let start = first(&trained);
+    assert!(start.iter().all(|v| *v == 1.0));
+    trained.predict(&batch(16)).unwrap();
+    assert_eq!(first(&trained), start, "evaluation changes nothing");
+    trained.forward(&batch(16)).unwrap();
+    assert_ne!(first(&trained), start);
+    // A start of zero would hide them: the module's scale.
+    for model in [&trained, &other] {
+        let var = model.parameters().var("tpavi_b1.W_z.1.weight").unwrap();
+        var.set(&var.ones_like().unwrap()).unwrap();
+    }
+    let logits = |model: &Model| values(&model.predict(&batch(16)).unwrap().logits);
+    assert_ne!(logits(&trained), logits(&other));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("best.safetensors");
+    write_adapters(&path, &trained, &std::collections::BTreeMap::new()).unwrap();
+    read_adapters(&path, &other).unwrap();
+    assert_eq!(logits(&trained), logits(&other));
 }
 
 #[test]
@@ -180,7 +239,8 @@ fn settings_that_do_not_fit_are_refused() {
     assert!(refused(CoplConfig { coupled_sites: Some(3), ..CoplConfig::default() }).contains("2 sites"));
     assert!(refused(CoplConfig { coupled_sites: Some(0), ..CoplConfig::default() }).contains("switch interaction off"));
     let model = model(&config(CoplConfig::default()), None).unwrap();
-    let short = Batch { frames: tensor(&[1, 2, 3, 16, 16], 1), spectrogram: tensor(&[1, 2, 3, 16, 16], 1) };
+    let short =
+        Batch { frames: tensor(&[1, 2, 3, 16, 16], 1), spectrogram: tensor(&[1, 2, 3, 16, 16], 1), questions: None };
     assert!(model.predict(&short).unwrap_err().to_string().contains("[B, 3]"));
 }
 
@@ -213,4 +273,33 @@ fn products_in_half_precision_stay_near_those_in_single() {
         let name = "visual.global_prompts.0";
         near(gradients.get(name).unwrap(), expected_gradients.get(name).unwrap());
     }
+}
+
+#[test]
+fn maps_are_kept_where_they_are_asked_for() {
+    let loaded = encoder(16, &[2, 1]);
+    let built = loaded.architecture.build(loaded.weights, Execution::Fast).unwrap();
+    let both = Encoders { visual: built.clone(), audio: built };
+    let off = CoplConfig { global: false, frame: false, interaction: false, ..CoplConfig::default() };
+    let methods: [Box<dyn Method>; 3] = [
+        Box::new(Copl::new(off.clone(), SEGMENTS, both.clone()).unwrap()),
+        Box::new(Copl::new(CoplConfig { granularity: Granularity::Block, ..off }, SEGMENTS, both.clone()).unwrap()),
+        Box::new(LinearProbe::new(both)),
+    ];
+    let batch = batch(16);
+    let (frames, sound) = (batch.frames.flatten(0, 1).unwrap(), batch.spectrogram.flatten(0, 1).unwrap());
+    let shape = ClipShape { clips: CLIPS, segments: SEGMENTS };
+    let run = |method: &dyn Method, maps| method.features(&Tensors::default(), &frames, &sound, shape, maps).unwrap();
+    let mut finest = Vec::new();
+    for method in &methods {
+        let features = run(&**method, Maps::Scales);
+        let shapes: Vec<_> = features.maps.iter().map(|map| map.dims3().unwrap()).collect();
+        assert_eq!(shapes, [(6, 16, 8), (6, 4, 16)]);
+        // The coarsest is what the pooled feature is the mean of; that of CLIPS x SEGMENTS images.
+        assert_eq!(values(&features.maps[1].mean(1).unwrap()), values(&features.visual));
+        finest.push(values(&features.maps[0]));
+        assert_eq!(values(&run(&**method, Maps::Final).maps[0]), values(&features.maps[1]));
+        assert!(run(&**method, Maps::None).maps.is_empty());
+    }
+    assert!(finest.iter().all(|map| *map == finest[0]));
 }

@@ -13,7 +13,9 @@ use copl_contract::schema::Schema;
 use copl_contract::settings::Settings;
 use copl_contract::{EdgeSpec, Edges, Node, NodeError, NodeSpec};
 
-pub use settings::{CoplModelSettings, Precision, Task};
+pub use settings::{CoplModelSettings, Precision};
+
+pub use crate::config::Task;
 
 /// The node.
 #[derive(Debug)]
@@ -28,11 +30,13 @@ impl Node for CoplModel {
             about: "frozen encoders, a prompt method and a head; trains, evaluates and keeps the best",
             settings: CoplModelSettings::specs(),
             inputs: vec![
-                EdgeSpec::required("frames", &[Schema::Frames], "the frames of each clip"),
-                EdgeSpec::required("spectrogram", &[Schema::Spectrogram], "the spectrogram segments of each clip"),
+                EdgeSpec::required("frames", &[Schema::Frames], "the frames of each clip")
+                    .shaped(settings::frames_shape),
+                EdgeSpec::required("spectrogram", &[Schema::Spectrogram], "the spectrogram segments of each clip")
+                    .shaped(settings::spectrogram_shape),
                 EdgeSpec::required(
                     "gradients",
-                    &[Schema::Gradients, Schema::Verdict],
+                    copl_contract::spec::ANSWERS,
                     "the loss's gradients, and the verdict on each validation pass",
                 )
                 .feedback(),
@@ -40,7 +44,7 @@ impl Node for CoplModel {
             outputs: vec![
                 EdgeSpec::required(
                     "predictions",
-                    &[Schema::Predictions],
+                    copl_contract::spec::PREDICTIONS,
                     "predictions of each batch; a tombstone for a clip that was not decoded",
                 ),
                 EdgeSpec::optional(

@@ -11,11 +11,20 @@ use copl_contract::{Edges, ExitCode, Header, Kind, Message, NodeError, Split, te
 
 use super::join::{Join, Joined, images, segments};
 use super::settings::CoplModelSettings;
-use crate::config::MethodKind;
+use crate::config::{MethodKind, Task};
 use crate::methods::{ClipShape, full};
 use crate::model::{Batch, Graph, Model, OutputGradients, Predictions};
 use crate::train::{Adam, checkpoint};
 use crate::{device, weights};
+
+/// Schemas of a task's predictions and of the gradients that answer them.
+fn schemas(task: Task) -> (Schema, Schema) {
+    match task {
+        Task::Ave => (Schema::Predictions, Schema::Gradients),
+        Task::Avs => (Schema::MaskPredictions, Schema::MaskGradients),
+        Task::Avqa => (Schema::AnswerPredictions, Schema::AnswerGradients),
+    }
+}
 
 fn failed(error: impl std::fmt::Display) -> NodeError {
     NodeError::failed(ExitCode::NodeFailed, error)
@@ -111,11 +120,12 @@ impl Running<'_> {
             (self.model.predict(&batch).map_err(failed)?, None)
         };
         let rows = self.prediction_rows(&clips, &predictions)?;
+        let others: Vec<&'static str> = predictions.others.iter().map(|(name, _)| *name).collect();
         self.edges.stats().compute(start.elapsed());
         let header = Header { clip: String::new(), ..header }.with_step(self.step);
         self.edges.send("predictions", header.clone(), rows)?;
         if let Some(graph) = graph {
-            self.learn(&header, graph)?;
+            self.learn(&header, graph, &others)?;
             self.step += 1;
         }
         for (frames, _) in &clips {
@@ -145,20 +155,20 @@ impl Running<'_> {
             let values = t.flatten_all().and_then(|t| t.to_vec1::<f32>()).map_err(failed)?;
             Ok((values, t.dims()[1..].to_vec()))
         };
-        let (logits, visual, audio) = (values(&p.logits)?, values(&p.visual_features)?, values(&p.audio_features)?);
-        BatchBuilder::new(Schema::Predictions)
+        let mut row = BatchBuilder::new(schemas(self.settings.task).0)
             .utf8(clips.iter().map(|(f, _)| &f.header.clip))
-            .int64(clips.iter().map(|(f, _)| f.header.position as i64))
-            .tensor_f32(logits.0, clips.len(), &logits.1)
-            .tensor_f32(visual.0, clips.len(), &visual.1)
-            .tensor_f32(audio.0, clips.len(), &audio.1)
-            .build()
-            .map_err(|e| NodeError::contract("predictions", e))
+            .int64(clips.iter().map(|(f, _)| f.header.position as i64));
+        let others = p.others.iter().map(|(_, tensor)| tensor);
+        for tensor in [&p.logits].into_iter().chain(others).chain([&p.visual_features, &p.audio_features]) {
+            let (values, shape) = values(tensor)?;
+            row = row.tensor_f32(values, clips.len(), &shape);
+        }
+        row.build().map_err(|e| NodeError::contract("predictions", e))
     }
 
     /// Waits for the loss's gradients, carries them back and steps the optimizer.
-    fn learn(&mut self, header: &Header, graph: Graph) -> Result<(), NodeError> {
-        let message = self.answer(Schema::Gradients)?;
+    fn learn(&mut self, header: &Header, graph: Graph, others: &[&'static str]) -> Result<(), NodeError> {
+        let message = self.answer(schemas(self.settings.task).1)?;
         if message.header.step != header.step {
             return Err(NodeError::contract(
                 "gradients",
@@ -174,6 +184,7 @@ impl Running<'_> {
         };
         let gradients = OutputGradients {
             logits: gradient("logits")?,
+            others: others.iter().map(|name| gradient(name)).collect::<Result<_, _>>()?,
             visual_features: Some(gradient("visual_features")?),
             audio_features: Some(gradient("audio_features")?),
         };
@@ -208,23 +219,25 @@ impl Running<'_> {
             let broken = |e: String| NodeError::contract("gradients", e);
             let best = schema::int64(&verdict.batch, "best").map_err(broken)?.value(0) == 1;
             let value = schema::float64(&verdict.batch, "value").map_err(broken)?.value(0);
-            self.keep(header, "last", false, value)?;
+            let metric = schema::utf8(&verdict.batch, "metric").map_err(broken)?.value(0).to_owned();
+            let metric = (metric.as_str(), value);
+            self.keep(header, "last", false, metric)?;
             if best {
                 self.best = Some(self.model.parameters().snapshot().map_err(failed)?);
-                self.keep(header, "best", true, value)?;
+                self.keep(header, "best", true, metric)?;
             }
         }
         self.edges.report_pass(header.epoch, header.split)
     }
 
     /// Writes the parameters to the run's folder and says so in the report.
-    fn keep(&mut self, header: &Header, name: &str, best: bool, value: f64) -> Result<(), NodeError> {
+    fn keep(&mut self, header: &Header, name: &str, best: bool, metric: (&str, f64)) -> Result<(), NodeError> {
         let relative = Path::new("checkpoints").join(format!("{name}.safetensors"));
         let path = self.edges.place().run_dir.join(&relative);
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|e| failed(format!("{}: {e}", folder.display())))?;
         }
-        let metrics = [("val/accuracy".to_owned(), value), ("epoch".to_owned(), f64::from(header.epoch))].into();
+        let metrics = [(format!("val/{}", metric.0), metric.1), ("epoch".to_owned(), f64::from(header.epoch))].into();
         let card = checkpoint::write_adapters(&path, &self.model, &metrics).map_err(failed)?;
         if let (Some(file), MethodKind::Full, true) = (&self.settings.save_encoder, self.settings.method, best) {
             full::save_encoder(file, &self.model).map_err(failed)?;

@@ -5,9 +5,13 @@ use std::str::FromStr;
 
 use candle_core::{DType, Device};
 use copl_contract::settings::{Env, SettingValue, Settings};
+use copl_contract::spec::Axis;
 
-use crate::config::{CoplConfig, FramePrompts, Granularity, HeadKind, MethodKind, ModelConfig, PromptBias, SHARED};
+use crate::config::{
+    CoplConfig, FramePrompts, Granularity, HeadKind, MethodKind, ModelConfig, PromptBias, SHARED, Task,
+};
 use crate::encoders::{self, Modality};
+use crate::heads::avs::{MASK_UNIT, WIDTH_UNIT};
 use crate::kernels::{Execution, Stages};
 use crate::train::{AdamConfig, Schedule};
 
@@ -33,7 +37,7 @@ macro_rules! word_settings {
         }
     )*};
 }
-word_settings!(MethodKind, Granularity, PromptBias, FramePrompts, HeadKind);
+word_settings!(Task, MethodKind, Granularity, PromptBias, FramePrompts, HeadKind);
 
 impl SettingValue for Schedule {
     const TYPE: &'static str = "constant, step:EPOCHS:FACTOR or cosine:WARMUP:TOTAL";
@@ -97,23 +101,20 @@ impl SettingValue for EncoderName {
     }
 }
 
-copl_contract::choice! {
-    /// The task.
-    pub enum Task { Ave = "ave" }
-}
-
 copl_contract::settings! {
     /// Settings of `copl-model`.
     pub struct CoplModelSettings {
-        "TASK" task: Task = "ave", "The task; it decides the head.";
+        "TASK" task: Task = "ave", "The task, which decides the head: ave (event localisation), avs (segmentation), avqa (question answering).";
         "METHOD" method: MethodKind = "copl", "How the encoders are adapted: copl (collaborative prompts), linear-probe (frozen encoders and a head), full (every weight; to make an encoder).";
         "VISUAL_ENCODER" visual_encoder: EncoderName = "swin-v2-large-192", "Encoder of the frames, by preset name (`copl nodes describe copl-model` lists them).";
         "AUDIO_ENCODER" audio_encoder: EncoderName = "shared", "Encoder of the spectrograms: shared, or a preset name.";
         "VISUAL_WEIGHTS" visual_weights: Option<String> = "", "Its weights: a file (safetensors or PyTorch's), hub:OWNER/NAME/FILE, or `random`; unset for those inside the program or in the hub's cache (`copl weights list`).";
         "AUDIO_WEIGHTS" audio_weights: Option<String> = "", "Weights of the audio encoder where it is not shared; as VISUAL_WEIGHTS.";
-        "CLASSES" classes: usize = "29", "Classes a segment is sorted into, background included.";
+        "CLASSES" classes: usize = "29", "Classes a segment is sorted into, background included; or answers to questions.";
         "SEGMENTS" segments: usize = "10", "T, the segments of a clip.";
-        "HEAD" head: HeadKind = "linear", "linear (the paper's words), or two-linear with 512 between (the compared codebases).";
+        "HEAD" head: HeadKind = "linear", "With TASK ave: linear (the paper's words), or two-linear with 512 between (the compared codebases).";
+        "MASK_SIZE" mask_size: usize = "224", "With TASK avs: rows and columns of the masks, a multiple of 32.";
+        "DECODER_WIDTH" decoder_width: usize = "256", "With TASK avs: width of the decoder, a multiple of 8; its maps, audio feature and output keep the official proportions to it.";
         "BATCH" batch: usize = "2", "Clips a step.";
         "LR_PROMPTS" lr_prompts: f64 = "0.001", "Learning rate of prompts, and of all that is not the head.";
         "LR_HEAD" lr_head: f64 = "0.00001", "Learning rate of the head.";
@@ -145,6 +146,7 @@ impl CoplModelSettings {
     /// The model these settings describe.
     pub fn model(&self) -> ModelConfig {
         ModelConfig {
+            task: self.task,
             method: self.method,
             copl: CoplConfig {
                 global: self.global,
@@ -163,6 +165,8 @@ impl CoplModelSettings {
             segments: self.segments,
             classes: self.classes,
             head: self.head,
+            mask_size: self.mask_size,
+            decoder_width: self.decoder_width,
             consistency: self.align,
             seed: self.seed,
             visual_encoder: self.visual_encoder.0.clone(),
@@ -199,6 +203,24 @@ impl CoplModelSettings {
     }
 }
 
+/// [T, H, W, 3] the visual encoder takes.
+pub(super) fn frames_shape(env: &Env) -> Option<Vec<Axis>> {
+    let s = CoplModelSettings::from_env(env).ok()?;
+    let input = encoders::preset(&s.visual_encoder.0).ok()?.input(Modality::Visual).ok()?;
+    Some(vec![(s.segments, "SEGMENTS"), (input.height, "VISUAL_ENCODER"), (input.width, "VISUAL_ENCODER"), (3, "")])
+}
+
+/// [T, time, mel] the audio encoder takes.
+pub(super) fn spectrogram_shape(env: &Env) -> Option<Vec<Axis>> {
+    let s = CoplModelSettings::from_env(env).ok()?;
+    let (name, setting) = match s.audio_encoder.0.as_str() {
+        SHARED => (s.visual_encoder.0.as_str(), "VISUAL_ENCODER"),
+        name => (name, "AUDIO_ENCODER"),
+    };
+    let input = encoders::preset(name).ok()?.input(Modality::Audio).ok()?;
+    Some(vec![(s.segments, "SEGMENTS"), (input.height, setting), (input.width, setting)])
+}
+
 /// Checks what single settings cannot say.
 pub(super) fn check(env: &Env) -> Result<(), (String, String)> {
     let s = CoplModelSettings::from_env(env)?;
@@ -231,6 +253,15 @@ pub(super) fn check(env: &Env) -> Result<(), (String, String)> {
         [("LR_PROMPTS", s.lr_prompts), ("LR_HEAD", s.lr_head)].into_iter().find(|(_, r)| !(*r >= 0.0 && r.is_finite()))
     {
         return Err((key.to_owned(), format!("{rate} is no learning rate")));
+    }
+    if s.task == Task::Avs {
+        for (key, value, unit) in
+            [("MASK_SIZE", s.mask_size, MASK_UNIT), ("DECODER_WIDTH", s.decoder_width, WIDTH_UNIT)]
+        {
+            if value == 0 || !value.is_multiple_of(unit) {
+                return Err((key.to_owned(), format!("{value} is no multiple of {unit}")));
+            }
+        }
     }
     if s.save_encoder.is_some() && s.method != MethodKind::Full {
         return Err(("SAVE_ENCODER".to_owned(), "only METHOD full changes an encoder's weights".to_owned()));

@@ -56,8 +56,11 @@ pub(super) fn compare(fixture: &Fixture, execution: Execution, report: &mut Pari
     };
     let model = Model::from_encoders(&model_config(settings), visual, audio, execution, &Device::Cpu)?;
     model.parameters().load(&format!("{} (param.*)", fixture.origin()), &fixture.under("param."))?;
-    let batch =
-        Batch { frames: fixture.get("input.frames")?.clone(), spectrogram: fixture.get("input.spectrogram")?.clone() };
+    let batch = Batch {
+        frames: fixture.get("input.frames")?.clone(),
+        spectrogram: fixture.get("input.spectrogram")?.clone(),
+        questions: None,
+    };
     let labels: Vec<u32> = fixture.get("input.labels")?.flatten_all()?.to_dtype(DType::U32)?.to_vec1()?;
 
     let (predictions, graph) = model.forward(&batch)?;
@@ -137,6 +140,7 @@ fn backward(graph: Graph, predictions: &Predictions, loss: &Loss) -> Result<Grad
     let like =
         |values: &[f32], of: &Tensor| -> Result<Tensor> { Ok(Tensor::from_slice(values, of.shape(), of.device())?) };
     graph.backward(&OutputGradients {
+        others: Vec::new(),
         logits: like(&loss.logits, &predictions.logits)?,
         visual_features: Some(like(&loss.visual, &predictions.visual_features)?),
         audio_features: Some(like(&loss.audio, &predictions.audio_features)?),

@@ -39,6 +39,7 @@ fn batch(seed: u64) -> Batch {
 fn step(model: &Model, adam: &mut Adam, seed: u64) {
     let (predictions, graph) = model.forward(&batch(seed)).unwrap();
     let gradients = OutputGradients {
+        others: Vec::new(),
         logits: predictions.logits.clone(),
         visual_features: Some(predictions.visual_features.clone()),
         audio_features: None,

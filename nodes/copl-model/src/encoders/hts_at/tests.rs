@@ -9,7 +9,7 @@ use candle_core::{Device, Tensor, Var};
 use super::*;
 use crate::config::{CoplConfig, Granularity, MethodKind, ModelConfig, PromptBias};
 use crate::encoders::swin_v2::config::SwinV2Config;
-use crate::encoders::{Architecture, LoadedEncoder, encode, preset};
+use crate::encoders::{Architecture, LoadedEncoder, Maps, encode, preset};
 use crate::kernels::Stages;
 use crate::kernels::testing::{assert_gradients, difference, tensor, values, var};
 use crate::model::{Batch, Model, OutputGradients};
@@ -115,7 +115,7 @@ fn training_all_weights_gives_the_gradients_of_the_plain_composition() {
     let run = |execution| {
         let tracked: Tensors = vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
         let encoder = HtsAt::new("test", &config(), tracked, execution).unwrap();
-        let out = encode(&encoder, &segments).unwrap();
+        let out = encode(&encoder, &segments, Maps::None).unwrap().pooled;
         let grads = (&out * &weight).unwrap().sum_all().unwrap().backward().unwrap();
         (out, grads)
     };
@@ -155,7 +155,11 @@ fn copl_with_a_swin_v2_of_another_width_learns_the_same_either_way() {
             classes: 5,
             ..ModelConfig::default()
         };
-        let batch = Batch { frames: tensor(&[2, 3, 3, 16, 16], 1), spectrogram: tensor(&[2, 3, 1, 101, 8], 2) };
+        let batch = Batch {
+            frames: tensor(&[2, 3, 3, 16, 16], 1),
+            spectrogram: tensor(&[2, 3, 1, 101, 8], 2),
+            questions: None,
+        };
         let run = |execution| {
             let swin = Architecture::new("visual", visual.clone());
             let random = Tensors::initial(&swin.tensors(), 1, "test", &Device::Cpu).unwrap();
@@ -173,6 +177,7 @@ fn copl_with_a_swin_v2_of_another_width_learns_the_same_either_way() {
             let (predictions, graph) = model.forward(&batch).unwrap();
             let gradients = graph
                 .backward(&OutputGradients {
+                    others: Vec::new(),
                     logits: tensor(predictions.logits.dims(), 3),
                     visual_features: Some(tensor(predictions.visual_features.dims(), 4)),
                     audio_features: Some(tensor(predictions.audio_features.dims(), 5)),
@@ -241,5 +246,5 @@ fn it_takes_spectrograms_alone() {
     assert!(error.contains("takes no frames"), "{error}");
     let error = encoder(Execution::Fast).embed(&tensor(&[1, 1, 100, 8], 1)).unwrap_err().to_string();
     assert!(error.contains("[N, 1, 101, 8]"), "{error}");
-    assert!(!encode(&encoder(Execution::Fast), &tensor(&[1, 1, 101, 8], 1)).unwrap().track_op());
+    assert!(!encode(&encoder(Execution::Fast), &tensor(&[1, 1, 101, 8], 1), Maps::None).unwrap().pooled.track_op());
 }

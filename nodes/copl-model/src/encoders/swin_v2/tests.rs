@@ -5,7 +5,7 @@ use candle_core::{Device, Tensor, Var};
 
 use super::*;
 use crate::config::PromptBias;
-use crate::encoders::encode;
+use crate::encoders::{Maps, encode};
 use crate::kernels::testing::{assert_gradients, difference, tensor, values, var};
 use crate::weights::{Init, TensorSpec};
 
@@ -154,7 +154,7 @@ fn training_all_weights_gives_the_gradients_of_the_plain_composition() {
     let run = |execution| {
         let tracked: Tensors = vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
         let encoder = SwinV2::new("test", &config, tracked, execution).unwrap();
-        let out = encode(&encoder, &images).unwrap();
+        let out = encode(&encoder, &images, Maps::None).unwrap().pooled;
         let grads = (&out * &weight).unwrap().sum_all().unwrap().backward().unwrap();
         (out, grads)
     };
@@ -169,7 +169,7 @@ fn training_all_weights_gives_the_gradients_of_the_plain_composition() {
 #[test]
 fn a_frozen_encoder_keeps_no_graph() {
     let encoder = encoder(16, 4, &[1, 1], Execution::Fast);
-    assert!(!encode(&encoder, &tensor(&[1, 3, 16, 16], 1)).unwrap().track_op());
+    assert!(!encode(&encoder, &tensor(&[1, 3, 16, 16], 1), Maps::None).unwrap().pooled.track_op());
 }
 
 #[test]

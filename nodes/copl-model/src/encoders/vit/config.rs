@@ -119,6 +119,10 @@ impl Sizes for VitConfig {
         COUPLED_SITES
     }
 
+    fn class_tokens(&self) -> usize {
+        1
+    }
+
     fn build(&self, name: &str, weights: Tensors, execution: Execution) -> Result<Arc<dyn Encoder>> {
         Ok(Arc::new(Vit::new(name, self, weights, execution)?))
     }

@@ -1,171 +1,168 @@
-//! Audio-visual segmentation: the AVSBench model's decoder at any width, from four feature maps to one logit a pixel.
+//! Audio-visual segmentation: the mask of the sounding object in the frame of every segment, with the AVSBench model's
+//! decoder on the encoders' maps (the wiring of LAVISH).
 //!
-//! Maps are channels last, [B T, H, W, C], finest first, each half as high as the one before. Per scale: a sum of four
-//! dilated 3x3 convolutions, then `tpavi` with the frame's audio; from the coarsest up, fusion blocks of residual units
-//! (`path4`..`path1`), each doubling the map; then the output convolutions. Logits are four times as high as the finest map.
-//! The official ReLUs work in place, so a residual unit adds relu(x), not x. Names are the official decoder's; the first
-//! residual unit of `path4` is declared as there, and never used.
+//! - the visual token map of each stage before merging (the last after the final norm) -> Linear to the decoder's width
+//!   of that scale -> bicubic to 1/4, 1/8, 1/16 and 1/32 of the mask (56, 28, 14, 7 of 224);
+//! - the pooled audio feature -> Linear to the decoder's audio width;
+//! - `decoder`: four maps and the audio feature -> one logit a pixel; `tpavi`: audio-visual interaction in each map.
+//!
+//! An encoder of one resolution (ViT) has one map: each of the four scales takes that map through a Linear of its own, and
+//! resizes it. Nothing is published for it; this is the simplest pyramid, after ViTDet (Li et al. 2022, arXiv 2203.16527),
+//! which builds all scales from the last map. Generally, scales beyond an encoder's coarsest map take that map too.
 
+mod decoder;
 mod tpavi;
-
-use std::collections::BTreeMap;
 
 use candle_core::Tensor;
 
+pub use self::decoder::{Decoder, DecoderConfig, Segmentation};
+use super::layers::{dense, linear_specs};
+use super::{Head, HeadInput, HeadOutput};
+use crate::config::ModelConfig;
+use crate::encoders::{Architecture, MapSize, Maps};
 use crate::error::{Error, Result};
-use crate::heads::layers::{conv_specs, dense, spec};
-use crate::kernels::{Execution, Filter, Interpolation, convolve, relu, resize};
-use crate::methods::ClipShape;
-use crate::parameters::ParamSpec;
-use crate::weights::{Init, TensorSpec, Tensors};
+use crate::kernels::{Execution, Interpolation, resize};
+use crate::parameters::{ParamGroup, ParamSpec};
+use crate::weights::{TensorSpec, Tensors};
 
-/// Dilations of the convolutions summed at each scale.
-const DILATIONS: [usize; 4] = [3, 6, 12, 18];
+/// Scales of the decoder.
+const SCALES: usize = 4;
+/// What a mask's side must be a multiple of: its coarsest map has one token for so many pixels.
+pub const MASK_UNIT: usize = 32;
+/// What the decoder's width must be a multiple of.
+pub const WIDTH_UNIT: usize = 8;
 
-/// Widths of a decoder.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DecoderConfig {
-    /// Of the four maps, finest first (official: 64, 128, 320, 512).
-    pub features: [usize; 4],
-    /// Of the decoder (256).
-    pub channels: usize,
-    /// Of the audio feature (128).
-    pub audio: usize,
-    /// Of the two output convolutions (128, 32).
-    pub output: [usize; 2],
-}
-
-impl Default for DecoderConfig {
-    fn default() -> Self {
-        Self { features: [64, 128, 320, 512], channels: 256, audio: 128, output: [128, 32] }
-    }
-}
-
-/// Logits of a batch, and in training what its running statistics become.
-#[derive(Debug, Clone)]
-pub struct Segmentation {
-    /// [B T, 4 H, 4 W]
-    pub logits: Tensor,
-    /// Running statistics after the batch, by name; empty in evaluation.
-    pub buffers: BTreeMap<String, Tensor>,
-}
-
-/// The decoder.
-#[derive(Debug, Clone)]
-pub struct Decoder {
-    config: DecoderConfig,
+/// The head.
+#[derive(Debug)]
+pub struct AvsHead {
+    mask_size: usize,
+    /// The encoder's maps that are used, finest first; at most four.
+    maps: Vec<MapSize>,
+    /// Maps of the encoder that are finer than all that are used.
+    unused: usize,
+    audio: usize,
+    widths: DecoderConfig,
+    decoder: Decoder,
     execution: Execution,
 }
 
-impl Decoder {
-    /// Of these widths.
-    pub fn new(config: DecoderConfig, execution: Execution) -> Self {
-        Self { config, execution }
-    }
-
-    /// What it learns, under the official names.
-    pub fn parameters(&self) -> Vec<ParamSpec> {
-        let DecoderConfig { features, channels, audio, output } = self.config;
-        let square = [3, 3];
-        let mut specs = Vec::new();
-        for (index, width) in features.into_iter().enumerate() {
-            let scale = index + 1;
-            for branch in 0..DILATIONS.len() {
-                let name = format!("conv{scale}.conv2d_list.{branch}");
-                let start = Init::Normal { std: 0.01 };
-                specs.push(spec(format!("{name}.weight"), &[channels, width, 3, 3], start));
-                specs.extend(conv_specs(&name, width, channels, &square).into_iter().skip(1));
-            }
-            specs.extend(tpavi::parameters(&format!("tpavi_b{scale}"), channels, audio));
-            for (unit, conv) in [(1, 1), (1, 2), (2, 1), (2, 2)] {
-                let name = format!("path{scale}.resConfUnit{unit}.conv{conv}");
-                specs.extend(conv_specs(&name, channels, channels, &square));
-            }
-        }
-        specs.extend(conv_specs("output_conv.0", channels, output[0], &square));
-        specs.extend(conv_specs("output_conv.2", output[0], output[1], &square));
-        specs.extend(conv_specs("output_conv.4", output[1], 1, &[1, 1]));
-        specs
-    }
-
-    /// Running statistics, which belong in the checkpoint beside the parameters.
-    pub fn buffers(&self) -> Vec<TensorSpec> {
-        (1..=4).flat_map(|scale| tpavi::buffers(&format!("tpavi_b{scale}"), self.config.channels)).collect()
-    }
-
-    /// Maps [B T, H_i, W_i, C_i] and `audio` [B T, d] -> logits.
+impl AvsHead {
+    /// On encoders of these sizes.
     ///
     /// # Errors
-    /// If shapes do not fit or a tensor is absent.
-    pub fn forward(
-        &self,
-        parameters: &Tensors,
-        buffers: &Tensors,
-        maps: &[Tensor; 4],
-        audio: &Tensor,
-        shape: ClipShape,
-        training: bool,
-    ) -> Result<Segmentation> {
-        let mut updates = BTreeMap::new();
-        let mut fused: Option<Tensor> = None;
-        for (index, map) in maps.iter().enumerate().rev() {
-            let scale = index + 1;
-            if map.dim(0)? != shape.images() {
-                let expected = format!("[{}, H, W, C]", shape.images());
-                return Err(Error::Shape { what: format!("map {scale}"), found: map.dims().to_vec(), expected });
-            }
-            let branch =
-                |(branch, dilation)| filter(parameters, &format!("conv{scale}.conv2d_list.{branch}"), dilation);
-            let branches = DILATIONS.into_iter().enumerate().map(branch).collect::<Result<Vec<_>>>()?;
-            let x = convolve(map, &branches, self.execution)?;
-            let name = format!("tpavi_b{scale}");
-            let target = training.then_some(&mut updates);
-            let x = tpavi::forward(&name, parameters, buffers, &x, audio, shape, target, self.execution)?;
-            let x = match fused {
-                Some(coarser) => (coarser + self.unit(parameters, &format!("path{scale}.resConfUnit1"), &x)?)?,
-                None => x,
-            };
-            let x = self.unit(parameters, &format!("path{scale}.resConfUnit2"), &x)?;
-            fused = Some(self.doubled(&x, Interpolation::BilinearAligned)?);
-        }
-        let Some(x) = fused else {
-            return Err(Error::Config("a decoder needs four maps".to_string()));
+    /// If the mask's side or the decoder's width is no multiple of its unit, or the encoder's tokens make no maps.
+    pub fn new(
+        config: &ModelConfig,
+        visual: &Architecture,
+        audio: &Architecture,
+        execution: Execution,
+    ) -> Result<Self> {
+        let multiple = |what: &str, size: usize, unit: usize| match size > 0 && size.is_multiple_of(unit) {
+            true => Ok(()),
+            false => Err(Error::Config(format!("{what} of {size}: a multiple of {unit} is needed"))),
         };
-        let x = convolve(&x, &[filter(parameters, "output_conv.0", 1)?], self.execution)?;
-        let x = self.doubled(&x, Interpolation::Bilinear)?;
-        let x = relu(&convolve(&x, &[filter(parameters, "output_conv.2", 1)?], self.execution)?, self.execution)?;
-        let logits = dense(parameters, "output_conv.4", &x, self.execution)?.squeeze(3)?;
-        Ok(Segmentation { logits, buffers: updates })
+        multiple("masks", config.mask_size, MASK_UNIT)?;
+        multiple("a decoder", config.decoder_width, WIDTH_UNIT)?;
+        let mut maps = visual.maps(Maps::Scales)?;
+        let unused = maps.len().saturating_sub(SCALES);
+        maps.drain(..unused);
+        let widths = DecoderConfig::of_width(config.decoder_width);
+        let decoder = Decoder::new(widths.clone(), execution);
+        Ok(Self { mask_size: config.mask_size, maps, unused, audio: audio.out_dim(), widths, decoder, execution })
     }
 
-    /// relu(x) + conv(relu(conv(relu(x)))).
-    fn unit(&self, parameters: &Tensors, name: &str, x: &Tensor) -> Result<Tensor> {
-        let x = relu(x, self.execution)?;
-        let y = convolve(&x, &[filter(parameters, &format!("{name}.conv1"), 1)?], self.execution)?;
-        let y = relu(&y, self.execution)?;
-        Ok((convolve(&y, &[filter(parameters, &format!("{name}.conv2"), 1)?], self.execution)? + x)?)
+    /// The encoder's map that a scale takes.
+    fn source(&self, scale: usize) -> Option<&MapSize> {
+        self.maps.get(scale).or(self.maps.last())
     }
 
-    fn doubled(&self, x: &Tensor, how: Interpolation) -> Result<Tensor> {
-        let (_, height, width, _) = x.dims4()?;
-        Ok(resize(x, (2 * height, 2 * width), how, self.execution)?)
+    /// The decoder's map of a scale from the encoder's maps: [B T, L, d] -> [B T, H, W, C].
+    fn map(&self, parameters: &Tensors, maps: &[Tensor], scale: usize) -> Result<Tensor> {
+        let index = self.unused + scale.min(self.maps.len().saturating_sub(1));
+        let (Some(size), Some(tokens)) = (self.source(scale), maps.get(index)) else {
+            return Err(Error::Config(format!("{} maps of the encoder, scale {scale} has none", maps.len())));
+        };
+        let (images, _, _) = tokens.dims3()?;
+        let places = tokens.narrow(1, size.skip, size.side * size.side)?.contiguous()?;
+        let narrow = dense(parameters, &format!("stages.{scale}"), &places, self.execution)?;
+        let map = narrow.reshape((images, size.side, size.side, self.widths.features[scale]))?;
+        let side = (self.mask_size / 4) >> scale;
+        Ok(resize(&map, (side, side), Interpolation::Bicubic, self.execution)?)
     }
 }
 
-fn filter(parameters: &Tensors, name: &str, dilation: usize) -> Result<Filter> {
-    let get = |what: &str| parameters.get(&format!("{name}.{what}"));
-    Ok(Filter { weight: get("weight")?, bias: get("bias")?, dilation })
+impl Head for AvsHead {
+    fn maps(&self) -> Maps {
+        Maps::Scales
+    }
+
+    /// `stages.S.*`, `audio.*`, and the decoder's under their official names.
+    fn parameters(&self) -> Vec<ParamSpec> {
+        let stage = |scale: usize| {
+            let inputs = self.source(scale).map_or(0, |map| map.width);
+            let width = self.widths.features[scale];
+            ParamSpec::linear(&format!("stages.{scale}"), inputs, width, true, ParamGroup::StageMaps)
+        };
+        let mut specs: Vec<ParamSpec> = (0..SCALES).flat_map(stage).collect();
+        specs.extend(linear_specs("audio", self.audio, self.widths.audio));
+        specs.extend(self.decoder.parameters());
+        specs
+    }
+
+    fn buffers(&self) -> Vec<TensorSpec> {
+        self.decoder.buffers()
+    }
+
+    /// Logits [B, T, H, W].
+    fn predict(&self, parameters: &Tensors, buffers: &Tensors, input: HeadInput<'_>) -> Result<HeadOutput> {
+        let HeadInput { features, shape, training, .. } = input;
+        let map = |scale| self.map(parameters, &features.maps, scale);
+        let maps = [map(0)?, map(1)?, map(2)?, map(3)?];
+        let audio = features.audio.flatten(0, 1)?;
+        let audio = dense(parameters, "audio", &audio, self.execution)?;
+        let Segmentation { logits, buffers } =
+            self.decoder.forward(parameters, buffers, &maps, &audio, shape, training)?;
+        let side = self.mask_size;
+        let logits = logits.reshape((shape.clips, shape.segments, side, side))?;
+        Ok(HeadOutput { logits, others: Vec::new(), buffers })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Task;
+    use crate::encoders::preset;
+
+    fn count(visual: &str, audio: &str, keep: impl Fn(&ParamSpec) -> bool) -> usize {
+        let config = ModelConfig { task: Task::Avs, segments: 5, ..ModelConfig::default() };
+        let (visual, audio) = (preset(visual).unwrap(), preset(audio).unwrap());
+        let head = AvsHead::new(&config, &visual, &audio, Execution::Fast).unwrap();
+        head.parameters().iter().filter(|spec| keep(spec)).map(|spec| spec.tensor.count()).sum()
+    }
 
     #[test]
-    fn the_official_decoder_has_its_parameters() {
-        let decoder = Decoder::new(DecoderConfig::default(), Execution::Fast);
-        let count: usize = decoder.parameters().iter().map(|spec| spec.tensor.count()).sum();
-        // 19.878 M in the AVSBench code, without encoders: convolutions 9.441, paths 9.441, interaction 0.663, output 0.332.
-        assert_eq!(count, 19_877_569);
+    fn the_linears_of_swin_large_are_those_the_paper_counts() {
+        let stages = |spec: &ParamSpec| spec.group == ParamGroup::StageMaps;
+        // 192·64 + 384·128 + 768·320 + 1536·512 and four biases: 1.095 M.
+        assert_eq!(count("swin-v2-large-192", "swin-v2-large-192", stages), 1_094_656);
+        // The audio linear: 1536·128 + 128, 0.197 M.
+        let audio = |spec: &ParamSpec| spec.tensor.name.starts_with("audio.");
+        assert_eq!(count("swin-v2-large-192", "swin-v2-large-192", audio), 196_736);
+    }
+
+    #[test]
+    fn a_vit_gives_its_one_map_to_every_scale() {
+        let stages = |spec: &ParamSpec| spec.group == ParamGroup::StageMaps;
+        let widths = 64 + 128 + 320 + 512;
+        assert_eq!(count("vit-large-16", "vit-large-16", stages), 1024 * widths + widths);
+    }
+
+    #[test]
+    fn sizes_that_make_no_maps_are_refused() {
+        let swin = preset("swin-v2-nano").unwrap();
+        let refused = |config: ModelConfig| AvsHead::new(&config, &swin, &swin, Execution::Fast).is_err();
+        assert!(refused(ModelConfig { mask_size: 100, ..ModelConfig::default() }));
+        assert!(refused(ModelConfig { decoder_width: 12, ..ModelConfig::default() }));
     }
 }
