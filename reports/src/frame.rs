@@ -51,3 +51,8 @@ pub(crate) fn lists(frame: &DataFrame, name: &str) -> Result<Vec<Vec<i32>>, Repo
         (0..rows.len()).map(row).collect()
     })
 }
+
+/// A column of bytes.
+pub(crate) fn binaries(frame: &DataFrame, name: &str) -> Result<Vec<Vec<u8>>, ReportError> {
+    column(frame, name, |c| Ok(whole(c.binary()?)?.iter().flatten().map(<[u8]>::to_vec).collect()))
+}

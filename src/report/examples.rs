@@ -3,11 +3,13 @@
 //! The best, the middling and the worst clips of the last test pass are shown, or of the last validation pass. Where the
 //! data are gone, or no ffmpeg is there, the page says so and shows what the tables hold.
 
+mod masks;
+
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use copl_contract::settings::{Env, Settings};
-use copl_datasets::{Clip, Dataset, Descriptor, Media, MissingVideos, ReadOptions};
+use copl_datasets::{Clip, Dataset, Descriptor, Media, MissingVideos, ReadOptions, Target};
 use copl_reports::RunFolder;
 use copl_reports::page::{Example, Said, Strip, pictures};
 use copl_reports::samples::{Sample, last_pass};
@@ -24,25 +26,28 @@ pub(super) fn examples(run: &RunFolder, view: &RunView, wanted: usize) -> (Vec<E
     if wanted == 0 {
         return (Vec::new(), None);
     }
-    let samples = match last_pass(&run.path) {
-        Ok(samples) => samples,
-        Err(e) => return (Vec::new(), Some(format!("no examples: {e}"))),
-    };
-    let chosen = choose(&samples, wanted);
-    if chosen.is_empty() {
-        return (Vec::new(), None);
-    }
     let (data, note) = match Data::open(view) {
         Ok(data) => (Some(data), None),
         Err(problem) => (None, Some(format!("The clips cannot be shown: {problem}"))),
     };
-    (chosen.into_iter().map(|sample| example(sample, data.as_ref())).collect(), note)
+    let found = match view.task.as_str() {
+        "avs-s4" => masks::examples(run, data.as_ref(), wanted),
+        _ => last_pass(&run.path).map(|samples| {
+            let chosen = choose(&samples, wanted, |s| s.score, |s| &s.clip);
+            chosen.into_iter().map(|sample| example(sample, data.as_ref())).collect()
+        }),
+    };
+    match found {
+        Ok(found) if found.is_empty() => (found, None),
+        Ok(found) => (found, note),
+        Err(e) => (Vec::new(), Some(format!("no examples: {e}"))),
+    }
 }
 
 /// Evenly spread over the order of their score: the best, those between, the worst.
-fn choose(samples: &[Sample], wanted: usize) -> Vec<&Sample> {
-    let mut usable: Vec<&Sample> = samples.iter().filter(|s| s.score.is_finite()).collect();
-    usable.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.clip.cmp(&b.clip)));
+fn choose<T>(all: &[T], wanted: usize, score: impl Fn(&T) -> f64, name: impl Fn(&T) -> &str) -> Vec<&T> {
+    let mut usable: Vec<&T> = all.iter().filter(|s| score(s).is_finite()).collect();
+    usable.sort_by(|a, b| score(b).total_cmp(&score(a)).then_with(|| name(a).cmp(name(b))));
     let last = usable.len().saturating_sub(1);
     let count = wanted.min(usable.len());
     (0..count).map(|i| usable[if count > 1 { i * last / (count - 1) } else { 0 }]).collect()
@@ -93,52 +98,86 @@ impl Data {
 }
 
 fn example(sample: &Sample, data: Option<&Data>) -> Example {
-    let mut out = Example {
-        title: format!("{}: {:.0} % of {} segments right", sample.clip, 100.0 * sample.score, sample.target.len()),
-        ..Example::default()
+    let clip = data.and_then(|d| d.clips.get(&sample.clip));
+    let question = clip.and_then(|c| match &c.target {
+        Target::Question { words, kind, .. } => Some((words.join(" "), kind.to_string())),
+        _ => None,
+    });
+    let mut out = match question {
+        Some((words, kind)) => asked(sample, data, &words, kind),
+        None => segments(sample, data),
     };
-    let Some(data) = data else {
-        let row = |labels: &[i32]| labels.iter().map(|l| (l.to_string(), usize::try_from(*l).ok())).collect();
-        out.said = Some(Said { truth: row(&sample.target), predicted: row(&sample.prediction) });
-        return out;
-    };
-    let row = |labels: &[i32]| labels.iter().map(|l| data.name(*l)).collect();
-    out.said = Some(Said { truth: row(&sample.target), predicted: row(&sample.prediction) });
-    let Some(clip) = data.clips.get(&sample.clip) else {
-        out.problem = Some("The dataset has no such clip any more.".to_owned());
-        return out;
-    };
-    match media(clip) {
-        Ok(path) => match strips(data, &path) {
+    match (data, clip) {
+        (Some(_), None) => out.problem = Some("The dataset has no such clip any more.".to_owned()),
+        (Some(data), Some(clip)) => match shown(data, clip) {
             Ok(strips) => out.strips = strips,
-            Err(problem) => out.problem = Some(format!("{} cannot be shown: {problem}", path.display())),
+            Err(problem) => out.problem = Some(problem),
         },
-        Err(problem) => out.problem = Some(problem),
+        (None, _) => {}
     }
     out
 }
 
-fn media(clip: &Clip) -> Result<PathBuf, String> {
-    match &clip.media {
-        Media::Video(path) if path.is_file() => Ok(path.clone()),
-        Media::Video(path) => Err(format!("The video is gone: {}", path.display())),
-        Media::Frames { .. } => Err("The clip is stored as pictures, which the page does not show yet.".to_owned()),
+/// What is said of the segments.
+fn segments(sample: &Sample, data: Option<&Data>) -> Example {
+    let name = |label: i32| match data {
+        Some(data) => data.name(label),
+        None => (label.to_string(), usize::try_from(label).ok()),
+    };
+    let row = |labels: &[i32]| labels.iter().map(|l| name(*l)).collect();
+    Example {
+        title: format!("{}: {:.0} % of {} segments right", sample.clip, 100.0 * sample.score, sample.target.len()),
+        said: Some(Said { truth: row(&sample.target), predicted: row(&sample.prediction) }),
+        ..Example::default()
     }
 }
 
-fn strips(data: &Data, path: &Path) -> Result<Vec<Strip>, String> {
+/// A question with its answers.
+fn asked(sample: &Sample, data: Option<&Data>, words: &str, kind: String) -> Example {
+    let answer = |labels: &[i32]| match (labels.first(), data) {
+        (Some(label), Some(data)) => data.name(*label).0,
+        (Some(label), None) => label.to_string(),
+        (None, _) => "–".to_owned(),
+    };
+    let right = if sample.score == 1.0 { "right" } else { "✗ wrong" };
+    let lines = [
+        ("question", format!("{words}?")),
+        ("kind", kind),
+        ("answer", answer(&sample.target)),
+        ("prediction", format!("{} ({right})", answer(&sample.prediction))),
+    ];
+    Example {
+        title: sample.clip.clone(),
+        lines: lines.map(|(name, value)| (name.to_owned(), value)).to_vec(),
+        ..Example::default()
+    }
+}
+
+/// Frames and spectrogram of a clip.
+fn shown(data: &Data, clip: &Clip) -> Result<Vec<Strip>, String> {
+    let Media::Video(path) = &clip.media else {
+        return Err("The clip is stored as pictures.".to_owned());
+    };
+    if !path.is_file() {
+        return Err(format!("The video is gone: {}", path.display()));
+    }
+    let failed = |e: &dyn std::fmt::Display| format!("{} cannot be shown: {e}", path.display());
     let mut settings = data.video.frames();
     settings.size = FRAME;
-    let frames = decode_frames(path, &settings, &data.video.limits()).map_err(|e| e.to_string())?;
+    let frames = decode_frames(path, &settings, &data.video.limits()).map_err(|e| failed(&e))?;
     let shape = [frames.segments, frames.size, frames.size, 3];
-    let png = pictures::frames(&frames.rgb, shape).map_err(|e| e.to_string())?;
-    let mut strips = vec![Strip { label: "frames".to_owned(), png }];
-    if let Some(sound) = &data.sound {
-        let (values, shape) = sound.segments_of(path)?;
-        let png = pictures::spectrogram(&values, shape).map_err(|e| e.to_string())?;
-        strips.push(Strip { label: "spectrogram".to_owned(), png });
-    }
+    let png = pictures::frames(&frames.rgb, shape).map_err(|e| failed(&e))?;
+    let mut strips = vec![Strip { label: "frames".to_owned(), pictures: vec![png] }];
+    strips.extend(heard(data, path).map_err(|e| failed(&e))?);
     Ok(strips)
+}
+
+/// The spectrogram of a media file; none where the dataflow makes none.
+fn heard(data: &Data, path: &Path) -> Result<Option<Strip>, String> {
+    let Some(sound) = &data.sound else { return Ok(None) };
+    let (values, shape) = sound.segments_of(path)?;
+    let png = pictures::spectrogram(&values, shape).map_err(|e| e.to_string())?;
+    Ok(Some(Strip { label: "spectrogram".to_owned(), pictures: vec![png] }))
 }
 
 #[cfg(test)]
@@ -153,11 +192,11 @@ mod tests {
     fn the_best_the_middle_and_the_worst_are_chosen() {
         let samples: Vec<Sample> =
             ["a", "b", "c", "d", "e"].iter().zip([0.2, 1.0, f64::NAN, 0.6, 0.0]).map(|(c, s)| sample(c, s)).collect();
-        let names = |n| choose(&samples, n).iter().map(|s| s.clip.as_str()).collect::<Vec<_>>();
+        let choose = |n| choose(&samples, n, |s| s.score, |s| s.clip.as_str());
+        let names = |n| choose(n).iter().map(|s| s.clip.as_str()).collect::<Vec<_>>();
         assert_eq!(names(2), ["b", "e"]);
         assert_eq!(names(3), ["b", "d", "e"]);
         assert_eq!(names(9), ["b", "d", "a", "e"]);
-        assert!(choose(&[], 3).is_empty());
     }
 
     #[test]

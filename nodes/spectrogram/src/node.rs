@@ -1,6 +1,6 @@
 //! The node: a pool of workers makes spectrogram segments, results leave in the order the clips came.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 

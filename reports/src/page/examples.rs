@@ -11,8 +11,8 @@ use crate::figure::escaped;
 pub struct Strip {
     /// What it shows.
     pub label: String,
-    /// One PNG file of all pictures side by side.
-    pub png: Vec<u8>,
+    /// PNG files from left to right: one of all pictures, or one each; empty where there is none.
+    pub pictures: Vec<Vec<u8>>,
 }
 
 /// What is said of the clip's segments.
@@ -65,11 +65,16 @@ fn example(example: &Example) -> String {
     out += "<div class=\"strips\"><div>\n";
     for strip in &example.strips {
         let label = escaped(&strip.label);
-        out += &format!(
-            "<div class=\"label\">{label}</div><img alt=\"{label} of {}\" src=\"data:image/png;base64,{}\">\n",
-            escaped(&example.title),
-            STANDARD.encode(&strip.png)
-        );
+        let picture = |png: &Vec<u8>| match png.is_empty() {
+            true => "<span>–</span>".to_owned(),
+            false => format!(
+                "<img alt=\"{label} of {}\" src=\"data:image/png;base64,{}\">",
+                escaped(&example.title),
+                STANDARD.encode(png)
+            ),
+        };
+        let pictures: String = strip.pictures.iter().map(picture).collect();
+        out += &format!("<div class=\"label\">{label}</div><div class=\"cells pictures\">{pictures}</div>\n");
     }
     if let Some(said) = &example.said {
         out += &cells("truth", &said.truth, &said.truth);
