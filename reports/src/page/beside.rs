@@ -9,9 +9,9 @@ fn metrics(published: &PaperTable) -> &'static [(&'static str, &'static str)] {
     match published.task {
         "avs-s4" => &[("miou", "mIoU %"), ("f_score", "F-score %")],
         "music-avqa" => &[
-            ("accuracy/audio", "audio %"),
-            ("accuracy/visual", "visual %"),
-            ("accuracy/audio-visual", "audio-visual %"),
+            ("accuracy/AQ", "audio %"),
+            ("accuracy/VQ", "visual %"),
+            ("accuracy/AVQ", "audio-visual %"),
             ("accuracy", "all %"),
         ],
         _ => &[("accuracy", "accuracy %")],

@@ -36,6 +36,9 @@ pub struct SweepFile {
     /// The metric that is shown, on the test split.
     #[serde(default = "accuracy")]
     pub metric: String,
+    /// Further metrics of the test split, a column each.
+    #[serde(default)]
+    pub also: Vec<String>,
     /// What else the table shows.
     #[serde(default)]
     pub columns: Vec<Column>,

@@ -16,6 +16,8 @@ pub struct RunResult {
     pub seed: Option<u64>,
     /// The sweep's metric.
     pub value: Option<f64>,
+    /// The further metrics.
+    pub also: Vec<Option<f64>>,
     /// The further columns.
     pub columns: Vec<Option<f64>>,
     /// The data it ran on.
@@ -39,6 +41,8 @@ pub struct CaseResult {
     pub mean: Option<f64>,
     /// Its sample standard deviation; none for fewer than two runs.
     pub deviation: Option<f64>,
+    /// Means of the further metrics.
+    pub also: Vec<Option<f64>>,
     /// Means of the further columns.
     pub columns: Vec<Option<f64>>,
     /// The paper's row.
@@ -56,6 +60,8 @@ pub struct Table {
     pub note: String,
     /// The metric.
     pub metric: String,
+    /// Further metrics.
+    pub also: Vec<String>,
     /// Further columns.
     pub columns: Vec<Column>,
     /// Rows.
@@ -77,6 +83,7 @@ pub fn table(file: &SweepFile, planned: &[(Planned, Option<RunView>)]) -> Table 
                 runs: Vec::new(),
                 mean: None,
                 deviation: None,
+                also: Vec::new(),
                 columns: Vec::new(),
                 paper,
             });
@@ -90,15 +97,20 @@ pub fn table(file: &SweepFile, planned: &[(Planned, Option<RunView>)]) -> Table 
     for case in &mut cases {
         let values: Vec<f64> = case.runs.iter().filter_map(|r| r.value).collect();
         (case.mean, case.deviation) = mean_and_deviation(&values);
-        case.columns = (0..file.columns.len())
-            .map(|i| mean_and_deviation(&case.runs.iter().filter_map(|r| r.columns[i]).collect::<Vec<_>>()).0)
-            .collect();
+        let runs = std::mem::take(&mut case.runs);
+        let mean = |of: &dyn Fn(&RunResult) -> Option<f64>| {
+            mean_and_deviation(&runs.iter().filter_map(of).collect::<Vec<_>>()).0
+        };
+        case.also = (0..file.also.len()).map(|i| mean(&|r| r.also[i])).collect();
+        case.columns = (0..file.columns.len()).map(|i| mean(&|r| r.columns[i])).collect();
+        case.runs = runs;
     }
     Table {
         name: file.name.clone(),
         title: file.title.clone(),
         note: file.note.trim().to_owned(),
         metric: file.metric.clone(),
+        also: file.also.clone(),
         columns: file.columns.clone(),
         cases,
     }
@@ -122,6 +134,7 @@ fn result(file: &SweepFile, plan: &Planned, view: &RunView) -> RunResult {
         run: view.record.id.clone(),
         seed: plan.seed,
         value: view.result(&file.metric),
+        also: file.also.iter().map(|metric| view.result(metric)).collect(),
         columns: file.columns.iter().map(column).collect(),
         data_fingerprint: view.record.data_fingerprint.clone(),
     }
@@ -163,6 +176,7 @@ pub fn markdown(table: &Table) -> String {
     let number = |v: Option<f64>, digits: usize| v.map_or_else(|| "–".to_owned(), |v| format!("{v:.digits$}"));
     let with_paper = table.cases.iter().any(|c| c.paper.is_some());
     let mut head = vec!["case".to_owned(), format!("{} % (mean ± deviation)", table.metric), "by seed".to_owned()];
+    head.extend(table.also.iter().map(|m| format!("{m} %")));
     head.extend(table.columns.iter().map(|c| c.heading().to_owned()));
     if with_paper {
         head.extend(["paper: additional M", "paper: result %", "paper: memory GB"].map(str::to_owned));
@@ -179,6 +193,7 @@ pub fn markdown(table: &Table) -> String {
         };
         let seeds: Vec<String> = case.runs.iter().map(|r| number(r.value, 1)).collect();
         let mut cells = vec![case.case.clone(), mean, seeds.join(", ")];
+        cells.extend(case.also.iter().map(|value| number(*value, 1)));
         cells.extend(table.columns.iter().zip(&case.columns).map(|(column, value)| match column {
             Column::Additional | Column::Trainable | Column::Total => number(*value, 3),
             Column::Memory | Column::Time => number(*value, 0),
