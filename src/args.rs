@@ -111,6 +111,9 @@ pub(crate) struct RunArgs {
     /// Print every event as a JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
+    /// Show a dashboard of curves, nodes and waiting clips; plain lines where there is no terminal
+    #[arg(long, conflicts_with_all = ["quiet", "json"])]
+    pub(crate) live: bool,
     /// Name of the sweep the run is part of; `copl sweep` gives it
     #[arg(long, hide = true)]
     pub(crate) sweep: Option<String>,

@@ -32,6 +32,7 @@ pub(crate) fn eval(args: &EvalArgs) -> Outcome {
         runs: args.runs.clone(),
         quiet: args.quiet,
         json: args.json,
+        live: false,
         sweep: None,
         case: None,
     })

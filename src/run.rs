@@ -38,7 +38,7 @@ pub(crate) fn run(args: RunArgs) -> Outcome {
     let mut record = begin(&run, &args, &overrides, &resolved, &folder)?;
     let yaml = with_run(&resolved, &run)?;
 
-    let mode = Mode::pick(args.quiet, args.json, std::io::stdout().is_terminal());
+    let mode = Mode::pick(args.quiet, args.json, args.live, std::io::stdout().is_terminal());
     let mut progress = Progress::new(mode);
     progress.log("", &format!("run {} of {file}", run.id));
     let before = shm::Snapshot::take();

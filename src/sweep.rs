@@ -35,6 +35,7 @@ fn run_args(file: &SweepFile, planned: &Planned, runs: &Path) -> RunArgs {
         runs: runs.to_owned(),
         quiet: true,
         json: false,
+        live: false,
         sweep: Some(file.name.clone()),
         case: Some(planned.case.clone()),
     }
