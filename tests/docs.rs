@@ -20,7 +20,8 @@ fn same(file: &str, expected: &str) {
 fn the_page_of_the_report_lists_every_column() {
     let mut page = format!(
         "# Report tables\n\nA run writes these Parquet tables to `runs/<id>/` (version {TABLES_VERSION}, in each file's metadata as \
-         `copl.version`).\nWhile it runs, a table is a folder `<table>.parts/` of whole Parquet files; at the end one \
+         `copl.version`; the meaning of each column as `copl.column.NAME`).\nA version may gain tables and columns; it never \
+         loses, renames or retypes one.\nWhile it runs, a table is a folder `<table>.parts/` of whole Parquet files; at the end one \
          file `<table>.parquet`.\nPolars, pandas (pyarrow) and DuckDB open both. This page is made from the code.\n"
     );
     for table in Table::ALL {

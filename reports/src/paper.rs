@@ -111,12 +111,7 @@ pub const TABLE_3: PaperTable = PaperTable {
         // The notes have this result without its encoders.
         PaperRow { results: &[("accuracy", 73.6)], ..bare("LAVISH", "") },
         PaperRow {
-            results: &[
-                ("accuracy", 74.8),
-                ("accuracy/AQ", 77.4),
-                ("accuracy/VQ", 81.9),
-                ("accuracy/AVQ", 70.7),
-            ],
+            results: &[("accuracy", 74.8), ("accuracy/AQ", 77.4), ("accuracy/VQ", 81.9), ("accuracy/AVQ", 70.7)],
             ..parts("DG-SCT", HTS_AT, 1863, 3270)
         },
         parts("CoPL", SWIN, 18, 2384),

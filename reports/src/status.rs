@@ -60,6 +60,8 @@ impl RunFolder {
         match file.try_lock() {
             Ok(()) => Ok(Hold { _file: file }),
             Err(TryLockError::WouldBlock) => Err(ReportError::RunExists(self.id.clone())),
+            // A file system without locks: the run goes on, and looks killed to others until it ends.
+            Err(TryLockError::Error(e)) if e.kind() == std::io::ErrorKind::Unsupported => Ok(Hold { _file: file }),
             Err(TryLockError::Error(e)) => Err(ReportError::io("lock", &path)(e)),
         }
     }
