@@ -90,6 +90,8 @@ pub fn results(views: &[RunView]) -> Vec<ComparedResult> {
         }
         let Reading { metric, unit, higher_is_better, .. } = reading.clone();
         let values = views.iter().map(|v| v.result(&metric)).collect();
+        // What a constant answer scores says something of the data, not of the run.
+        let higher_is_better = if metric == "majority" { -1 } else { higher_is_better };
         found.push(ComparedResult { metric, unit, values, higher_is_better });
     }
     let mut cost = |metric: &str, unit: &str, value: &dyn Fn(&RunView) -> Option<f64>| {

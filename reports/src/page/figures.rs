@@ -42,20 +42,22 @@ fn curve(views: &[RunView], metric: &str, unit: &str, steps: bool) -> Figure {
     for view in views {
         let curves = view.curves.iter().filter(|c| c.metric == metric && c.by_step == steps);
         for curve in curves {
-            if views.len() > 1 && curve.split == "train" && !steps {
+            // Of several runs one line each: what the model is picked by.
+            if views.len() > 1 && curve.split != "val" && !steps {
                 continue;
             }
             let points = if steps { by_step(&curve.points) } else { curve.points.clone() };
             let name = match views.len() {
                 1 => curve.split.clone(),
-                _ => format!("{}, {}", name(view), curve.split),
+                _ => name(view),
             };
             series.push(Series { name, marks: !steps && points.len() <= 60, points, deviations: Vec::new() });
         }
     }
-    let title = match steps {
-        true => format!("{metric} of the training steps"),
-        false => metric.replace('_', " "),
+    let title = match (steps, views.len()) {
+        (true, _) => format!("{metric} of the training steps"),
+        (false, 1) => metric.replace('_', " "),
+        (false, _) => format!("{} on the validation split", metric.replace('_', " ")),
     };
     let chart = Chart {
         title: capital(&title),
