@@ -115,7 +115,7 @@ impl Encoder for Vit {
         let tokens = linear(&patches, &self.proj.0.flatten_from(1)?, Some(&self.proj.1), self.execution)?;
         let class = self.class_token.broadcast_as((count, 1, self.config.embed_dim))?;
         let tokens = Tensor::cat(&[&class.contiguous()?, &tokens], 1)?;
-        Ok(tokens.broadcast_add(&positions::resized(&self.positions, tokens.dim(1)? - 1)?)?)
+        Ok(tokens.broadcast_add(&positions::resized(&self.positions, tokens.dim(1)?)?)?)
     }
 
     fn merge(&self, _block: usize, tokens: &Tensor) -> Result<Tensor> {
