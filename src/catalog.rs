@@ -27,6 +27,7 @@ catalog![
     copl_clip_source::ClipSource,
     copl_video_decoder::node::VideoDecoder,
     copl_spectrogram::node::Spectrogram,
+    copl_text_encoder::node::TextEncoderNode,
     copl_model::node::CoplModel,
     copl_loss_metrics::LossMetrics,
     copl_report_writer::ReportWriter,

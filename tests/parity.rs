@@ -12,6 +12,7 @@ const FIXTURES: [&str; 10] = [
     "copl_swin_v2_shared_block_meanbias",
     "copl_swin_v2_unshared",
     "kaldi_fbank",
+    "avqa_head",
     "avs_decoder",
     "avs_metrics",
     "hts_at_tiny",

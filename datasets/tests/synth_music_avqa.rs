@@ -40,7 +40,7 @@ fn a_set_reads_as_a_music_avqa_dataset_of_whole_clips() {
     assert_eq!((summary.clips, summary.reused), (7, false));
     let descriptor = Descriptor::load("music-avqa-mini").unwrap();
     let dataset = descriptor.open(&out, &ReadOptions::default()).unwrap();
-    assert_eq!(Split::ALL.map(|split| dataset.split(split).len()), [20, 5, 10]);
+    assert_eq!(Split::ALL.map(|split| dataset.split(split).len()), [40, 10, 20]);
     let report = check(&dataset, &descriptor);
     assert!(report.missing.is_empty() && report.videos == 7 && report.videos_in_several_splits.is_empty(), "{report}");
     let Media::Video(video) = &dataset.clips[0].media else { panic!("a video is expected") };
@@ -73,7 +73,7 @@ fn a_whole_set_is_kept_and_another_one_is_never_overwritten_unasked() {
     let made = make(&out, &options).unwrap();
     assert_eq!(make(&out, &options).unwrap(), SynthSummary { reused: true, ..made.clone() });
     let error = make(&out, &MusicOptions { questions: 4, ..options.clone() }).unwrap_err();
-    assert!(error.to_string().contains("questions 5, now 4"), "{error}");
+    assert!(error.to_string().contains("questions 10, now 4"), "{error}");
     fs::remove_file(out.join("json/avqa-val.json")).unwrap();
     let error = make(&out, &options).unwrap_err().to_string();
     assert!(error.contains("json/avqa-val.json is missing"), "{error}");

@@ -139,6 +139,17 @@ tables! {
         "sha256": Text, "", "of the file's bytes";
         "best": Integer, "", "1 if it is the model the validation split picked";
     }
+    /// Questions of the validation and test splits with their answers, of question answering only: one row a question.
+    Answers = "answers" {
+        "clip": Text, "", "clip id";
+        "position": Integer, "clips", "place of the clip in the run, from 0";
+        "video": Text, "", "id of the video";
+        "kind": Text, "", "kind of the question, such as Audio-Visual Counting";
+        "question": Text, "", "the question in words";
+        "answer": Text, "", "the right answer";
+        "predicted": Text, "", "the model's answer";
+        "probability": Number, "ratio", "what the model gave its answer";
+    }
     /// Masks of some clips of the test split as pictures, of segmentation only: one row a segment.
     Masks = "masks" {
         "clip": Text, "", "clip id";

@@ -14,8 +14,8 @@ pub(super) fn pass(epoch: u32, split: &str, values: &[(String, f64)]) -> String 
 fn metric(name: &str, value: f64) -> String {
     let short = name.strip_prefix("step/").unwrap_or(name);
     match short.split('/').next().unwrap_or(short) {
-        "accuracy" | "majority" | "miou" | "f_score" => format!("{short} {value:.1} %"),
-        "clips" | "segments" => format!("{short} {value:.0}"),
+        "accuracy" | "majority" | "match_accuracy" | "miou" | "f_score" => format!("{short} {value:.1} %"),
+        "clips" | "segments" | "questions" => format!("{short} {value:.0}"),
         _ => format!("{short} {value:.3}"),
     }
 }

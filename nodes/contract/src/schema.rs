@@ -137,6 +137,18 @@ schemas! {
         "answer": Int64, "class of the answer";
         "answer_name": Utf8, "the answer";
     }
+    /// A question as word ids: one row.
+    QuestionWords = "question-words" {
+        "video": Utf8, "id of the video it is about";
+        "words": TensorI32, "[W] the question's words by their number in the vocabulary, filled with 0";
+    }
+    /// A question as a frozen text encoder has it: one row.
+    QuestionFeatures = "question-features" {
+        "video": Utf8, "id of the video it is about";
+        "features": TensorF32, "[L, d] last hidden states of its tokens; 0 behind the last token";
+        "length": Int64, "tokens, special ones included";
+        "pooled": TensorF32, "[d] the vector that stands for the whole question";
+    }
     /// The frames of a clip: one row.
     Frames = "frames" {
         "frames": TensorU8, "[T, H, W, 3] RGB, 0..255";
@@ -179,7 +191,7 @@ schemas! {
         "position": Int64, "place of the clip in the run";
         "logits": TensorF32, "[answers]";
         "match_positive": TensorF32, "[T, 2] whether sound and picture belong together, of those that do";
-        "match_negative": TensorF32, "[T, 2] the same of pictures of another video";
+        "match_negative": TensorF32, "[T, 2] the same of pictures of other videos; NaN where there were none at hand";
         "visual_features": TensorF32, "[T, d] pooled visual features";
         "audio_features": TensorF32, "[T, d] pooled audio features, mapped to the visual width where widths differ";
     }
@@ -251,6 +263,17 @@ schemas! {
         "path": Utf8, "file, relative to the run's folder";
         "sha256": Utf8, "of the file's bytes";
         "best": Int64, "1 if it is the model the validation split picked";
+    }
+    /// A question of the validation or test split with its answer: one row.
+    Answers = "answers" {
+        "clip": Utf8, "clip id";
+        "position": Int64, "place of the clip in the run";
+        "video": Utf8, "id of the video";
+        "kind": Utf8, "kind of the question, such as Audio-Visual Counting";
+        "question": Utf8, "the question in words";
+        "answer": Utf8, "the right answer";
+        "predicted": Utf8, "the model's answer";
+        "probability": Float64, "what the model gave its answer";
     }
     /// Masks of some evaluated clips as pictures: one row a segment.
     Masks = "masks" {

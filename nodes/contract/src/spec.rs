@@ -107,4 +107,5 @@ pub const REPORT_TABLES: &[Schema] = &[
     Schema::Nodes,
     Schema::Checkpoints,
     Schema::Masks,
+    Schema::Answers,
 ];

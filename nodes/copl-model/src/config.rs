@@ -186,6 +186,16 @@ pub struct ModelConfig {
     pub mask_size: usize,
     /// Width of the decoder, in segmentation.
     pub decoder_width: usize,
+    /// Width of the head, in question answering.
+    pub head_width: usize,
+    /// Attention heads of the head, in question answering.
+    pub head_attention: usize,
+    /// Words of the questions are numbered below this, in question answering; the official vocabulary has 93.
+    pub vocabulary: usize,
+    /// Width of the vectors that questions come as, where a text encoder makes them; none: they come as words.
+    pub question_width: Option<usize>,
+    /// Rate of dropout in the head, in question answering.
+    pub dropout: f64,
     /// The consistency loss is on: audio features are aligned to the visual width where widths differ.
     pub consistency: bool,
     /// Seed of every random number of the model.
@@ -211,6 +221,11 @@ impl Default for ModelConfig {
             head: HeadKind::Linear,
             mask_size: 224,
             decoder_width: 256,
+            head_width: 512,
+            head_attention: 4,
+            vocabulary: 93,
+            question_width: None,
+            dropout: 0.1,
             consistency: true,
             seed: 0,
             visual_encoder: "swin-v2-nano".to_string(),

@@ -1,6 +1,6 @@
-//! The loss of event localisation on plain numbers, with its gradient: L = CE + λ L_con (paper eqs. 10, 11).
+//! Losses on plain numbers, with their gradients; of event localisation: L = CE + λ L_con (paper eqs. 10, 11).
 //!
-//! In a dataflow a node of its own computes losses; this one serves the comparison with reference results.
+//! In a dataflow a node of its own computes losses; these serve the comparison with reference results.
 
 /// Value and gradient of the loss.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +74,32 @@ pub fn mask_loss(logits: &[f32], masks: &[f32], clips: usize, segments: usize) -
         }
     }
     LogitLoss { value: value / count, gradient }
+}
+
+/// Value of the loss of question answering and its gradients.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AnswerLoss {
+    /// The loss.
+    pub value: f64,
+    /// dL / d answer logits, [Q, answers].
+    pub answers: Vec<f32>,
+    /// dL / d match logits of positives, [Q T, 2].
+    pub positive: Vec<f32>,
+    /// dL / d match logits of negatives, [Q T, 2].
+    pub negative: Vec<f32>,
+}
+
+/// Cross entropy of `logits` [Q, answers] plus `weight` times that of all matches together, `positive` (class 1) and
+/// `negative` (class 0), both [Q T, 2] (the official MUSIC-AVQA loss has 0.5).
+pub fn answer_loss(logits: &[f32], answers: &[u32], positive: &[f32], negative: &[f32], weight: f64) -> AnswerLoss {
+    let matches = [positive, negative].concat();
+    let classes: Vec<u32> = (0..matches.len() / 2).map(|row| u32::from(row < positive.len() / 2)).collect();
+    let answered = event_loss(logits, answers, &[], &[], 0.0);
+    let matched = event_loss(&matches, &classes, &[], &[], 0.0);
+    let mut slopes: Vec<f32> = matched.logits.iter().map(|g| (weight * f64::from(*g)) as f32).collect();
+    let negative = slopes.split_off(positive.len());
+    let value = answered.total + weight * matched.total;
+    AnswerLoss { value, answers: answered.logits, positive: slopes, negative }
 }
 
 #[cfg(test)]

@@ -7,9 +7,10 @@
 use candle_core::{DType, Device, Tensor};
 
 use crate::config::{MethodKind, ModelConfig, SHARED};
-use crate::encoders::{self, EncoderCard, InputShape, LoadedEncoder, Modality};
+use crate::encoders::{self, EncoderCard, InputShape, LoadedEncoder, Maps, Modality};
 use crate::error::{Error, Result};
 use crate::heads::align::Alignment;
+use crate::heads::avqa::Asked;
 use crate::heads::{self, Head, HeadInput, HeadOutput};
 use crate::kernels::Execution;
 use crate::methods::copl::Copl;
@@ -36,8 +37,9 @@ pub struct Batch {
     pub frames: Tensor,
     /// [B, T, C', H', W']: rows are time, columns mel bands.
     pub spectrogram: Tensor,
-    /// What is known of each clip's question, [B, ...] as the head of the task takes it; none where nothing is asked.
-    pub questions: Option<Tensor>,
+    /// Questions about the clips, any number of each; none where nothing is asked. With questions, predictions have a row
+    /// a question instead of a row a clip.
+    pub questions: Option<Asked>,
 }
 
 impl Batch {
@@ -291,6 +293,16 @@ impl Model {
         self.adapted(&self.parameters.detached(), batch)
     }
 
+    /// The last token maps of frames [V, T, C, H, W] as the frozen encoder alone leaves them, [V T, L, d]: no prompts, no
+    /// graph. (With the method `full`, as the encoder stands.)
+    ///
+    /// # Errors
+    /// If the frames have another size.
+    pub fn unadapted_maps(&self, frames: &Tensor) -> Result<Tensor> {
+        let maps = self.method.unadapted(&self.parameters.detached(), &frames.flatten(0, 1)?, Maps::Final)?;
+        maps.into_iter().next_back().ok_or_else(|| Error::Config("the encoder has no token maps".to_string()))
+    }
+
     fn adapted(&self, parameters: &Tensors, batch: &Batch) -> Result<Features> {
         let shape = batch.shape()?;
         let (frames, spectrogram) = (batch.frames.flatten(0, 1)?, batch.spectrogram.flatten(0, 1)?);
@@ -304,12 +316,13 @@ impl Model {
         let HeadOutput { logits, others, buffers } =
             self.head.predict(parameters, &self.parameters.buffers(), input)?;
         self.parameters.follow(&buffers)?;
-        Ok(Predictions {
-            logits,
-            others,
-            audio_features: self.alignment.aligned(parameters, &features.audio)?,
-            visual_features: features.visual,
-        })
+        let (mut visual_features, mut audio_features) =
+            (features.visual, self.alignment.aligned(parameters, &features.audio)?);
+        if let Some(asked) = questions {
+            visual_features = visual_features.index_select(&asked.videos, 0)?;
+            audio_features = audio_features.index_select(&asked.videos, 0)?;
+        }
+        Ok(Predictions { logits, others, visual_features, audio_features })
     }
 
     /// What learns.

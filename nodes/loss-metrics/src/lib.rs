@@ -6,9 +6,11 @@
 //!
 //! - [`ave`]: cross entropy over the classes and the background or the softmax-then-BCE variant; segment accuracy;
 //! - [`avs`]: binary cross entropy on the first frame's mask; mIoU and F-score as the official code has them;
+//! - [`avqa`]: cross entropy of answers and of matches; accuracy by kind of question, as the official code counts it;
 //! - [`mod@consistency`]: L_con, beside the loss of every task (copl.md, equations 10 and 11).
 
 pub mod ave;
+pub mod avqa;
 pub mod avs;
 mod clips;
 pub mod consistency;

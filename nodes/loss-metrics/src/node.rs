@@ -19,6 +19,8 @@ copl_contract::settings! {
     pub struct LossMetricsSettings {
         "LOSS" loss: TaskLoss = "cross-entropy", "Loss of event localisation: cross entropy over the classes and the background, or binary cross entropy of the softmax, as the compared codebases have it.";
         "CONSISTENCY" consistency: f64 = "0.005", "Weight lambda of the consistency loss L_con (equation 11); 0 leaves it out.";
+        "ANSWER" answer: f64 = "1", "Of question answering: weight of the answers' cross entropy; 0 for grounding pretraining, where the match alone is learned and picks the model.";
+        "MATCH" matching: f64 = "0.5", "Of question answering: weight of the cross entropy of matches between sounds and frames; the official code has 0.5.";
         "METRIC_CLIPS" metric_clips: usize = "1", "Of segmentation: clips over whose frames mIoU and F-score are taken together before the mean over all such groups; 1 as the official test script (DG-SCT takes 4, and the F-score depends on it).";
         "SHOW_CLIPS" show_clips: usize = "8", "Of segmentation: clips of the test split whose masks are written as pictures.";
     }
@@ -58,12 +60,17 @@ impl Node for LossMetrics {
                 EdgeSpec::optional(
                     "report",
                     copl_contract::spec::REPORT_TABLES,
-                    "a `samples` row for every clip, `metrics`, `quarantine`, `nodes`, `masks`",
+                    "a `samples` row for every clip, `metrics`, `quarantine`, `nodes`, `masks`, `answers`",
                 ),
             ],
             check: |env| {
                 let settings = LossMetricsSettings::from_env(env)?;
                 let wrong = |key: &str, problem: &str| Err((key.to_owned(), problem.to_owned()));
+                let weights = [("ANSWER", settings.answer), ("MATCH", settings.matching)];
+                if let Some((key, _)) = weights.into_iter().find(|(_, weight)| !(*weight >= 0.0 && weight.is_finite()))
+                {
+                    return wrong(key, "a weight is not negative");
+                }
                 match (settings.consistency >= 0.0, settings.metric_clips) {
                     (false, _) => wrong("CONSISTENCY", "a weight is not negative"),
                     (_, 0) => wrong("METRIC_CLIPS", "at least one clip is needed"),
@@ -227,6 +234,12 @@ impl Running {
             metrics.extend(step);
             self.tell(header, false, &metrics[..1]);
             self.report(edges, header, report::metrics(self.step, &metrics))?;
+        }
+        if !training {
+            let answers = self.task(&clips[0])?.rows(batch, &clips, &positions);
+            if let Some(rows) = answers.map_err(|e| NodeError::contract("predictions", e))? {
+                self.report(edges, header, Ok(rows))?;
+            }
         }
         if header.split == Split::Test {
             self.show(edges, message, &clips, &frames)?;

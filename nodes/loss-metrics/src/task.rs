@@ -7,6 +7,8 @@ use copl_contract::schema::Schema;
 use copl_contract::{Message, Split};
 
 use crate::ave::Ave;
+use crate::avqa::Avqa;
+use crate::avqa::loss::Weights;
 use crate::avs::Avs;
 use crate::node::LossMetricsSettings;
 use crate::report::Metric;
@@ -61,6 +63,16 @@ pub(crate) trait Task: Debug {
     /// The metrics of the pass that ends; the next one begins.
     fn end_of_pass(&mut self, split: Split) -> PassMetrics;
 
+    /// Rows of a table of its own for evaluated clips, where the task has such.
+    fn rows(
+        &self,
+        _predictions: &RecordBatch,
+        _clips: &[Message],
+        _positions: &[u64],
+    ) -> Result<Option<(Schema, RecordBatch)>, String> {
+        Ok(None)
+    }
+
     /// Rows of a table of pictures for row `row` of the predictions, where the task has such.
     fn pictures(
         &self,
@@ -78,6 +90,9 @@ pub(crate) fn task(clips: Schema, settings: &LossMetricsSettings) -> Result<Box<
     match clips {
         Schema::Clips => Ok(Box::new(Ave::new(settings.loss))),
         Schema::MaskClips => Ok(Box::new(Avs::new(settings.metric_clips))),
-        other => Err(format!("there is no loss for `{}` yet", other.name())),
+        Schema::QuestionClips => {
+            Ok(Box::new(Avqa::new(Weights { answer: settings.answer, matching: settings.matching })))
+        }
+        other => Err(format!("there is no loss for `{}`", other.name())),
     }
 }

@@ -209,3 +209,83 @@ fn a_prediction_without_a_target_is_refused() {
             .unwrap_err();
     assert_eq!(failed.exit_code(), ExitCode::Contract);
 }
+
+/// The question "how many", answered "one" (class 1).
+fn question(position: u64, kind: &str) -> (Schema, RecordBatch) {
+    let row = BatchBuilder::new(Schema::QuestionClips).utf8([format!("c{position}")]).utf8(["x.mp4"]).utf8(["v"]);
+    let row = row.utf8([kind]).utf8(["how many"]).tensor_i32(vec![1, 2], 1, &[2]);
+    row.int64([1]).utf8(["one"]).build().unwrap()
+}
+
+/// Answer logits of three answers; matches of one second.
+fn answers(position: u64, logits: [f32; 3], matches: [[f32; 2]; 2]) -> (Schema, RecordBatch) {
+    let row = BatchBuilder::new(Schema::AnswerPredictions).utf8([format!("c{position}")]).int64([position as i64]);
+    let row = row.tensor_f32(logits.to_vec(), 1, &[3]);
+    let row = matches.iter().fold(row, |row, logits| row.tensor_f32(logits.to_vec(), 1, &[1, 2]));
+    row.tensor_f32(vec![1.0], 1, &[1, 1]).tensor_f32(vec![1.0], 1, &[1, 1]).build().unwrap()
+}
+
+#[test]
+fn questions_are_answered_by_gradients_of_answers_and_matches() {
+    let sent = run(Harness::new().message("clips", header(Split::Train, 0), question(0, "Audio Counting")).message(
+        "predictions",
+        header(Split::Train, 0),
+        answers(0, [0.0; 3], [[0.0; 2]; 2]),
+    ))
+    .unwrap();
+    let gradients = of(&sent, "gradients", Schema::AnswerGradients);
+    let batch = gradients[0].batch.as_ref().unwrap();
+    let slope = |name: &str| tensor::view::<Float32Type>(batch, name).unwrap().values.to_vec();
+    let third = 1.0 / 3.0f32;
+    assert!(slope("logits").iter().zip([third, third - 1.0, third]).all(|(a, b)| (a - b).abs() < 1e-6));
+    // Half the mean over two matches of equal logits.
+    assert_eq!((slope("match_positive"), slope("match_negative")), (vec![0.125, -0.125], vec![-0.125, 0.125]));
+}
+
+#[test]
+fn questions_are_counted_by_kind_and_shown_with_their_answers() {
+    let none = [f32::NAN; 2];
+    let mut harness = Harness::new();
+    let asked = [
+        ("Audio Counting", [0.0, 9.0, 0.0]),
+        ("Visual Location", [9.0, 0.0, 0.0]),
+        ("Visual Location", [0.0, 9.0, 0.0]),
+    ];
+    for (position, (kind, logits)) in asked.into_iter().enumerate() {
+        let position = position as u64;
+        harness = harness
+            .message("clips", header(Split::Val, position), question(position, kind))
+            .message("predictions", header(Split::Val, position), answers(position, logits, [[0.0, 1.0], none]));
+    }
+    let sent = run(harness.control("predictions", Kind::Boundary, 1, Split::Val)).unwrap();
+    let verdicts = of(&sent, "gradients", Schema::Verdict);
+    let verdict = verdicts[0].batch.as_ref().unwrap();
+    assert!((float64(verdict, "value").unwrap().value(0) - 200.0 / 3.0).abs() < 1e-9);
+    let metrics = of(&sent, "report", Schema::Metrics);
+    let metrics = metrics[0].batch.as_ref().unwrap();
+    let (names, values) = (utf8(metrics, "metric").unwrap(), float64(metrics, "value").unwrap());
+    let value = |name: &str| names.iter().position(|n| n == Some(name)).map(|row| values.value(row));
+    assert_eq!((value("accuracy/AQ"), value("accuracy/VQ"), value("accuracy/AVQ")), (Some(100.0), Some(50.0), None));
+    assert_eq!((value("majority"), value("match_accuracy")), (Some(100.0), Some(100.0)));
+    assert_eq!(value("confusion/Visual Location/one/answer 0"), Some(1.0));
+    let rows = of(&sent, "report", Schema::Answers);
+    assert_eq!(rows.len(), 3);
+    let row = rows[1].batch.as_ref().unwrap();
+    let text = |name: &str| utf8(row, name).unwrap().value(0).to_owned();
+    assert_eq!([text("question"), text("answer"), text("predicted")], ["how many", "one", "answer 0"]);
+    assert!(float64(row, "probability").unwrap().value(0) > 0.99);
+}
+
+#[test]
+fn grounding_alone_is_judged_by_its_matches() {
+    let sent = run(Harness::new()
+        .setting("ANSWER", 0)
+        .message("clips", header(Split::Val, 0), question(0, "Audio Counting"))
+        .message("predictions", header(Split::Val, 0), answers(0, [0.0, 9.0, 0.0], [[0.0, 1.0], [0.0, 1.0]]))
+        .control("predictions", Kind::Boundary, 1, Split::Val))
+    .unwrap();
+    let verdicts = of(&sent, "gradients", Schema::Verdict);
+    let verdict = verdicts[0].batch.as_ref().unwrap();
+    assert_eq!(utf8(verdict, "metric").unwrap().value(0), "match_accuracy");
+    assert_eq!(float64(verdict, "value").unwrap().value(0), 50.0);
+}

@@ -1,4 +1,5 @@
-//! Tasks: the model is made for what the dataset asks, and takes clips of as many segments as the dataset has.
+//! Tasks: the model is made for what the dataset asks, takes clips of as many segments as the dataset has, and questions
+//! where and as they are asked.
 
 use copl_datasets::{Descriptor, Task};
 
@@ -21,7 +22,8 @@ pub(super) fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {
     });
     let sources: Vec<Source<'_>> = sources.collect();
     let pairs = sources.iter().flat_map(|source| flow.nodes.iter().map(move |seen| (source, seen)));
-    pairs.flat_map(|(source, seen)| [task(source, seen), segments(source, seen)]).flatten().collect()
+    let of_datasets = pairs.flat_map(|(source, seen)| [task(source, seen), segments(source, seen)]).flatten();
+    of_datasets.chain(flow.nodes.iter().filter_map(|seen| questions(flow, seen))).collect()
 }
 
 /// The word for a dataset's task in the settings of a model.
@@ -65,4 +67,46 @@ fn segments(source: &Source<'_>, seen: &Seen<'_>) -> Option<Diagnostic> {
         seen.label()
     );
     Some(Diagnostic::error(place, message).help(format!("set SEGMENTS to {wanted}")))
+}
+
+/// The model's input for questions is there where its task asks some, and they come as its head takes them.
+fn questions(flow: &Flow<'_>, seen: &Seen<'_>) -> Option<Diagnostic> {
+    const INPUT: &str = "questions";
+    let spec = seen.spec?;
+    spec.input(INPUT)?;
+    let setting = spec.settings.iter().find(|s| s.key == "TASK")?;
+    let task = seen.variable("TASK").map(|(_, text)| text).or(setting.default.as_deref())?;
+    let inputs = seen.node.inputs();
+    let input = inputs.iter().find(|input| input.name.text() == Some(INPUT));
+    let label = seen.label();
+    let link = match (task == "avqa", input) {
+        (false, None) => return None,
+        (false, Some(input)) => {
+            let message = format!("`{label}` has TASK {task}, which asks no questions");
+            return Some(Diagnostic::error(&input.name.place, message).help("take the input `questions` away"));
+        }
+        (true, None) => {
+            let message = format!("`{label}` has TASK avqa and no input `questions`");
+            let help = "connect it to the output `questions` of a text-encoder";
+            return Some(Diagnostic::error(seen.at_key("inputs"), message).help(help));
+        }
+        (true, Some(input)) => input,
+    };
+    let (from, _) = link.from()?;
+    let encoder = &flow.nodes[flow.index(from)?];
+    encoder.spec?.settings.iter().find(|s| s.key == "ENCODER")?;
+    let kind = encoder.variable("ENCODER").map_or("tokens", |(_, text)| text);
+    let width = seen.variable("QUESTION_WIDTH").filter(|(_, text)| !text.is_empty());
+    match (kind == "tokens", width) {
+        (true, Some((item, _))) => {
+            let message = format!("QUESTION_WIDTH of `{label}`, but `{from}` sends word ids (ENCODER tokens)");
+            Some(Diagnostic::error(&item.place, message).help("leave QUESTION_WIDTH out, or name an encoder"))
+        }
+        (false, None) => {
+            let message = format!("`{from}` sends vectors of whole questions (ENCODER {kind}), `{label}` takes word ids");
+            let help = "set QUESTION_WIDTH: 512 for CLIP ViT-B/32, 768 for BERT base, 384 for MiniLM-L6";
+            Some(Diagnostic::error(seen.at_key("env"), message).help(help))
+        }
+        _ => None,
+    }
 }

@@ -2,6 +2,7 @@
 
 mod broken;
 mod changed;
+mod questions;
 mod specs;
 
 use super::check::check;

@@ -64,7 +64,7 @@ impl Default for MusicOptions {
             train: 120,
             val: 30,
             test: 50,
-            questions: 5,
+            questions: 10,
             width: 160,
             height: 120,
             frames_per_sec: 8,

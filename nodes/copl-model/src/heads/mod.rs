@@ -3,7 +3,9 @@
 
 pub mod align;
 pub mod ave;
+pub mod avqa;
 pub mod avs;
+pub mod dropout;
 mod layers;
 
 use std::collections::BTreeMap;
@@ -11,10 +13,11 @@ use std::collections::BTreeMap;
 use candle_core::Tensor;
 
 use self::ave::AveHead;
+use self::avqa::{Asked, AvqaHead};
 use self::avs::AvsHead;
 use crate::config::{ModelConfig, Task};
 use crate::encoders::{Architecture, Maps};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::kernels::Execution;
 use crate::methods::{ClipShape, Features};
 use crate::parameters::ParamSpec;
@@ -25,8 +28,8 @@ use crate::weights::{TensorSpec, Tensors};
 pub struct HeadInput<'a> {
     /// Pooled features, and the maps of [`Head::maps`].
     pub features: &'a Features,
-    /// What is known of each clip's question, [B, ...]; none where nothing is asked.
-    pub questions: Option<&'a Tensor>,
+    /// The questions; none where nothing is asked.
+    pub questions: Option<&'a Asked>,
     /// Clips and segments.
     pub shape: ClipShape,
     /// A training step: statistics are those of the batch.
@@ -86,6 +89,6 @@ pub fn head(
     Ok(match config.task {
         Task::Ave => Box::new(AveHead::new(config.head, config.classes, visual.out_dim(), audio.out_dim())),
         Task::Avs => Box::new(AvsHead::new(config, visual, audio, execution)?),
-        Task::Avqa => return Err(Error::Unsupported("the task avqa".to_string())),
+        Task::Avqa => Box::new(AvqaHead::new(config, visual, audio, execution)?),
     })
 }

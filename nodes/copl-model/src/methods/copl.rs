@@ -11,7 +11,7 @@ use candle_core::Tensor;
 use super::interaction::Coupling;
 use super::{ClipShape, Encoders, Features, Method};
 use crate::config::{CoplConfig, FramePrompts, Granularity, MethodKind};
-use crate::encoders::{BlockInfo, Encoder, Maps, Prompts};
+use crate::encoders::{BlockInfo, Encoder, Maps, Prompts, encode};
 use crate::error::{Error, Result};
 use crate::parameters::{ParamGroup, ParamSpec};
 use crate::weights::Tensors;
@@ -172,6 +172,10 @@ impl Method for Copl {
         };
         let ((visual, maps), (audio, _)) = (close(visual)?, close(audio)?);
         Ok(Features { visual, audio, maps })
+    }
+
+    fn unadapted(&self, _: &Tensors, frames: &Tensor, maps: Maps) -> Result<Vec<Tensor>> {
+        Ok(encode(&*self.encoders.visual, frames, maps)?.maps)
     }
 }
 

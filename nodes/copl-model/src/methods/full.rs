@@ -92,6 +92,11 @@ impl Method for Full {
             maps: visual.maps,
         })
     }
+
+    fn unadapted(&self, parameters: &Tensors, frames: &Tensor, maps: Maps) -> Result<Vec<Tensor>> {
+        let visual = self.visual.build(strip(parameters, self.prefix()), Execution::Fast)?;
+        Ok(encode(&*visual, frames, maps)?.maps)
+    }
 }
 
 /// Writes the trained visual (or shared) encoder's weights under their own names, to be loaded as any published file.

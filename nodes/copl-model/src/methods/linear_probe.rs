@@ -46,4 +46,8 @@ impl Method for LinearProbe {
             maps: visual.maps,
         })
     }
+
+    fn unadapted(&self, _: &Tensors, frames: &Tensor, maps: Maps) -> Result<Vec<Tensor>> {
+        Ok(encode(&*self.encoders.visual, frames, maps)?.maps)
+    }
 }

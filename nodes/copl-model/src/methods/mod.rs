@@ -85,4 +85,10 @@ pub trait Method: Send + Sync {
         shape: ClipShape,
         maps: Maps,
     ) -> Result<Features>;
+
+    /// Visual token maps of frames [N, 3, H, W] as the encoder leaves them without prompts, [N, L, d] each.
+    ///
+    /// # Errors
+    /// If the frames have another size.
+    fn unadapted(&self, parameters: &Tensors, frames: &Tensor, maps: Maps) -> Result<Vec<Tensor>>;
 }

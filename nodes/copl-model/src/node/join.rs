@@ -1,4 +1,4 @@
-//! Frames and spectrogram of a clip meet by their place in the run.
+//! Frames, spectrogram and, where one is asked, question of a clip meet by their place in the run.
 
 use std::collections::VecDeque;
 
@@ -8,62 +8,93 @@ use copl_contract::{Header, Kind, Message, NodeError, tensor};
 use crate::encoders::InputShape;
 use crate::images::normalised;
 
-/// What both streams agree comes next.
+/// A clip of which everything is there.
+#[derive(Debug)]
+pub(super) struct Clip {
+    pub(super) frames: Message,
+    pub(super) spectrogram: Message,
+    /// Where questions are asked.
+    pub(super) question: Option<Message>,
+}
+
+/// What all streams agree comes next.
 #[derive(Debug)]
 pub(super) enum Joined {
-    /// A clip of which both are there.
-    Clip { frames: Message, spectrogram: Message },
-    /// A clip one of them could not decode: that one's tombstone.
+    /// A clip of which all are there.
+    Clip(Box<Clip>),
+    /// A clip that could not be decoded: its tombstone.
     Tombstone(Message),
     /// The end of a pass.
     Boundary(Header),
 }
 
-/// Messages of the two streams that have not met yet.
-#[derive(Debug, Default)]
+/// Messages of the streams that have not met yet.
+#[derive(Debug)]
 pub(super) struct Join {
     frames: VecDeque<Message>,
     spectrogram: VecDeque<Message>,
+    /// None: nothing is asked.
+    questions: Option<VecDeque<Message>>,
 }
 
 impl Join {
-    /// Takes a message of either stream; END records are for the edges alone.
+    /// Of two streams, or three.
+    pub(super) fn new(asks: bool) -> Self {
+        Self { frames: VecDeque::new(), spectrogram: VecDeque::new(), questions: asks.then(VecDeque::new) }
+    }
+
+    /// Takes a message of any stream; END records are for the edges alone.
     pub(super) fn add(&mut self, message: Message) {
-        match (message.input.as_str(), message.header.kind) {
-            (_, Kind::End) => {}
-            ("frames", _) => self.frames.push_back(message),
+        match (message.input.as_str(), message.header.kind, &mut self.questions) {
+            (_, Kind::End, _) => {}
+            ("frames", ..) => self.frames.push_back(message),
+            ("questions", _, Some(questions)) => questions.push_back(message),
             _ => self.spectrogram.push_back(message),
         }
     }
 
-    /// What comes next, if both streams have it.
+    /// What comes next, if every stream has it.
     pub(super) fn next(&mut self) -> Result<Option<Joined>, NodeError> {
+        if self.questions.as_ref().is_some_and(VecDeque::is_empty) {
+            return Ok(None);
+        }
         if self.frames.is_empty() || self.spectrogram.is_empty() {
             return Ok(None);
         }
         let (Some(frames), Some(spectrogram)) = (self.frames.pop_front(), self.spectrogram.pop_front()) else {
             return Ok(None);
         };
-        let (f, s) = (&frames.header, &spectrogram.header);
-        let boundaries = [f.kind, s.kind].map(|k| k == Kind::Boundary);
-        if boundaries[0] != boundaries[1]
-            || (f.epoch, f.split, f.position, &f.clip) != (s.epoch, s.split, s.position, &s.clip)
-        {
-            return Err(NodeError::contract(
-                "spectrogram",
-                format!(
-                    "clip `{}` at place {} where the frames have clip `{}` at place {}",
-                    s.clip, s.position, f.clip, f.position
-                ),
-            ));
+        let question = self.questions.as_mut().and_then(VecDeque::pop_front);
+        for other in std::iter::once(&spectrogram).chain(&question) {
+            agree(&frames.header, other)?;
         }
-        Ok(Some(match (f.kind, s.kind) {
-            (Kind::Boundary, _) => Joined::Boundary(frames.header),
-            (Kind::Tombstone, _) => Joined::Tombstone(frames),
-            (_, Kind::Tombstone) => Joined::Tombstone(spectrogram),
-            _ => Joined::Clip { frames, spectrogram },
+        let kinds = [frames.header.kind, spectrogram.header.kind];
+        Ok(Some(match (kinds, question) {
+            ([Kind::Boundary, _], _) => Joined::Boundary(frames.header),
+            ([Kind::Tombstone, _], _) => Joined::Tombstone(frames),
+            ([_, Kind::Tombstone], _) => Joined::Tombstone(spectrogram),
+            (_, Some(question)) if question.header.kind == Kind::Tombstone => Joined::Tombstone(question),
+            (_, question) => Joined::Clip(Box::new(Clip { frames, spectrogram, question })),
         }))
     }
+}
+
+/// Refuses a message that is not of the same clip as the frames, or not the same boundary.
+fn agree(f: &Header, other: &Message) -> Result<(), NodeError> {
+    let o = &other.header;
+    let boundaries = [f.kind, o.kind].map(|kind| kind == Kind::Boundary);
+    if boundaries[0] == boundaries[1]
+        && (f.epoch, f.split, f.position, &f.clip) == (o.epoch, o.split, o.position, &o.clip)
+    {
+        return Ok(());
+    }
+    Err(NodeError::contract(
+        &other.input,
+        format!(
+            "clip `{}` at place {} where the frames have clip `{}` at place {}",
+            o.clip, o.position, f.clip, f.position
+        ),
+    ))
 }
 
 /// Frames [T, H, W, 3] u8 as the encoder wants them: [T, 3, H, W], scaled to 0..1 and normalised.

@@ -1,11 +1,12 @@
 //! Node `copl-model`: frozen encoders, a prompt method and a head; trains them, evaluates them, keeps the best.
 //!
-//! Frames and spectrograms of a clip meet here by their place in the run. `BATCH` clips make a step: predictions go to the
+//! Frames, spectrogram and question of a clip meet here by their place in the run. `BATCH` clips make a step: predictions go to the
 //! loss node, which sends the gradient with respect to each prediction back; it is carried on through head, prompts and
 //! frozen encoders, and the optimizer steps. After each validation pass the loss node's verdict says whether these are the
 //! best parameters so far; the test split is predicted with the best.
 
 mod join;
+mod questions;
 mod running;
 mod settings;
 
@@ -34,6 +35,11 @@ impl Node for CoplModel {
                     .shaped(settings::frames_shape),
                 EdgeSpec::required("spectrogram", &[Schema::Spectrogram], "the spectrogram segments of each clip")
                     .shaped(settings::spectrogram_shape),
+                EdgeSpec::optional(
+                    "questions",
+                    &[Schema::QuestionWords, Schema::QuestionFeatures],
+                    "the question of each clip; needed by the task avqa, and by no other",
+                ),
                 EdgeSpec::required(
                     "gradients",
                     copl_contract::spec::ANSWERS,

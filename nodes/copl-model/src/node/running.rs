@@ -9,9 +9,12 @@ use copl_contract::events::{Event, ProgressMeter};
 use copl_contract::schema::{self, BatchBuilder, Schema};
 use copl_contract::{Edges, ExitCode, Header, Kind, Message, NodeError, Split, tensor};
 
-use super::join::{Join, Joined, images, segments};
+use super::join::{Clip, Join, Joined, images, segments};
+use super::questions::{Videos, questions};
 use super::settings::CoplModelSettings;
 use crate::config::{MethodKind, Task};
+use crate::heads::avqa::negatives::NegativePool;
+use crate::heads::avqa::{Asked, GROUNDING};
 use crate::methods::{ClipShape, full};
 use crate::model::{Batch, Graph, Model, OutputGradients, Predictions};
 use crate::train::{Adam, checkpoint};
@@ -49,6 +52,14 @@ pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(),
     Event::Device { name: name.clone() }.emit();
     Event::info(format!("{} on {name}", settings.method)).emit();
     table.text().lines().for_each(|line| Event::info(line).emit());
+    let asks = edges.input_names().any(|name| name == "questions");
+    if asks != (settings.task == Task::Avqa) {
+        let problem = if asks { "no task but avqa reads questions" } else { "the task avqa needs questions" };
+        return Err(NodeError::contract("questions", problem));
+    }
+    if let Some(path) = &settings.head_weights {
+        start_head(&model, path)?;
+    }
     let adam = Adam::new(settings.adam(), model.parameters()).map_err(failed)?;
     let mut node = Running {
         settings,
@@ -56,7 +67,8 @@ pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(),
         model,
         adam,
         device,
-        join: Join::default(),
+        join: Join::new(asks),
+        pool: NegativePool::new(settings.negatives, settings.seed),
         batch: Vec::new(),
         step: 0,
         best: None,
@@ -76,6 +88,23 @@ pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(),
     Ok(())
 }
 
+/// Starts the grounding layers of the head from a checkpoint; all of them must be there.
+fn start_head(model: &Model, path: &Path) -> Result<(), NodeError> {
+    let missing = |e: crate::Error| NodeError::failed(ExitCode::Missing, e);
+    let (stored, _) = checkpoint::read_tensors(path, &Device::Cpu).map_err(missing)?;
+    let grounding = |name: &str| GROUNDING.iter().any(|layer| name.starts_with(layer));
+    let mut all = model.parameters().snapshot().map_err(failed)?;
+    let names: Vec<String> = all.keys().filter(|name| grounding(name)).cloned().collect();
+    for name in &names {
+        let problem =
+            || crate::Error::BadFile { path: path.to_owned(), reason: format!("it holds no tensor '{name}'") };
+        all.insert(name.clone(), stored.get(name).ok_or_else(problem).map_err(missing)?.clone());
+    }
+    model.parameters().load(&path.display().to_string(), &all).map_err(missing)?;
+    Event::info(format!("{} tensors of the head start from {}", names.len(), path.display())).emit();
+    Ok(())
+}
+
 struct Running<'a> {
     settings: &'a CoplModelSettings,
     edges: &'a mut Edges,
@@ -83,7 +112,8 @@ struct Running<'a> {
     adam: Adam,
     device: Device,
     join: Join,
-    batch: Vec<(Message, Message)>,
+    pool: NegativePool,
+    batch: Vec<Box<Clip>>,
     step: u64,
     best: Option<BTreeMap<String, Tensor>>,
     progress: ProgressMeter,
@@ -92,8 +122,8 @@ struct Running<'a> {
 impl Running<'_> {
     fn take(&mut self, joined: Joined) -> Result<(), NodeError> {
         match joined {
-            Joined::Clip { frames, spectrogram } => {
-                self.batch.push((frames, spectrogram));
+            Joined::Clip(clip) => {
+                self.batch.push(clip);
                 if self.batch.len() == self.settings.batch { self.step() } else { Ok(()) }
             }
             Joined::Tombstone(message) => {
@@ -107,12 +137,15 @@ impl Running<'_> {
     /// One step with the clips of the batch.
     fn step(&mut self) -> Result<(), NodeError> {
         let clips = std::mem::take(&mut self.batch);
-        let Some(header) = clips.first().map(|(frames, _)| frames.header.clone()) else { return Ok(()) };
+        let Some(header) = clips.first().map(|clip| clip.frames.header.clone()) else { return Ok(()) };
         if header.split == Split::Test {
             self.restore_best()?;
         }
         let start = Instant::now();
-        let batch = self.tensors(&clips)?;
+        let batch = match self.settings.task {
+            Task::Avqa => self.asked(&clips, &header)?,
+            Task::Ave | Task::Avs => self.tensors(clips.iter().map(Box::as_ref))?,
+        };
         let training = header.split == Split::Train;
         let (predictions, graph) = if training {
             self.model.forward(&batch).map(|(p, g)| (p, Some(g))).map_err(failed)?
@@ -128,27 +161,46 @@ impl Running<'_> {
             self.learn(&header, graph, &others)?;
             self.step += 1;
         }
-        for (frames, _) in &clips {
-            self.progress.clip(frames.header.epoch, frames.header.split);
+        for clip in &clips {
+            self.progress.clip(clip.frames.header.epoch, clip.frames.header.split);
         }
         Ok(())
     }
 
-    fn tensors(&self, clips: &[(Message, Message)]) -> Result<Batch, NodeError> {
+    /// A batch of questions: each video once, what is asked of it, and frames of other videos. Those of the training
+    /// videos are kept for later draws.
+    fn asked(&mut self, clips: &[Box<Clip>], header: &Header) -> Result<Batch, NodeError> {
+        let videos = Videos::of(clips)?;
+        let mut batch = self.tensors(videos.first.iter().copied())?;
+        if header.split == Split::Train {
+            videos.remember(&mut self.pool, &self.model, &batch.frames)?;
+        }
+        batch.questions = Some(Asked {
+            questions: questions(clips, &self.device)?,
+            negatives: videos.negatives(&self.pool, self.settings.segments, header.position).map_err(failed)?,
+            videos: Tensor::new(videos.of.as_slice(), &self.device).map_err(failed)?,
+            step: self.step,
+        });
+        Ok(batch)
+    }
+
+    fn tensors<'c>(&self, clips: impl Iterator<Item = &'c Clip>) -> Result<Batch, NodeError> {
         let t = self.settings.segments;
         let inputs = self.model.inputs();
         let (mut pictures, mut spectra) = (Vec::new(), Vec::new());
-        for (frames, spectrogram) in clips {
-            pictures.extend(images(frames, t, inputs.visual)?);
-            spectra.extend_from_slice(segments(spectrogram, t, inputs.audio)?);
+        let mut count = 0;
+        for clip in clips {
+            pictures.extend(images(&clip.frames, t, inputs.visual)?);
+            spectra.extend_from_slice(segments(&clip.spectrogram, t, inputs.audio)?);
+            count += 1;
         }
-        let shape = ClipShape { clips: clips.len(), segments: t };
+        let shape = ClipShape { clips: count, segments: t };
         Batch::from_slices(&pictures, &spectra, shape, inputs, &self.device).map_err(failed)
     }
 
     fn prediction_rows(
         &self,
-        clips: &[(Message, Message)],
+        clips: &[Box<Clip>],
         p: &Predictions,
     ) -> Result<(Schema, arrow::array::RecordBatch), NodeError> {
         let values = |t: &Tensor| -> Result<(Vec<f32>, Vec<usize>), NodeError> {
@@ -156,8 +208,8 @@ impl Running<'_> {
             Ok((values, t.dims()[1..].to_vec()))
         };
         let mut row = BatchBuilder::new(schemas(self.settings.task).0)
-            .utf8(clips.iter().map(|(f, _)| &f.header.clip))
-            .int64(clips.iter().map(|(f, _)| f.header.position as i64));
+            .utf8(clips.iter().map(|clip| &clip.frames.header.clip))
+            .int64(clips.iter().map(|clip| clip.frames.header.position as i64));
         let others = p.others.iter().map(|(_, tensor)| tensor);
         for tensor in [&p.logits].into_iter().chain(others).chain([&p.visual_features, &p.audio_features]) {
             let (values, shape) = values(tensor)?;

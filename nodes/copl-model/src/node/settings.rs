@@ -15,6 +15,9 @@ use crate::heads::avs::{MASK_UNIT, WIDTH_UNIT};
 use crate::kernels::{Execution, Stages};
 use crate::train::{AdamConfig, Schedule};
 
+/// Attention heads of question answering, as the official code has them.
+const HEADS: usize = 4;
+
 macro_rules! word_settings {
     ($($t:ty),*) => {$(
         impl SettingValue for $t {
@@ -115,7 +118,13 @@ copl_contract::settings! {
         "HEAD" head: HeadKind = "linear", "With TASK ave: linear (the paper's words), or two-linear with 512 between (the compared codebases).";
         "MASK_SIZE" mask_size: usize = "224", "With TASK avs: rows and columns of the masks, a multiple of 32.";
         "DECODER_WIDTH" decoder_width: usize = "256", "With TASK avs: width of the decoder, a multiple of 8; its maps, audio feature and output keep the official proportions to it.";
-        "BATCH" batch: usize = "2", "Clips a step.";
+        "HEAD_WIDTH" head_width: usize = "512", "With TASK avqa: width of the head, a multiple of 4.";
+        "QUESTION_WIDTH" question_width: Option<usize> = "", "With TASK avqa: width of the vector a text encoder makes of a question (CLIP 512, BERT 768, MiniLM 384); unset: questions come as word ids, for the LSTM in the head.";
+        "VOCABULARY" vocabulary: usize = "93", "With TASK avqa: word ids are below this.";
+        "DROPOUT" dropout: f64 = "0.1", "With TASK avqa: rate of dropout in the head.";
+        "NEGATIVES" negatives: usize = "16", "With TASK avqa: training videos whose maps are kept, to draw frames that must not match from; as many as the split has for the official draw.";
+        "HEAD_WEIGHTS" head_weights: Option<PathBuf> = "", "With TASK avqa: a checkpoint of grounding pretraining (dataflows/music-avqa-grounding.yml), whose grounding layers the head starts from.";
+        "BATCH" batch: usize = "2", "Clips a step; with TASK avqa questions, those of a video sharing its features.";
         "LR_PROMPTS" lr_prompts: f64 = "0.001", "Learning rate of prompts, and of all that is not the head.";
         "LR_HEAD" lr_head: f64 = "0.00001", "Learning rate of the head.";
         "SCHEDULE" schedule: Schedule = "constant", "How both rates change: constant; step:EPOCHS:FACTOR; cosine:WARMUP_STEPS:TOTAL_STEPS.";
@@ -167,6 +176,11 @@ impl CoplModelSettings {
             head: self.head,
             mask_size: self.mask_size,
             decoder_width: self.decoder_width,
+            head_width: self.head_width,
+            head_attention: HEADS,
+            vocabulary: self.vocabulary,
+            question_width: self.question_width,
+            dropout: self.dropout,
             consistency: self.align,
             seed: self.seed,
             visual_encoder: self.visual_encoder.0.clone(),
@@ -261,6 +275,14 @@ pub(super) fn check(env: &Env) -> Result<(), (String, String)> {
             if value == 0 || !value.is_multiple_of(unit) {
                 return Err((key.to_owned(), format!("{value} is no multiple of {unit}")));
             }
+        }
+    }
+    if s.task == Task::Avqa {
+        if s.head_width == 0 || !s.head_width.is_multiple_of(HEADS) {
+            return Err(("HEAD_WIDTH".to_owned(), format!("{} is no multiple of {HEADS}", s.head_width)));
+        }
+        if !(0.0..1.0).contains(&s.dropout) {
+            return Err(("DROPOUT".to_owned(), format!("{} is no share below 1", s.dropout)));
         }
     }
     if s.save_encoder.is_some() && s.method != MethodKind::Full {

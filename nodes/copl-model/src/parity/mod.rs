@@ -1,10 +1,11 @@
 //! Comparison with reference results: a fixture file holds weights, inputs, and what PyTorch made of them.
 //!
 //! A fixture is a safetensors file whose metadata key `config` is JSON: its `kind`, sizes, settings. Each kind has a file
-//! here: `avs` (the decoder of segmentation), `backbone` (tokens after every block), `copl` (predictions, loss, every
+//! here: `avqa` (the head of question answering), `avs` (the decoder of segmentation), `backbone` (tokens after every block), `copl` (predictions, loss, every
 //! gradient, five optimizer steps), and `hts-at` (an encoder of sounds, which is handed the spectra: [`run_spectra`]).
 //! Tensors are named `backbone.*`, `audio_backbone.*`, `param.*`, `input.*`, `expect.*`, `grad.*`.
 
+mod avqa;
 mod avs;
 mod backbone;
 mod copl;
@@ -135,6 +136,7 @@ fn compare(path: &Path, spectra: Option<&[f32]>, execution: Execution) -> Result
     let kind = fixture.kind()?;
     let mut report = ParityReport { path: path.to_path_buf(), kind: kind.clone(), rows: Vec::new() };
     match (kind.as_str(), spectra) {
+        ("avqa-head", None) => avqa::compare(&fixture, execution, &mut report)?,
         ("avs-decoder", None) => avs::compare(&fixture, execution, &mut report)?,
         ("backbone", None) => backbone::compare(&fixture, execution, &mut report)?,
         ("copl", None) => copl::compare(&fixture, execution, &mut report)?,

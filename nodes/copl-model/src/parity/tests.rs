@@ -58,3 +58,9 @@ fn decoder_is_that_of_avsbench() {
     assert_parity("avs_decoder.safetensors", Execution::Plain);
     assert_parity("avs_decoder.safetensors", Execution::Fast);
 }
+
+#[test]
+fn head_is_that_of_avst() {
+    assert_parity("avqa_head.safetensors", Execution::Plain);
+    assert_parity("avqa_head.safetensors", Execution::Fast);
+}

@@ -26,6 +26,13 @@ impl Confusion {
         }
     }
 
+    /// Adds the segments of another count of as many classes.
+    pub fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
+            *mine += theirs;
+        }
+    }
+
     /// Segments of a true class predicted as another.
     pub fn count(&self, target: usize, prediction: usize) -> u64 {
         self.counts[target * self.classes + prediction]

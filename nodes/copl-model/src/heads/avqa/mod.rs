@@ -1,0 +1,119 @@
+//! Audio-visual question answering: the official head (`network`) on the encoders' features.
+//!
+//! The visual map is that of the last block after the final norm (LAVISH: 6 x 6 x 1536), ViT's class token left out; the
+//! sound is the pooled feature. Features of a video do not depend on the question, so a batch holds V videos and Q
+//! questions and says whose each is: a video about which five questions are asked is encoded once.
+
+mod attention;
+mod grounding;
+pub mod negatives;
+mod network;
+mod question;
+
+use candle_core::{DType, Tensor};
+
+pub use self::network::{Avst, AvstConfig, AvstInput, AvstOutput};
+pub use self::question::{QuestionKind, Questions};
+use super::dropout::Dropout;
+use super::{Head, HeadInput, HeadOutput};
+use crate::config::ModelConfig;
+use crate::encoders::{Architecture, MapSize, Maps};
+use crate::error::{Error, Result};
+use crate::kernels::Execution;
+use crate::parameters::ParamSpec;
+use crate::weights::Tensors;
+
+/// Names of what learns in grounding pretraining, and initialises a head from it: the official fc_a1, fc_a2, fc_gl, fc1 to
+/// fc4, and the projection of the maps.
+pub const GROUNDING: [&str; 8] = ["yb_fc_v.", "fc_a1.", "fc_a2.", "fc_gl.", "fc1.", "fc2.", "fc3.", "fc4."];
+
+/// What is asked about the videos of a batch.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The questions.
+    pub questions: Questions,
+    /// The video of the batch each is about, u32 `[Q]`.
+    pub videos: Tensor,
+    /// Token maps of frames of other videos, [Q T, L, d_v] ([`negatives`]); none if no other video is known.
+    pub negatives: Option<Tensor>,
+    /// The training step, for dropout.
+    pub step: u64,
+}
+
+/// The head.
+#[derive(Debug, Clone)]
+pub struct AvqaHead {
+    network: Avst,
+    map: MapSize,
+    dropout: f64,
+    seed: u64,
+}
+
+impl AvqaHead {
+    /// On encoders of these sizes.
+    ///
+    /// # Errors
+    /// If the width cannot be divided as the layers need it, or the encoder's tokens make no map.
+    pub fn new(
+        config: &ModelConfig,
+        visual: &Architecture,
+        audio: &Architecture,
+        execution: Execution,
+    ) -> Result<Self> {
+        let map = visual.maps(Maps::Final)?.pop();
+        let map = map.ok_or_else(|| Error::Config(format!("{} has no token maps", visual.name())))?;
+        let question = match config.question_width {
+            Some(width) => QuestionKind::Vector { width },
+            None => QuestionKind::Words { vocabulary: config.vocabulary },
+        };
+        let sizes = AvstConfig {
+            visual: map.width,
+            audio: audio.out_dim(),
+            width: config.head_width,
+            heads: config.head_attention,
+            question,
+            answers: config.classes,
+        };
+        Ok(Self { network: Avst::new(sizes, execution)?, map, dropout: config.dropout, seed: config.seed })
+    }
+
+    /// The tokens of a map that stand for places.
+    fn places(&self, map: &Tensor) -> Result<Tensor> {
+        Ok(map.narrow(1, self.map.skip, self.map.side * self.map.side)?.contiguous()?)
+    }
+}
+
+impl Head for AvqaHead {
+    fn maps(&self) -> Maps {
+        Maps::Final
+    }
+
+    fn parameters(&self) -> Vec<ParamSpec> {
+        self.network.parameters()
+    }
+
+    /// Logits [Q, answers]; `match_positive` and `match_negative` [Q, T, 2].
+    fn predict(&self, parameters: &Tensors, _: &Tensors, input: HeadInput<'_>) -> Result<HeadOutput> {
+        let HeadInput { features, questions, training, .. } = input;
+        let asked = questions.ok_or_else(|| Error::Config("question answering without questions".to_string()))?;
+        let map = features.maps.last().ok_or_else(|| Error::Config("no token map was kept".to_string()))?;
+        let input = AvstInput {
+            maps: self.places(map)?,
+            audio: features.audio.clone(),
+            negatives: asked.negatives.as_ref().map(|maps| self.places(maps)).transpose()?,
+            questions: asked.questions.clone(),
+            videos: asked.videos.clone(),
+        };
+        let dropout = training.then_some(Dropout { rate: self.dropout, seed: self.seed, step: asked.step });
+        let AvstOutput { answers, positive, negative } = self.network.forward(parameters, &input, dropout.as_ref())?;
+        let negative = match negative {
+            Some(negative) => negative,
+            None => Tensor::full(f32::NAN, positive.shape(), positive.device())?.to_dtype(DType::F32)?,
+        };
+        let others = vec![("match_positive", positive), ("match_negative", negative)];
+        Ok(HeadOutput { logits: answers, others, buffers: Default::default() })
+    }
+}
+
+#[cfg(test)]
+mod tests;
