@@ -28,6 +28,12 @@ fn plain(name: &str) -> String {
     name.chars().map(kept).collect::<String>().replace("..", "_")
 }
 
+/// `SPLIT/METRIC` with dots for the further slashes: `test/accuracy` is a file, so `test/accuracy/Bell` cannot be below it.
+fn metric(tag: &str) -> String {
+    let (split, metric) = tag.split_once('/').unwrap_or(("", tag));
+    plain(&format!("{split}/{}", metric.replace('/', ".")))
+}
+
 /// An id of 32 hexadecimal digits, the same for the same run.
 fn id(run: &str) -> String {
     // FNV-1a, twice with different starts: an id, not a secret.
@@ -78,7 +84,7 @@ pub fn mlflow(folder: &Path, view: &RunView, points: &[Point], run_dir: &Path) -
         *metrics.entry(&p.tag).or_default() += &format!("{start} {} {}\n", p.value, p.step);
     }
     for (name, lines) in metrics {
-        put(&run.join("metrics").join(plain(name)), &lines)?;
+        put(&run.join("metrics").join(metric(name)), &lines)?;
     }
     for node in &view.nodes {
         for setting in &node.settings {
@@ -103,12 +109,19 @@ mod tests {
         run.write_record(&record).unwrap();
         run.write_dataflow("nodes: [{id: model, args: node copl-model, env: {BATCH: 2}}]").unwrap();
         let view = RunView::load(&run, &|_| Vec::new()).unwrap();
-        let point = |step, value| Point { tag: "val/accuracy/Frying (food)".into(), step, value };
+        let point = |tag: &str, step, value| Point { tag: tag.into(), step, value };
+        let frying = "val/accuracy/Frying (food)";
         let out = dir.path().join("mlruns");
-        mlflow(&out, &view, &[point(1, 40.0), point(2, 50.5)], &run.path).unwrap();
+        mlflow(
+            &out,
+            &view,
+            &[point("val/accuracy", 1, 9.0), point(frying, 1, 40.0), point(frying, 2, 50.5)],
+            &run.path,
+        )
+        .unwrap();
         let of = |path: &str| fs::read_to_string(out.join("0").join(id(&run.id)).join(path)).unwrap();
         let start = (record.started_unix * 1000.0) as i64;
-        assert_eq!(of("metrics/val/accuracy/Frying _food_"), format!("{start} 40 1\n{start} 50.5 2\n"));
+        assert_eq!(of("metrics/val/accuracy.Frying _food_"), format!("{start} 40 1\n{start} 50.5 2\n"));
         assert_eq!(of("params/model.BATCH"), "2");
         let meta: serde_yaml::Value = serde_yaml::from_str(&of("meta.yaml")).unwrap();
         assert_eq!(meta["status"], 3);
