@@ -21,7 +21,7 @@ pub struct DecodedClip<'a> {
     pub spectrogram_shape: [usize; 3],
 }
 
-/// Probability of every class in every segment: [T][classes].
+/// Probability of every class in every segment: `[T][classes]`.
 ///
 /// # Errors
 /// If the clip's shapes are not those the encoders take.

@@ -20,7 +20,7 @@ pub struct Curve {
     pub points: Vec<(f64, f64)>,
 }
 
-/// Means of neighbouring points, at most [`DRAWN`] of them: (mean step, mean value).
+/// Means of neighbouring points, few enough to be drawn: (mean step, mean value).
 pub fn by_step(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let size = points.len().div_ceil(DRAWN).max(1);
     let mean = |chunk: &[(f64, f64)]| {

@@ -36,7 +36,7 @@ pub struct Reading {
 pub struct Confusion {
     /// Names of the classes.
     pub classes: Vec<String>,
-    /// Segments: [true][predicted].
+    /// Segments, `[true][predicted]`.
     pub counts: Vec<Vec<f64>>,
 }
 
