@@ -11,6 +11,7 @@ pub(crate) use results::{
     CompareArgs, EvalArgs, ExportArgs, PredictArgs, ReportArgs, ReportExportArgs, ReportVerb, RunsArgs, RunsVerb,
     SweepArgs, Tracker,
 };
+use crate::run::watch::TimeLimits;
 
 /// Audio-visual learning experiments as dataflows: frozen encoders, collaborative prompts, Parquet reports.
 ///
@@ -112,6 +113,8 @@ pub(crate) struct RunArgs {
     /// Folder of the runs
     #[arg(long, default_value = "runs")]
     pub(crate) runs: PathBuf,
+    #[command(flatten)]
+    pub(crate) limits: TimeLimits,
     /// Print errors and the result only
     #[arg(long, short, conflicts_with = "json")]
     pub(crate) quiet: bool,

@@ -29,8 +29,10 @@ catalog![
     copl_spectrogram::node::Spectrogram,
     copl_text_encoder::node::TextEncoderNode,
     copl_model::node::CoplModel,
+    copl_model::encoder_node::EncoderNode,
     copl_loss_metrics::LossMetrics,
     copl_report_writer::ReportWriter,
     copl_bench_nodes::TensorSource,
     copl_bench_nodes::TensorSink,
+    copl_bench_nodes::Faulty,
 ];

@@ -30,6 +30,7 @@ pub(crate) fn eval(args: &EvalArgs) -> Outcome {
         limit_clips: args.limit_clips,
         seed: None,
         runs: args.runs.clone(),
+        limits: args.limits,
         quiet: args.quiet,
         json: args.json,
         live: false,

@@ -2,15 +2,28 @@
 
 use copl_contract::ExitCode;
 use copl_contract::settings::{Env, Settings};
+use copl_model::config::NODE;
 use copl_model::node::{CoplModelSettings, Task};
 use copl_model::params::ParameterTable;
 use copl_reports::paper::{self, PaperTable};
 
 use crate::args::ParamsArgs;
-use crate::dataflow::document::Document;
+use crate::dataflow::document::{Document, Node};
 use crate::dataflow::{check, diagnostic, resolve};
 use crate::verbs::{read, rejected};
 use crate::{Failure, Outcome, catalog};
+
+/// The encoder that the node behind an input of a model has.
+fn encoder_behind(document: &Document, model: Node<'_>, edge: &str) -> Result<String, Failure> {
+    let inputs = model.inputs();
+    let from = inputs.iter().find(|input| input.name.text() == Some(edge)).and_then(|input| input.from());
+    let (id, _) = from.unwrap_or((edge, ""));
+    let node = document.nodes().into_iter().find(|node| node.id_text() == Some(id) && node.kind() == Some("encoder"));
+    let arch = node.and_then(|node| node.env().iter().find(|(key, _)| key.text() == Some("ARCH"))?.1.text());
+    arch.map(str::to_owned).ok_or_else(|| {
+        Failure::new(ExitCode::Usage, format!("`{id}` is an encoder of another program: its sizes are not known here"))
+    })
+}
 
 /// The verb.
 pub(crate) fn params(args: &ParamsArgs) -> Outcome {
@@ -28,7 +41,13 @@ pub(crate) fn params(args: &ParamsArgs) -> Outcome {
             node.env().iter().filter_map(|(k, v)| Some((k.text()?.to_owned(), v.text()?.to_owned()))).collect();
         let settings = CoplModelSettings::from_env(&env)
             .map_err(|(key, why)| Failure::new(ExitCode::InvalidDataflow, format!("{key}: {why}")))?;
-        let table = ParameterTable::of(&settings.model()).map_err(|e| Failure::new(ExitCode::InvalidDataflow, e))?;
+        let mut config = settings.model();
+        for (name, edge) in [(&mut config.visual_encoder, "visual"), (&mut config.audio_encoder, "audio")] {
+            if name == NODE {
+                *name = encoder_behind(&document, *node, edge)?;
+            }
+        }
+        let table = ParameterTable::of(&config).map_err(|e| Failure::new(ExitCode::InvalidDataflow, e))?;
         tables.push((node.id_text().unwrap_or("model").to_owned(), settings.task, table));
     }
     if tables.is_empty() {

@@ -1,7 +1,7 @@
 //! `copl run`: checks the dataflow, runs it on the embedded engine, watches its nodes, and says how it ended.
 
 mod verdict;
-mod watch;
+pub(crate) mod watch;
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -44,13 +44,13 @@ pub(crate) fn run(args: RunArgs) -> Outcome {
     let before = shm::Snapshot::take();
     let (sender, lines) = channel::<Line>();
     let logs = run.path.join("logs");
+    let mut watch = Watch::new(node_ids(&yaml)?, args.limits);
     let engine = std::thread::spawn(move || {
         copl_engine::run(&yaml, &folder, &logs, move |line| {
             // The receiver is gone only when the command is about to exit.
             let _ = sender.send(line);
         })
     });
-    let mut watch = Watch::default();
     loop {
         match lines.recv_timeout(LOOK) {
             Ok(line) => take(&line, &mut record, &mut watch, &mut progress),
@@ -177,6 +177,13 @@ fn with_run(resolved: &str, run: &RunFolder) -> Result<String, Failure> {
         }
     }
     serde_yaml::to_string(&yaml).map_err(failed)
+}
+
+/// Ids of a dataflow's nodes.
+fn node_ids(yaml: &str) -> Result<Vec<String>, Failure> {
+    let yaml: serde_yaml::Value = serde_yaml::from_str(yaml).map_err(|e| Failure::new(ExitCode::Internal, e))?;
+    let nodes = yaml.get("nodes").and_then(|n| n.as_sequence()).into_iter().flatten();
+    Ok(nodes.filter_map(|node| node.get("id")?.as_str().map(str::to_owned)).collect())
 }
 
 fn take(line: &Line, record: &mut RunRecord, watch: &mut Watch, progress: &mut Progress) {

@@ -26,13 +26,14 @@ struct Wanted {
 }
 
 /// The arguments of the `copl run` that makes a planned run.
-fn run_args(file: &SweepFile, planned: &Planned, runs: &Path) -> RunArgs {
+fn run_args(file: &SweepFile, planned: &Planned, args: &SweepArgs) -> RunArgs {
     RunArgs {
         flow: FileArgs { file: planned.dataflow.clone(), set: planned.overrides.clone() },
         epochs: None,
         limit_clips: None,
         seed: planned.seed,
-        runs: runs.to_owned(),
+        runs: args.runs.clone(),
+        limits: args.limits,
         quiet: true,
         json: false,
         live: false,
@@ -55,7 +56,7 @@ pub(crate) fn sweep(args: &SweepArgs) -> Outcome {
     // Everything is checked before anything is run.
     let mut wanted = Vec::new();
     for planned in planned {
-        let (resolved, folder) = run::resolved(&run_args(&file, &planned, &args.runs))?;
+        let (resolved, folder) = run::resolved(&run_args(&file, &planned, args))?;
         wanted.push(Wanted { planned, resolved, folder });
     }
     let store = Store::new(&args.runs);
@@ -102,7 +103,7 @@ fn make(file: &SweepFile, wanted: &[Wanted], open: &[usize], args: &SweepArgs, o
             workers::Job {
                 name: format!("{}{seed}", planned.case),
                 log: logs.join(format!("{i:03}.log")),
-                args: run_args(file, planned, &args.runs),
+                args: run_args(file, planned, args),
             }
         })
         .collect();

@@ -41,10 +41,13 @@ fn the_page_of_the_report_lists_every_column() {
 }
 
 #[test]
-fn the_picture_of_the_readme_is_the_mini_dataflow() {
-    let done = copl().args(["graph", "--format", "svg"]).arg(root().join("dataflows/ave-mini.yml")).output().unwrap();
-    assert!(done.status.success(), "{}", text(&done));
-    same("docs/ave-mini.svg", &String::from_utf8(done.stdout).unwrap());
+fn the_pictures_of_the_readme_are_the_mini_dataflows() {
+    for name in ["ave-mini", "ave-mini-split"] {
+        let flow = root().join("dataflows").join(format!("{name}.yml"));
+        let done = copl().args(["graph", "--format", "svg"]).arg(flow).output().unwrap();
+        assert!(done.status.success(), "{}", text(&done));
+        same(&format!("docs/{name}.svg"), &String::from_utf8(done.stdout).unwrap());
+    }
 }
 
 fn told(args: &[&str]) -> String {

@@ -5,24 +5,8 @@ mod common;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{alone, mini_run, run_folder, shared_memory, text, tiny_ave, wait};
+use common::{alone, children, mini_run, run_folder, shared_memory, text, tiny_ave, wait};
 use copl_reports::tables::Table;
-
-/// Pids of the children of `parent`, with their command lines.
-fn children(parent: u32) -> Vec<(i32, String)> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else { continue };
-        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
-        let Some(rest) = stat.rsplit(')').next() else { continue };
-        let is_child = rest.split_whitespace().nth(1) == Some(&parent.to_string());
-        if is_child {
-            let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-            found.push((pid, String::from_utf8_lossy(&line).replace('\0', " ")));
-        }
-    }
-    found
-}
 
 #[test]
 fn a_killed_node_stops_the_run_within_five_seconds_and_is_named() {

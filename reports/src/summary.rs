@@ -124,7 +124,9 @@ pub fn summarise(run_dir: &Path) -> Result<Summary, ReportError> {
     let best = val.filter_map(|p| Some((p.epoch, p.accuracy?))).reduce(|a, b| if b.1 > a.1 { b } else { a });
     let test_accuracy = passes.iter().rev().find(|p| p.split == "test").and_then(|p| p.accuracy);
     let wall_secs = nodes.iter().map(|n| n.wall_secs).fold(0.0, f64::max);
-    let compute: f64 = nodes.iter().map(|n| n.compute_secs).sum();
+    // Nodes that compute at the same time (encoders of their own) leave no share of the wall time to tell.
+    let computing: Vec<f64> = nodes.iter().map(|n| n.compute_secs).filter(|secs| *secs > 0.0).collect();
+    let compute = if let [one] = *computing { one } else { 0.0 };
     Ok(Summary {
         best_epoch: best.map(|b| b.0),
         val_accuracy: best.map(|b| b.1),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Subcommand;
 
 use super::FileArgs;
+use crate::run::watch::TimeLimits;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct EvalArgs {
@@ -18,6 +19,8 @@ pub(crate) struct EvalArgs {
     /// Folder of the runs
     #[arg(long, default_value = "runs")]
     pub(crate) runs: PathBuf,
+    #[command(flatten)]
+    pub(crate) limits: TimeLimits,
     /// Print errors and the result only
     #[arg(long, short, conflicts_with = "json")]
     pub(crate) quiet: bool,
@@ -64,6 +67,8 @@ pub(crate) struct SweepArgs {
     /// Change a setting in every run; may be given many times
     #[arg(long = "set", value_name = "NODE.KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    #[command(flatten)]
+    pub(crate) limits: TimeLimits,
     /// Say what would be run
     #[arg(long)]
     pub(crate) dry_run: bool,

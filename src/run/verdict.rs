@@ -14,11 +14,18 @@ pub(crate) struct Verdict {
 
 /// Finds the node that failed first: those that only stopped with it say so by their exit code, those we killed we know.
 pub(crate) fn verdict(results: &super::Results, watch: &Watch) -> Verdict {
-    if let Some(node) = watch.stalled() {
-        return Verdict { code: ExitCode::Stalled, message: with_lines(format!("node `{node}` hung"), node, watch) };
+    if let Some((node, how)) = watch.stalled() {
+        return Verdict { code: ExitCode::Stalled, message: with_lines(format!("node `{node}` {how}"), node, watch) };
     }
     let mut failed: Vec<&NodeResult> = results.iter().filter(|r| r.end != NodeEnd::Success).collect();
     failed.sort_by_key(|r| (watch.killed(&r.node), rank(&r.end), r.time));
+    // A node that leaves in good order too soon fails nobody but those that still wait for its messages.
+    let only_shared = failed.iter().all(|r| r.end == NodeEnd::Exit(ExitCode::Upstream.code()) || watch.killed(&r.node));
+    let early = results.iter().find(|r| r.end == NodeEnd::Success && !watch.finished(&r.node));
+    if let (true, false, Some(NodeResult { node, .. })) = (only_shared, failed.is_empty(), early) {
+        let message = format!("node `{node}` left with exit code 0 before the end of its streams");
+        return Verdict { code: ExitCode::NodeFailed, message: with_lines(message, node, watch) };
+    }
     let Some(first) = failed.first() else { return Verdict { code: ExitCode::Success, message: String::new() } };
     let node = &first.node;
     match &first.end {
@@ -33,9 +40,10 @@ pub(crate) fn verdict(results: &super::Results, watch: &Watch) -> Verdict {
                 let said = watch.failure(node).map_or_else(|| first.stderr.trim().to_owned(), |(_, m)| m.clone());
                 let message = format!("node `{node}` failed: {said}");
                 let known = watch.failure(node).is_some();
+                // The codes are ours: a program that is no node of ours means something else by its own.
                 let code = match code {
-                    None | Some(ExitCode::Internal) => ExitCode::NodeFailed,
-                    Some(code) => code,
+                    Some(code) if known && code != ExitCode::Internal => code,
+                    _ => ExitCode::NodeFailed,
                 };
                 Verdict { code, message: if known { message } else { with_lines(message, node, watch) } }
             }
@@ -84,6 +92,15 @@ mod tests {
     use super::*;
     use copl_contract::events::Event;
 
+    fn watch() -> Watch {
+        #[derive(clap::Parser)]
+        struct Defaults {
+            #[command(flatten)]
+            limits: super::super::watch::TimeLimits,
+        }
+        Watch::new(Vec::new(), <Defaults as clap::Parser>::parse_from(["run"]).limits)
+    }
+
     fn ended(node: &str, end: NodeEnd, time: u64) -> NodeResult {
         NodeResult { node: node.to_owned(), end, time, stderr: String::new() }
     }
@@ -96,14 +113,14 @@ mod tests {
             ended("source", NodeEnd::Exit(75), 4),
             ended("report", NodeEnd::Success, 0),
         ];
-        let v = verdict(&results, &Watch::default());
+        let v = verdict(&results, &watch());
         assert_eq!(v.code, ExitCode::NodeKilled);
         assert!(v.message.starts_with("node `model` was killed by SIGKILL"), "{}", v.message);
     }
 
     #[test]
     fn a_nodes_own_words_and_code_are_the_commands() {
-        let mut watch = Watch::default();
+        let mut watch = watch();
         watch.event("source", &Event::Failed { code: 9, message: "3 of 100 clips".into() });
         let v = verdict(&[ended("source", NodeEnd::Exit(9), 7), ended("model", NodeEnd::Exit(75), 6)], &watch);
         assert_eq!((v.code, v.message.as_str()), (ExitCode::TooManyBadClips, "node `source` failed: 3 of 100 clips"));
@@ -111,7 +128,7 @@ mod tests {
 
     #[test]
     fn success_and_interruption() {
-        assert_eq!(verdict(&[ended("a", NodeEnd::Success, 0)], &Watch::default()).code, ExitCode::Success);
-        assert_eq!(verdict(&[ended("a", NodeEnd::Exit(130), 1)], &Watch::default()).code, ExitCode::Interrupted);
+        assert_eq!(verdict(&[ended("a", NodeEnd::Success, 0)], &watch()).code, ExitCode::Success);
+        assert_eq!(verdict(&[ended("a", NodeEnd::Exit(130), 1)], &watch()).code, ExitCode::Interrupted);
     }
 }

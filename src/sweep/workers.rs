@@ -105,6 +105,7 @@ fn start(job: &Job, count: usize) -> Result<Child, Failure> {
     let args = &job.args;
     let mut command = Command::new(std::env::current_exe().map_err(failed)?);
     command.arg("run").arg(&args.flow.file).arg("--quiet").arg("--runs").arg(&args.runs);
+    command.args(args.limits.arguments());
     for set in &args.flow.set {
         command.arg("--set").arg(set);
     }

@@ -48,10 +48,15 @@ pub fn mini_run(data: &Path, work: &Path, more: &[&str]) -> Command {
 
 /// The same of another of the dataflows.
 pub fn mini_run_of(dataflow: &str, data: &Path, work: &Path, more: &[&str]) -> Command {
+    flow_run(&root().join("dataflows").join(dataflow), data, work, more)
+}
+
+/// `copl run` of a dataflow on a dataset, its runs and cache in `work`, with further arguments.
+pub fn flow_run(flow: &Path, data: &Path, work: &Path, more: &[&str]) -> Command {
     let mut command = copl();
     command
         .arg("run")
-        .arg(root().join("dataflows").join(dataflow))
+        .arg(flow)
         .arg("--runs")
         .arg(work.join("runs"))
         .arg("--set")
@@ -66,6 +71,22 @@ pub fn run_folder(work: &Path) -> PathBuf {
     let mut runs: Vec<_> = std::fs::read_dir(work.join("runs")).unwrap().map(|e| e.unwrap().path()).collect();
     runs.sort();
     runs.pop().expect("a run")
+}
+
+/// Pids of the children of `parent`, with their command lines.
+pub fn children(parent: u32) -> Vec<(i32, String)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else { continue };
+        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
+        let Some(rest) = stat.rsplit(')').next() else { continue };
+        let is_child = rest.split_whitespace().nth(1) == Some(&parent.to_string());
+        if is_child {
+            let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            found.push((pid, String::from_utf8_lossy(&line).replace('\0', " ")));
+        }
+    }
+    found
 }
 
 /// Held by a test that looks at what its dataflow leaves behind: the other dataflows of this machine's tests wait.

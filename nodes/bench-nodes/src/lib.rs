@@ -1,5 +1,8 @@
 //! Nodes `tensor-source` and `tensor-sink`: numbered tensors through one edge, as fast or as slow as wanted, with credits
-//! coming back. They measure the edges (`copl bench messages`) and prove that a slow consumer loses nothing.
+//! coming back. They measure the edges (`copl bench messages`) and prove that a slow consumer loses nothing. [`Faulty`] stands
+//! between them and breaks something.
+
+mod faulty;
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +12,8 @@ use copl_contract::events::Event;
 use copl_contract::schema::{self, BatchBuilder, Schema};
 use copl_contract::settings::Settings;
 use copl_contract::{EdgeSpec, Edges, ExitCode, Header, Kind, Node, NodeError, NodeSpec, Split, tensor};
+
+pub use faulty::{Fault, Faulty, FaultySettings};
 
 copl_contract::settings! {
     /// Settings of `tensor-source`.

@@ -3,13 +3,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use arrow::array::{NullArray, RecordBatch, StructArray};
-use dora_node_api::{DoraArray, DoraNode, Event, EventStream, StopCause};
+use arrow::array::ArrayRef;
+use dora_node_api::{DoraArray, DoraNode, Event, EventStream, MetadataParameters, Parameter, StopCause};
 
 use crate::edges::{Place, Raw, Transport};
 use crate::error::NodeError;
-use crate::header::Header;
 use crate::settings::Env;
+
+/// A message with this parameter carries its Arrow schema whole. Without it dora 1.1 sends the schema of a small message
+/// once; a receiver remembers the last eight, shapes of tensors being part of a schema, and drops, without a word, a small
+/// message whose schema it has forgotten.
+const OWN_SCHEMA: &str = "request_id";
 
 /// A node's connection, with what its dataflow says of it.
 pub(crate) struct Connection {
@@ -68,11 +72,9 @@ impl Transport for DoraTransport {
         }
     }
 
-    fn send(&mut self, output: &str, header: &Header, batch: Option<&RecordBatch>) -> Result<(), String> {
-        let data = match batch {
-            Some(batch) => DoraArray::from_array(StructArray::from(batch.clone())),
-            None => DoraArray::from_array(NullArray::new(0)),
-        };
-        self.node.send_output(output.to_owned().into(), header.to_parameters(), data).map_err(|e| e.to_string())
+    fn send_array(&mut self, output: &str, mut parameters: MetadataParameters, data: ArrayRef) -> Result<(), String> {
+        let data = DoraArray::from_array(data);
+        parameters.entry(OWN_SCHEMA.to_owned()).or_insert_with(|| Parameter::String("schema".to_owned()));
+        self.node.send_output(output.to_owned().into(), parameters, data).map_err(|e| e.to_string())
     }
 }

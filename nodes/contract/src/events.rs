@@ -21,7 +21,7 @@ pub const HEARTBEAT_SECS: u64 = 2;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
-    /// The process is up and has its edges.
+    /// The process is up.
     Started {
         /// Process id.
         pid: u32,

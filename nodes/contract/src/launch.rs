@@ -58,8 +58,14 @@ pub fn launch<N: Node + 'static>() -> ! {
 
 fn run<N: Node>() -> Result<(), NodeError> {
     let spec = N::spec();
-    let connection = dora::connect()?;
+    // The engine lets nobody begin before all are ready: who is silent until then is the one that keeps them waiting.
     Event::Started { pid: std::process::id() }.emit();
+    let heartbeat = Heartbeat::start();
+    heartbeat.state("waiting for the other nodes");
+    // dora's error says nothing of its cause, which is a node that left.
+    let unready = |e: NodeError| NodeError::Upstream(format!("not all nodes got ready ({e})"));
+    let connection = dora::connect().map_err(unready)?;
+    heartbeat.state("starting");
     let setting = |(key, problem)| NodeError::Setting { key, problem };
     let mut env = connection.env;
     let record = env.remove("COPL_RECORD");
@@ -70,8 +76,9 @@ fn run<N: Node>() -> Result<(), NodeError> {
         .transpose()
         .map_err(|e| NodeError::failed(ExitCode::Internal, e))?;
     let transport = Box::new(connection.transport);
+    let spec = spec.settled(&env);
     let mut edges = Edges::new(transport, connection.place, &spec, &connection.inputs, &connection.outputs)?;
-    edges.attach(Heartbeat::start(), recorder);
+    edges.attach(heartbeat, recorder);
     N::run(settings, &mut edges)?;
     edges.finish()
 }

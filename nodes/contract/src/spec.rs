@@ -19,6 +19,8 @@ pub struct EdgeSpec {
     pub feedback: bool,
     /// Any name with this name as prefix is such an edge too (`report_video`, `report_model`, …).
     pub many: bool,
+    /// A setting and the value with which the node needs it, and without which it is of no use.
+    pub with: Option<(&'static str, &'static str)>,
     /// What it is for.
     pub meaning: &'static str,
     /// The shape its tensors have with these settings; none where settings do not decide it, or are wrong.
@@ -28,12 +30,12 @@ pub struct EdgeSpec {
 impl EdgeSpec {
     /// An edge that must be connected.
     pub const fn required(name: &'static str, schemas: &'static [Schema], meaning: &'static str) -> Self {
-        Self { name, schemas, optional: false, feedback: false, many: false, meaning, shape: None }
+        Self { name, schemas, optional: false, feedback: false, many: false, with: None, meaning, shape: None }
     }
 
     /// An edge that may be left out.
     pub const fn optional(name: &'static str, schemas: &'static [Schema], meaning: &'static str) -> Self {
-        Self { name, schemas, optional: true, feedback: false, many: false, meaning, shape: None }
+        Self { name, schemas, optional: true, feedback: false, many: false, with: None, meaning, shape: None }
     }
 
     /// The same edge, closing a cycle.
@@ -45,6 +47,12 @@ impl EdgeSpec {
     /// The same edge, any number of times under names that start with this one.
     pub const fn many(mut self) -> Self {
         self.many = true;
+        self
+    }
+
+    /// The same edge, needed where a setting has a value, and of no use where it has not.
+    pub const fn with(mut self, key: &'static str, value: &'static str) -> Self {
+        self.with = Some((key, value));
         self
     }
 
@@ -83,6 +91,25 @@ impl NodeSpec {
         self.inputs.iter().find(|e| e.answers_to(name))
     }
 
+    /// Whether a node with these settings has use for an edge.
+    pub fn uses(&self, edge: &EdgeSpec, env: &crate::settings::Env) -> bool {
+        let value = |key: &str| {
+            let default = || self.settings.iter().find(|s| s.key == key)?.default.clone();
+            env.get(key).cloned().or_else(default)
+        };
+        edge.with.is_none_or(|(key, wanted)| value(key).as_deref() == Some(wanted))
+    }
+
+    /// The description of a node with these settings: an edge they need must be connected.
+    pub fn settled(mut self, env: &crate::settings::Env) -> Self {
+        let needed = |edge: &EdgeSpec| edge.with.is_some() && self.uses(edge, env);
+        let (inputs, outputs): (Vec<bool>, Vec<bool>) =
+            (self.inputs.iter().map(needed).collect(), self.outputs.iter().map(needed).collect());
+        let edges = self.inputs.iter_mut().zip(inputs).chain(self.outputs.iter_mut().zip(outputs));
+        edges.filter(|(_, needed)| *needed).for_each(|(edge, _)| edge.optional = false);
+        self
+    }
+
     /// The output of this name.
     pub fn output(&self, name: &str) -> Option<&EdgeSpec> {
         self.outputs.iter().find(|e| e.answers_to(name))
@@ -109,3 +136,34 @@ pub const REPORT_TABLES: &[Schema] = &[
     Schema::Masks,
     Schema::Answers,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Env, Settings};
+
+    crate::settings! {
+        /// Settings of a node for the test.
+        pub struct Kinds {
+            "KIND" kind: String = "plain", "What it is.";
+        }
+    }
+
+    #[test]
+    fn an_edge_that_a_setting_needs_is_required_with_it() {
+        let spec = || NodeSpec {
+            name: "some",
+            about: "",
+            settings: Kinds::specs(),
+            inputs: vec![EdgeSpec::optional("extra", &[Schema::Tensor], "").with("KIND", "special")],
+            outputs: vec![EdgeSpec::optional("report", REPORT_TABLES, "")],
+            check: |_| Ok(()),
+        };
+        let env = |kind: &str| -> Env { [("KIND".to_owned(), kind.to_owned())].into() };
+        for (env, uses) in [(Env::new(), false), (env("plain"), false), (env("special"), true)] {
+            assert_eq!(spec().uses(&spec().inputs[0], &env), uses);
+            assert_eq!(spec().settled(&env).inputs[0].optional, !uses);
+            assert!(spec().settled(&env).outputs[0].optional && spec().uses(&spec().outputs[0], &env));
+        }
+    }
+}

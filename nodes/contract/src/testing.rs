@@ -19,7 +19,8 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use arrow::array::{Array, NullArray, RecordBatch, StructArray};
+use arrow::array::{Array, ArrayRef, NullArray, RecordBatch, StructArray};
+use dora_node_api::MetadataParameters;
 
 use crate::edges::{Edges, Message, Place, Raw, Transport};
 use crate::error::NodeError;
@@ -142,7 +143,8 @@ impl Harness {
         let setting = |(key, problem)| NodeError::Setting { key, problem };
         let settings = N::Settings::from_env(&self.env).map_err(setting)?;
         (N::spec().check)(&self.env).map_err(setting)?;
-        let mut edges = Edges::new(Box::new(transport), place, &N::spec(), &self.inputs, &self.outputs)?;
+        let spec = N::spec().settled(&self.env);
+        let mut edges = Edges::new(Box::new(transport), place, &spec, &self.inputs, &self.outputs)?;
         N::run(settings, &mut edges)?;
         edges.finish()?;
         drop(edges);
@@ -179,6 +181,10 @@ impl Transport for Recorded {
             None => std::sync::Arc::new(NullArray::new(0)),
         };
         Raw::Input { id: input, parameters: header.to_parameters(), data: arrow::array::make_array(data.to_data()) }
+    }
+
+    fn send_array(&mut self, output: &str, _: MetadataParameters, _: ArrayRef) -> Result<(), String> {
+        Err(format!("the harness takes messages of the contract alone, and `{output}` sent another"))
     }
 
     fn send(&mut self, output: &str, header: &Header, batch: Option<&RecordBatch>) -> Result<(), String> {

@@ -166,6 +166,9 @@ impl Default for CoplConfig {
 /// The word in [`ModelConfig::audio_encoder`] that makes both modalities use one encoder.
 pub const SHARED: &str = "shared";
 
+/// The word in [`ModelConfig::visual_encoder`] and [`ModelConfig::audio_encoder`] for an encoder in a node of its own.
+pub const NODE: &str = "node";
+
 /// Everything that defines a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -200,9 +203,9 @@ pub struct ModelConfig {
     pub consistency: bool,
     /// Seed of every random number of the model.
     pub seed: u64,
-    /// Preset name of the visual encoder.
+    /// Preset name of the visual encoder, or `node`.
     pub visual_encoder: String,
-    /// `shared`, or the preset name of the audio encoder.
+    /// `shared`, `node`, or the preset name of the audio encoder.
     pub audio_encoder: String,
     /// Weights of the visual encoder: a safetensors file, `random`, or none for those inside the program.
     pub visual_weights: Option<String>,

@@ -53,6 +53,10 @@ pub enum Error {
         expected: String,
     },
 
+    /// An encoder elsewhere, or the model that uses it, said something that does not belong here.
+    #[error("segments: {0}")]
+    Segments(String),
+
     /// A tensor given by a caller has another shape than documented.
     #[error("{what} has shape {found:?}, expected {expected}")]
     Shape {

@@ -4,6 +4,7 @@
 //! batch, receive the loss's gradients of the predictions from elsewhere, `backward` them, step the optimizer.
 //!
 //! - [`encoders`]: one folder an architecture; [`kernels`]: their arithmetic on the CPU
+//! - [`segments`]: encoders as methods use them, in this process or in a node of their own
 //! - [`methods`]: collaborative prompts, linear probe, full training; [`heads`]: task heads
 //! - [`model`]: method, encoders and head together; [`config`]: what a user chooses
 //! - [`parameters`]: trainable tensors by name; [`params`]: the table of counts
@@ -15,6 +16,7 @@
 pub mod bench;
 pub mod config;
 pub mod device;
+pub mod encoder_node;
 pub mod encoders;
 mod error;
 pub mod heads;
@@ -28,7 +30,9 @@ pub mod node;
 pub mod parameters;
 pub mod params;
 pub mod parity;
+pub mod segments;
 pub mod train;
 pub mod weights;
+mod wire;
 
 pub use error::{Error, NameMismatch, Result};

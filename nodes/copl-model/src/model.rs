@@ -4,14 +4,17 @@
 //! to the predictions; `Graph::backward` carries them on to the parameters. The graph walk recurses once an operation:
 //! train on a thread with a large stack (64 MiB is ample).
 
+use std::sync::Arc;
+
 use candle_core::{DType, Device, Tensor};
 
 use crate::config::{MethodKind, ModelConfig, SHARED};
-use crate::encoders::{self, EncoderCard, InputShape, LoadedEncoder, Maps, Modality};
+use crate::encoders::{self, EncoderCard, InputShape, LoadedEncoder, Maps, Modality, Outputs};
 use crate::error::{Error, Result};
 use crate::heads::align::Alignment;
 use crate::heads::avqa::Asked;
 use crate::heads::{self, Head, HeadInput, HeadOutput};
+use crate::images::normalised;
 use crate::kernels::Execution;
 use crate::methods::copl::Copl;
 use crate::methods::full::Full;
@@ -19,6 +22,7 @@ use crate::methods::linear_probe::LinearProbe;
 use crate::methods::{ClipShape, Encoders, Features, Method};
 use crate::parameters::{Gradients, Parameters};
 use crate::params::ParameterTable;
+use crate::segments::{Here, Introduced, Source, Tower};
 use crate::weights::Tensors;
 
 /// One image of each modality as a model's encoders take them.
@@ -30,12 +34,12 @@ pub struct Inputs {
     pub audio: InputShape,
 }
 
-/// A batch of clips.
+/// A batch of clips. Images for an encoder elsewhere are as decoders send them.
 #[derive(Debug, Clone)]
 pub struct Batch {
-    /// [B, T, C, H, W], normalised as the encoder was trained.
+    /// [B, T, C, H, W], normalised as the encoder was trained; [B, T, H, W, 3] u8 for an encoder elsewhere.
     pub frames: Tensor,
-    /// [B, T, C', H', W']: rows are time, columns mel bands.
+    /// [B, T, C', H', W']: rows are time, columns mel bands; [B, T, 1, time, mel] for an encoder elsewhere.
     pub spectrogram: Tensor,
     /// Questions about the clips, any number of each; none where nothing is asked. With questions, predictions have a row
     /// a question instead of a row a clip.
@@ -70,6 +74,52 @@ impl Batch {
         Ok(Self {
             frames: Tensor::from_slice(frames, (clips, segments, channels, height, width), device)?,
             spectrogram: spectrogram.broadcast_as((clips, segments, repeats, time, mels))?.contiguous()?,
+            questions: None,
+        })
+    }
+
+    /// From numbers as decoders send them: frames [B, T, H, W, 3] u8 and spectrograms [B, T, H', W']. Those of a modality
+    /// whose encoder is elsewhere (visual, audio) are left as they are.
+    ///
+    /// # Errors
+    /// If a slice has another length.
+    pub fn from_edges(
+        frames: &[u8],
+        spectrogram: &[f32],
+        shape: ClipShape,
+        inputs: Inputs,
+        elsewhere: (bool, bool),
+        device: &Device,
+    ) -> Result<Self> {
+        let ClipShape { clips, segments } = shape;
+        let (picture, sound) = (inputs.visual, inputs.audio);
+        let [pixels, points] = [picture, sound].map(|image| image.height * image.width);
+        let check = |what: &str, found: usize, per_image: usize| {
+            let expected = clips * segments * per_image;
+            let error = || Error::Shape {
+                what: what.to_string(),
+                found: vec![found],
+                expected: format!("{expected} numbers of {clips} clips of {segments} segments"),
+            };
+            if found == expected { Ok(()) } else { Err(error()) }
+        };
+        check("frames", frames.len(), 3 * pixels)?;
+        check("spectrogram", spectrogram.len(), points)?;
+        let spectrogram =
+            Tensor::from_slice(spectrogram, (clips, segments, 1, sound.height, sound.width), &Device::Cpu)?;
+        let repeated = (clips, segments, sound.channels, sound.height, sound.width);
+        Ok(Self {
+            frames: match elsewhere.0 {
+                true => Tensor::from_slice(frames, (clips, segments, picture.height, picture.width, 3), &Device::Cpu)?,
+                false => {
+                    let images = normalised(frames, pixels);
+                    Tensor::from_vec(images, (clips, segments, 3, picture.height, picture.width), device)?
+                }
+            },
+            spectrogram: match elsewhere.1 {
+                true => spectrogram,
+                false => spectrogram.broadcast_as(repeated)?.contiguous()?.to_device(device)?,
+            },
             questions: None,
         })
     }
@@ -188,19 +238,37 @@ impl Model {
     /// # Errors
     /// As [`Model::build`].
     pub fn build_with(config: &ModelConfig, execution: Execution, dtype: DType, device: &Device) -> Result<Self> {
+        Self::build_beside(config, execution, dtype, device, (None, None))
+    }
+
+    /// [`Model::build_with`] with encoders elsewhere, visual and audio, in the place of those the configuration names.
+    ///
+    /// # Errors
+    /// As [`Model::build`].
+    pub fn build_beside(
+        config: &ModelConfig,
+        execution: Execution,
+        dtype: DType,
+        device: &Device,
+        (visual, audio): (Option<Introduced>, Option<Introduced>),
+    ) -> Result<Self> {
         let load = |name: &str, setting: &Option<String>| {
             let mut loaded = encoders::load(name, setting.as_deref(), config.seed, device)?;
             if dtype != DType::F32 {
                 loaded.weights = loaded.weights.with_products_in(dtype)?;
             }
-            Ok::<_, Error>(loaded)
+            Ok::<_, Error>(Source::Here(loaded))
         };
-        let visual = load(&config.visual_encoder, &config.visual_weights)?;
-        let audio = match config.audio_encoder.as_str() {
-            SHARED => None,
-            name => Some(load(name, &config.audio_weights)?),
+        let visual = match visual {
+            Some(one) => Source::Apart(one),
+            None => load(&config.visual_encoder, &config.visual_weights)?,
         };
-        Self::from_encoders(config, visual, audio, execution, device)
+        let audio = match (audio, config.audio_encoder.as_str()) {
+            (Some(one), _) => Some(Source::Apart(one)),
+            (None, SHARED) => None,
+            (None, name) => Some(load(name, &config.audio_weights)?),
+        };
+        Self::from_sources(config, visual, audio, execution, device)
     }
 
     /// The model on encoders at hand; without `audio`, the visual encoder serves both modalities.
@@ -214,32 +282,55 @@ impl Model {
         execution: Execution,
         device: &Device,
     ) -> Result<Self> {
+        Self::from_sources(config, Source::Here(visual), audio.map(Source::Here), execution, device)
+    }
+
+    /// [`Model::from_encoders`] with encoders wherever they are.
+    ///
+    /// # Errors
+    /// If settings do not fit together.
+    pub fn from_sources(
+        config: &ModelConfig,
+        visual: Source,
+        audio: Option<Source>,
+        execution: Execution,
+        device: &Device,
+    ) -> Result<Self> {
         if config.segments == 0 || config.classes == 0 {
             return Err(Error::Config("segments and classes must be at least 1".to_string()));
         }
         let role = if audio.is_some() { "visual" } else { "visual and audio" };
-        let mut cards = vec![(visual.card(role), visual.weights.iter().count())];
-        cards.extend(audio.iter().map(|audio| (audio.card("audio"), audio.weights.iter().count())));
-        let (visual_sizes, audio_sizes) = (visual.architecture, audio.as_ref().map(|audio| audio.architecture.clone()));
-        let other = audio_sizes.as_ref().unwrap_or(&visual_sizes);
-        let inputs = Inputs { visual: visual_sizes.input(Modality::Visual)?, audio: other.input(Modality::Audio)? };
-        let head = heads::head(config, &visual_sizes, other, execution)?;
-        let alignment = Alignment::new(visual_sizes.out_dim(), other.out_dim(), config.consistency);
-        let (visual, audio) = (visual.weights, audio.map(|audio| audio.weights));
+        let mut cards = vec![(visual.card(role), visual.tensors())];
+        cards.extend(audio.iter().map(|audio| (audio.card("audio"), audio.tensors())));
+        let other = audio.as_ref().unwrap_or(&visual);
+        let inputs = Inputs { visual: visual.input(Modality::Visual)?, audio: other.input(Modality::Audio)? };
+        let head = heads::head(config, &visual, other, execution)?;
+        let alignment = Alignment::new(visual.out_dim(), other.out_dim(), config.consistency);
         let mut start = None;
         let method: Box<dyn Method> = match config.method {
             MethodKind::Full => {
+                let here = |source| match source {
+                    Source::Here(loaded) => Ok((loaded.architecture, loaded.weights)),
+                    Source::Apart(_) => {
+                        Err(Error::Config("method full changes the encoders: they must be in this process".to_string()))
+                    }
+                };
+                let (visual_sizes, visual) = here(visual)?;
+                let (audio_sizes, audio) = audio.map(here).transpose()?.unzip();
                 let full = Full::new(visual_sizes, audio_sizes);
                 start = Some(full.start(&visual, audio.as_ref()));
                 Box::new(full)
             }
             MethodKind::Copl | MethodKind::LinearProbe => {
                 // Weights are given away, so that they are not in memory twice.
-                let visual = visual_sizes.build(visual, execution)?;
-                let audio = match (audio_sizes, audio) {
-                    (Some(sizes), Some(weights)) => sizes.build(weights, execution)?,
-                    _ => visual.clone(),
+                let tower = |source| -> Result<Arc<dyn Tower>> {
+                    Ok(match source {
+                        Source::Here(loaded) => Arc::new(Here(loaded.architecture.build(loaded.weights, execution)?)),
+                        Source::Apart(one) => one.tower,
+                    })
                 };
+                let visual = tower(visual)?;
+                let audio = audio.map_or_else(|| Ok(visual.clone()), tower)?;
                 let encoders = Encoders { visual, audio };
                 if config.method == MethodKind::Copl {
                     Box::new(Copl::new(config.copl.clone(), config.segments, encoders)?)

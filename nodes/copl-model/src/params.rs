@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::config::{MethodKind, ModelConfig, SHARED};
-use crate::encoders::{self, Architecture, EncoderCard};
+use crate::encoders::{self, Architecture, EncoderCard, Outputs};
 use crate::error::Result;
 use crate::heads;
 use crate::heads::align::Alignment;

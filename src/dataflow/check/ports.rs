@@ -1,5 +1,6 @@
 //! Inputs and outputs of each node, against what the node has and needs.
 
+use copl_contract::settings::Env;
 use copl_contract::{EdgeSpec, NodeSpec};
 
 use super::{Flow, Seen};
@@ -19,6 +20,7 @@ pub(super) fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {
             names(seen, spec, &mut found);
             inputs(flow, seen, spec, &mut found);
             outputs_needed(seen, spec, &mut found);
+            useless(seen, spec, &mut found);
         }
     }
     found
@@ -46,7 +48,7 @@ fn names(seen: &Seen<'_>, spec: &NodeSpec, found: &mut Vec<Diagnostic>) {
 fn inputs(flow: &Flow<'_>, seen: &Seen<'_>, spec: &NodeSpec, found: &mut Vec<Diagnostic>) {
     let connected = seen.node.inputs();
     let answers = |edge: &EdgeSpec| connected.iter().any(|i| i.name.text().is_some_and(|name| edge.answers_to(name)));
-    for edge in spec.inputs.iter().filter(|e| !e.optional && !answers(e)) {
+    for edge in spec.inputs.iter().filter(|e| is_needed(seen, spec, e) && !answers(e)) {
         let (name, label, place) = (edge.name, seen.label(), seen.at_key("inputs"));
         let source = source(flow, edge).unwrap_or_else(|| "NODE/OUTPUT".to_owned());
         let connect = format!("connect `{name}: {{ source: {source}, queue_size: NUMBER }}`");
@@ -59,7 +61,7 @@ fn inputs(flow: &Flow<'_>, seen: &Seen<'_>, spec: &NodeSpec, found: &mut Vec<Dia
             )
             .help(format!("{connect}: {why}"))
         } else {
-            Diagnostic::error(place, format!("the input `{name}` of `{label}` is not connected"))
+            Diagnostic::error(place, format!("the input `{name}` of `{label}` is not connected{}", because(edge)))
                 .help(format!("{connect}: {}", edge.meaning))
         });
     }
@@ -68,17 +70,50 @@ fn inputs(flow: &Flow<'_>, seen: &Seen<'_>, spec: &NodeSpec, found: &mut Vec<Dia
 fn outputs_needed(seen: &Seen<'_>, spec: &NodeSpec, found: &mut Vec<Diagnostic>) {
     let answers =
         |edge: &EdgeSpec| seen.node.outputs().iter().any(|o| o.text().is_some_and(|name| edge.answers_to(name)));
-    for edge in spec.outputs.iter().filter(|e| !e.optional && !answers(e)) {
-        let message = format!("`{}` does not declare its output `{}`", seen.label(), edge.name);
+    for edge in spec.outputs.iter().filter(|e| is_needed(seen, spec, e) && !answers(e)) {
+        let message = format!("`{}` does not declare its output `{}`{}", seen.label(), edge.name, because(edge));
         let help = format!("add `{}` to `outputs`: {}", edge.name, edge.meaning);
         found.push(Diagnostic::error(seen.at_key("outputs"), message).help(help));
     }
 }
 
-/// An output of the dataflow that an input could read.
+/// The settings given.
+fn settings(seen: &Seen<'_>) -> Env {
+    let given =
+        seen.node.env().iter().filter_map(|(key, value)| Some((key.text()?.to_owned(), value.text()?.to_owned())));
+    given.collect()
+}
+
+/// Whether a node cannot do without an edge.
+fn is_needed(seen: &Seen<'_>, spec: &NodeSpec, edge: &EdgeSpec) -> bool {
+    !edge.optional || (edge.with.is_some() && spec.uses(edge, &settings(seen)))
+}
+
+/// The setting that makes an edge needed.
+fn because(edge: &EdgeSpec) -> String {
+    edge.with.map_or_else(String::new, |(key, value)| format!(", which {key}: {value} needs"))
+}
+
+/// Edges that are connected though a setting has no use for them: what stands behind them would wait for ever.
+fn useless(seen: &Seen<'_>, spec: &NodeSpec, found: &mut Vec<Diagnostic>) {
+    let env = settings(seen);
+    let inputs = seen.node.inputs().into_iter().map(|i| (i.name, spec.inputs.as_slice()));
+    let outputs = seen.node.outputs().iter().map(|o| (o, spec.outputs.as_slice()));
+    for (item, edges) in inputs.chain(outputs) {
+        let edge = item.text().and_then(|name| edges.iter().find(|e| e.answers_to(name)));
+        let Some((edge, (key, value))) = edge.and_then(|e| Some((e, e.with?))) else { continue };
+        if !spec.uses(edge, &env) {
+            let message = format!("`{}` has no use for `{}` unless {key} is {value}", seen.label(), edge.name);
+            let help = format!("write `{key}: {value}`, or take the edge and the node behind it away");
+            found.push(Diagnostic::error(&item.place, message).help(help));
+        }
+    }
+}
+
+/// An output of the dataflow all of whose messages an input takes.
 fn source(flow: &Flow<'_>, edge: &EdgeSpec) -> Option<String> {
     flow.nodes.iter().find_map(|seen| {
-        let fits = |e: &&EdgeSpec| e.schemas.iter().any(|s| edge.schemas.contains(s));
+        let fits = |e: &&EdgeSpec| e.schemas.iter().all(|s| edge.schemas.contains(s));
         let output = seen.spec?.outputs.iter().find(fits)?;
         Some(format!("{}/{}", seen.node.id_text()?, output.name))
     })

@@ -2,6 +2,7 @@
 
 mod broken;
 mod changed;
+mod encoders;
 mod questions;
 mod specs;
 

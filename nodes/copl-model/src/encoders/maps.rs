@@ -1,6 +1,7 @@
 //! Token maps of an encoder that heads look at: which blocks leave them, and how tokens lie in them.
 
 use super::BlockInfo;
+use crate::error::Result;
 
 /// Which visual token maps a head asks for beside pooled features.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,6 +27,11 @@ impl Maps {
             Self::Scales => scales.collect(),
         }
     }
+
+    /// How their tokens lie, `skip` of which stand for no place; none where some make no square.
+    pub fn sizes(self, blocks: &[BlockInfo], skip: usize) -> Option<Vec<MapSize>> {
+        self.blocks(blocks).into_iter().map(|block| MapSize::of(&blocks[block], skip)).collect()
+    }
 }
 
 /// How the tokens of a map lie: `skip` tokens that stand for no place (ViT's class token), then `side` rows of `side`
@@ -47,6 +53,18 @@ impl MapSize {
         let side = places.isqrt();
         (side > 0 && side * side == places).then_some(Self { width: block.width, side, skip })
     }
+}
+
+/// What heads need to know of an encoder.
+pub trait Outputs {
+    /// Width of its pooled feature.
+    fn out_dim(&self) -> usize;
+
+    /// How the tokens of the maps a head asks for lie, finest first.
+    ///
+    /// # Errors
+    /// If the tokens of a block make no square picture.
+    fn maps(&self, maps: Maps) -> Result<Vec<MapSize>>;
 }
 
 #[cfg(test)]

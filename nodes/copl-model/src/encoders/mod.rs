@@ -19,7 +19,7 @@ pub mod vit;
 use std::ops::Range;
 
 use candle_core::Tensor;
-pub use maps::{MapSize, Maps};
+pub use maps::{MapSize, Maps, Outputs};
 pub use prompts::Prompts;
 pub use registry::{Architecture, EncoderCard, LoadedEncoder, PresetInfo, load, preset, presets};
 use serde::Serialize;
@@ -145,25 +145,25 @@ pub trait Encoder: Send + Sync {
     fn out_dim(&self) -> usize {
         self.blocks().last().map_or(0, |block| block.width)
     }
+}
 
-    /// The blocks of each stage.
-    fn stages(&self) -> Vec<Range<usize>> {
-        let mut stages: Vec<Range<usize>> = Vec::new();
-        for (index, block) in self.blocks().iter().enumerate() {
-            match stages.last_mut() {
-                Some(last) if self.blocks()[last.start].stage == block.stage => last.end = index + 1,
-                _ => stages.push(index..index + 1),
-            }
+/// The blocks of each stage.
+pub fn stages(blocks: &[BlockInfo]) -> Vec<Range<usize>> {
+    let mut stages: Vec<Range<usize>> = Vec::new();
+    for (index, block) in blocks.iter().enumerate() {
+        match stages.last_mut() {
+            Some(last) if blocks[last.start].stage == block.stage => last.end = index + 1,
+            _ => stages.push(index..index + 1),
         }
-        stages
     }
+    stages
+}
 
-    /// The blocks of each prompt site.
-    fn sites(&self, granularity: Granularity) -> Vec<Range<usize>> {
-        match granularity {
-            Granularity::Stage => self.stages(),
-            Granularity::Block => (0..self.blocks().len()).map(|block| block..block + 1).collect(),
-        }
+/// The blocks of each prompt site.
+pub fn sites(blocks: &[BlockInfo], granularity: Granularity) -> Vec<Range<usize>> {
+    match granularity {
+        Granularity::Stage => stages(blocks),
+        Granularity::Block => (0..blocks.len()).map(|block| block..block + 1).collect(),
     }
 }
 

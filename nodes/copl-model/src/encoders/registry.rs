@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::sizes::{Family, Preset, Sizes, served};
-use super::{BlockInfo, Encoder, InputShape, MapSize, Maps, Modality, hts_at, swin_v2, vit};
+use super::{BlockInfo, Encoder, InputShape, MapSize, Maps, Modality, Outputs, hts_at, swin_v2, vit};
 use crate::error::{Error, Result};
 use crate::kernels::Execution;
 use crate::weights::{Stored, TensorSpec, Tensors, WeightSource, is_embedded, read_embedded, read_strict};
@@ -133,20 +133,9 @@ impl Architecture {
         self.sizes.coupled_sites()
     }
 
-    /// How the tokens of the maps a head asks for lie, finest first.
-    ///
-    /// # Errors
-    /// If the tokens of a block make no square picture.
-    pub fn maps(&self, maps: Maps) -> Result<Vec<MapSize>> {
-        let blocks = self.blocks();
-        let size = |block: usize| MapSize::of(&blocks[block], self.sizes.class_tokens());
-        let sizes: Option<Vec<MapSize>> = maps.blocks(&blocks).into_iter().map(size).collect();
-        sizes.ok_or_else(|| Error::Config(format!("the tokens of {} make no square maps", self.name)))
-    }
-
-    /// Width of the pooled feature.
-    pub fn out_dim(&self) -> usize {
-        self.blocks().last().map_or(0, |block| block.width)
+    /// Tokens of a frame that stand for no place of it, before all others.
+    pub fn class_tokens(&self) -> usize {
+        self.sizes.class_tokens()
     }
 
     /// Name, shape and initial value of every weight.
@@ -187,6 +176,17 @@ impl Architecture {
             }
             WeightSource::Random => Tensors::initial(&self.tensors(), seed, &format!("encoder/{}", self.name), device),
         }
+    }
+}
+
+impl Outputs for Architecture {
+    fn out_dim(&self) -> usize {
+        self.blocks().last().map_or(0, |block| block.width)
+    }
+
+    fn maps(&self, maps: Maps) -> Result<Vec<MapSize>> {
+        let sizes = maps.sizes(&self.blocks(), self.class_tokens());
+        sizes.ok_or_else(|| Error::Config(format!("the tokens of {} make no square maps", self.name)))
     }
 }
 

@@ -16,7 +16,7 @@ use self::ave::AveHead;
 use self::avqa::{Asked, AvqaHead};
 use self::avs::AvsHead;
 use crate::config::{ModelConfig, Task};
-use crate::encoders::{Architecture, Maps};
+use crate::encoders::{Maps, Outputs};
 use crate::error::Result;
 use crate::kernels::Execution;
 use crate::methods::{ClipShape, Features};
@@ -82,8 +82,8 @@ pub trait Head: Send + Sync {
 /// If settings and encoders do not fit together.
 pub fn head(
     config: &ModelConfig,
-    visual: &Architecture,
-    audio: &Architecture,
+    visual: &dyn Outputs,
+    audio: &dyn Outputs,
     execution: Execution,
 ) -> Result<Box<dyn Head>> {
     Ok(match config.task {

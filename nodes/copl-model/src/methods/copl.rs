@@ -11,9 +11,10 @@ use candle_core::Tensor;
 use super::interaction::Coupling;
 use super::{ClipShape, Encoders, Features, Method};
 use crate::config::{CoplConfig, FramePrompts, Granularity, MethodKind};
-use crate::encoders::{BlockInfo, Encoder, Maps, Prompts, encode};
+use crate::encoders::{BlockInfo, Maps, Prompts, sites};
 use crate::error::{Error, Result};
 use crate::parameters::{ParamGroup, ParamSpec};
+use crate::segments::{Pass, Tower, settle};
 use crate::weights::Tensors;
 
 /// The method.
@@ -28,12 +29,10 @@ pub struct Copl {
 /// One modality on its way through its encoder.
 struct Stream<'a> {
     name: &'static str,
-    encoder: &'a dyn Encoder,
+    pass: Box<dyn Pass + 'a>,
     sites: Vec<Range<usize>>,
-    tokens: Tensor,
     /// Blocks after which the tokens are kept for the head; each is the last of its site.
     wanted: Vec<usize>,
-    maps: Vec<Tensor>,
 }
 
 impl Copl {
@@ -75,8 +74,7 @@ impl Copl {
         Ok(Prompts { shared, own, bias: self.config.prompt_bias })
     }
 
-    /// Runs a site of a stream, with `interaction` [N, 2 L_I, d] where it is coupled. The merging that opens the site
-    /// has been done.
+    /// Runs a site of a stream, with `interaction` [N, 2 L_I, d] where it is coupled.
     fn run_site(
         &self,
         stream: &mut Stream<'_>,
@@ -91,24 +89,27 @@ impl Copl {
             (own, interaction) => own.or(interaction),
         };
         let prompts = (prompts.shared.is_some() || prompts.own.is_some()).then_some(prompts);
-        for block in stream.sites[site].clone() {
-            if block > stream.sites[site].start {
-                stream.tokens = stream.encoder.merge(block, &stream.tokens)?;
-            }
-            stream.tokens = stream.encoder.block(block, &stream.tokens, prompts.as_ref())?;
-        }
-        if stream.wanted.contains(&(stream.sites[site].end - 1)) {
-            stream.maps.push(stream.tokens.clone());
-        }
-        Ok(())
+        // The tokens of the last site are wanted after the final norm.
+        let blocks = stream.sites[site].clone();
+        let map = site + 1 < stream.sites.len() && stream.wanted.contains(&(blocks.end - 1));
+        stream.pass.run(blocks, prompts.as_ref(), map)
     }
-}
 
-impl Stream<'_> {
-    /// The merging that opens a site, so that its tokens have the site's width.
-    fn enter(&mut self, site: usize) -> Result<()> {
-        self.tokens = self.encoder.merge(self.sites[site].start, &self.tokens)?;
-        Ok(())
+    /// What latents gather from the tokens entering a pair of coupled sites, if there are latents.
+    fn read_out(
+        &self,
+        coupling: &Coupling,
+        parameters: &Tensors,
+        visual: (&mut Stream<'_>, usize),
+        audio: (&mut Stream<'_>, usize),
+    ) -> Result<[Option<Tensor>; 2]> {
+        let of = |name| coupling.latents(parameters, name);
+        let (Some(v_latents), Some(a_latents)) = (of(visual.0.name)?, of(audio.0.name)?) else {
+            return Ok([None, None]);
+        };
+        visual.0.pass.read_out(visual.0.sites[visual.1].start, &v_latents)?;
+        audio.0.pass.read_out(audio.0.sites[audio.1].start, &a_latents)?;
+        Ok(settle([&mut *visual.0.pass, &mut *audio.0.pass])?.map(|mut tensors| tensors.pop()))
     }
 }
 
@@ -138,44 +139,36 @@ impl Method for Copl {
                 expected: format!("[B, {}]: the method was made for clips of that many segments", self.segments),
             });
         }
-        let open = |name, encoder, images, maps: Maps| -> Result<Stream<'_>> {
-            let encoder: &dyn Encoder = encoder;
-            let (tokens, sites) = (encoder.embed(images)?, encoder.sites(self.config.granularity));
-            Ok(Stream { name, encoder, sites, tokens, wanted: maps.blocks(encoder.blocks()), maps: Vec::new() })
+        let open = |name, tower, images, maps: Maps| -> Result<Stream<'_>> {
+            let tower: &dyn Tower = tower;
+            let (pass, wanted) = (tower.open(images)?, maps.blocks(tower.blocks()));
+            Ok(Stream { name, pass, sites: sites(tower.blocks(), self.config.granularity), wanted })
         };
-        let mut visual = open("visual", &*self.encoders.visual, frames, maps)?;
-        let mut audio = open("audio", &*self.encoders.audio, spectrogram, Maps::None)?;
+        let towers = (&*self.encoders.visual, &*self.encoders.audio);
+        let mut visual = open("visual", towers.0, frames, maps)?;
+        let mut audio = open("audio", towers.1, spectrogram, Maps::None)?;
         let coupled = self.coupled;
         for stream in [&mut visual, &mut audio] {
             for site in 0..stream.sites.len() - coupled {
-                stream.enter(site)?;
                 self.run_site(stream, site, parameters, None, shape)?;
             }
         }
         for index in 0..coupled {
             let (v, a) = (visual.sites.len() - coupled + index, audio.sites.len() - coupled + index);
-            visual.enter(v)?;
-            audio.enter(a)?;
-            let (_, _, v_width) = visual.tokens.dims3()?;
-            let (_, _, a_width) = audio.tokens.dims3()?;
-            let coupling = Coupling::new(index, v_width, a_width, &self.config);
-            let (to_visual, to_audio) = coupling.prompts(parameters, &visual.tokens, &audio.tokens)?;
+            let width =
+                |tower: &dyn Tower, stream: &Stream<'_>, site: usize| tower.blocks()[stream.sites[site].start].width;
+            let coupling = Coupling::new(index, width(towers.0, &visual, v), width(towers.1, &audio, a), &self.config);
+            let found = self.read_out(&coupling, parameters, (&mut visual, v), (&mut audio, a))?;
+            let [of_visual, of_audio] = found.each_ref().map(Option::as_ref);
+            let (to_visual, to_audio) = coupling.prompts(parameters, of_visual, of_audio, shape.images())?;
             self.run_site(&mut visual, v, parameters, Some(to_visual), shape)?;
             self.run_site(&mut audio, a, parameters, Some(to_audio), shape)?;
         }
-        let close = |mut stream: Stream<'_>| -> Result<(Tensor, Vec<Tensor>)> {
-            let finished = stream.encoder.finish(&stream.tokens)?;
-            if let Some(last) = stream.maps.last_mut() {
-                *last = finished.clone();
-            }
-            Ok((shape.unflatten(&stream.encoder.pool(&finished)?)?, stream.maps))
-        };
-        let ((visual, maps), (audio, _)) = (close(visual)?, close(audio)?);
-        Ok(Features { visual, audio, maps })
+        Features::close(&mut *visual.pass, &mut *audio.pass, maps, shape)
     }
 
     fn unadapted(&self, _: &Tensors, frames: &Tensor, maps: Maps) -> Result<Vec<Tensor>> {
-        Ok(encode(&*self.encoders.visual, frames, maps)?.maps)
+        self.encoders.unadapted(frames, maps)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Modal-interaction prompts of one coupled pair of sites (paper eqs. 5-9).
 //!
-//! Each modality condenses its tokens into a few latents, picks prompts from its bank by them, and hands a mapped copy
+//! Each modality condenses its tokens into a few latents (eq. 5, beside the tokens: `crate::segments`), picks prompts from its bank by them, and hands a mapped copy
 //! to the other: `I_m = [P_m ; F(P_other)]`.
 
 use candle_core::Tensor;
@@ -65,31 +65,43 @@ impl Coupling {
         .concat()
     }
 
-    /// Tokens entering the sites, [N, L_v, d_v] and [N, L_a, d_a] -> prompts [N, 2 L_I, d_v] and [N, 2 L_I, d_a].
-    pub(super) fn prompts(&self, parameters: &Tensors, visual: &Tensor, audio: &Tensor) -> Result<(Tensor, Tensor)> {
-        let p_visual = self.side(parameters, "visual", visual)?;
-        let p_audio = self.side(parameters, "audio", audio)?;
+    /// The latents [L_I, d] of a modality that are to read the tokens entering its site; none without a bank.
+    pub(super) fn latents(&self, parameters: &Tensors, modality: &str) -> Result<Option<Tensor>> {
+        self.bank.map(|_| parameters.get(&self.name(&format!("{modality}.latents")))).transpose()
+    }
+
+    /// What the latents gathered of N images, [N, L_I, d_v] and [N, L_I, d_a], none without a bank -> prompts
+    /// [N, 2 L_I, d_v] and [N, 2 L_I, d_a].
+    pub(super) fn prompts(
+        &self,
+        parameters: &Tensors,
+        visual: Option<&Tensor>,
+        audio: Option<&Tensor>,
+        images: usize,
+    ) -> Result<(Tensor, Tensor)> {
+        let p_visual = self.side(parameters, "visual", self.visual, visual, images)?;
+        let p_audio = self.side(parameters, "audio", self.audio, audio, images)?;
         let to_visual = self.mapped(parameters, "audio_to_visual", &p_audio)?;
         let to_audio = self.mapped(parameters, "visual_to_audio", &p_visual)?;
         Ok((Tensor::cat(&[&p_visual, &to_visual], 1)?, Tensor::cat(&[&p_audio, &to_audio], 1)?))
     }
 
-    /// P_m [N, L_I, d] of one modality from its tokens [N, L, d].
-    fn side(&self, parameters: &Tensors, modality: &str, tokens: &Tensor) -> Result<Tensor> {
-        let (images, _, width) = tokens.dims3()?;
-        if self.bank.is_none() {
+    /// P_m [N, L_I, d] of one modality.
+    fn side(
+        &self,
+        parameters: &Tensors,
+        modality: &str,
+        width: usize,
+        condensed: Option<&Tensor>,
+        images: usize,
+    ) -> Result<Tensor> {
+        let Some(condensed) = condensed else {
             let learned = parameters.get(&self.name(&format!("{modality}.prompts")))?;
             return Ok(learned.unsqueeze(0)?.broadcast_as((images, self.latents, width))?.contiguous()?);
-        }
-        let latents = parameters.get(&self.name(&format!("{modality}.latents")))?;
+        };
         let bank = parameters.get(&self.name(&format!("{modality}.bank")))?;
-        // Eq. 5: Z' = L + softmax(L Zᵀ) Z, over tokens, without 1/√d.
-        let tokens = tokens.contiguous()?;
-        let scores = linear(&tokens, &latents, None, Execution::Fast)?; // [N, L, L_I]
-        let weights = softmax(&scores.transpose(1, 2)?.contiguous()?, Execution::Fast)?;
-        let condensed = weights.matmul(&tokens)?.broadcast_add(&latents)?;
         // Eqs. 6, 7: weights over the bank, and their mix.
-        let weights = softmax(&linear(&condensed, &bank, None, Execution::Fast)?, Execution::Fast)?;
+        let weights = softmax(&linear(condensed, &bank, None, Execution::Fast)?, Execution::Fast)?;
         Ok(linear(&weights, &bank.t()?, None, Execution::Fast)?)
     }
 

@@ -2,9 +2,9 @@
 
 use candle_core::Tensor;
 
-use super::{ClipShape, Encoders, Features, Method};
+use super::{ClipShape, Encoders, Features, Method, unprompted};
 use crate::config::MethodKind;
-use crate::encoders::{Maps, encode};
+use crate::encoders::Maps;
 use crate::error::Result;
 use crate::parameters::ParamSpec;
 use crate::weights::Tensors;
@@ -38,16 +38,14 @@ impl Method for LinearProbe {
         shape: ClipShape,
         maps: Maps,
     ) -> Result<Features> {
-        let visual = encode(&*self.encoders.visual, frames, maps)?;
-        let audio = encode(&*self.encoders.audio, spectrogram, Maps::None)?;
-        Ok(Features {
-            visual: shape.unflatten(&visual.pooled)?,
-            audio: shape.unflatten(&audio.pooled)?,
-            maps: visual.maps,
-        })
+        let Encoders { visual: eyes, audio: ears } = &self.encoders;
+        let (mut visual, mut audio) = (eyes.open(frames)?, ears.open(spectrogram)?);
+        unprompted(&mut *visual, eyes.blocks().len(), &maps.blocks(eyes.blocks()))?;
+        unprompted(&mut *audio, ears.blocks().len(), &[])?;
+        Features::close(&mut *visual, &mut *audio, maps, shape)
     }
 
     fn unadapted(&self, _: &Tensors, frames: &Tensor, maps: Maps) -> Result<Vec<Tensor>> {
-        Ok(encode(&*self.encoders.visual, frames, maps)?.maps)
+        self.encoders.unadapted(frames, maps)
     }
 }

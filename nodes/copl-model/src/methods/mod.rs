@@ -14,8 +14,9 @@ use candle_core::Tensor;
 
 use crate::config::MethodKind;
 use crate::encoders::{Encoder, Maps};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::parameters::ParamSpec;
+use crate::segments::{Here, Pass, Tower, settle};
 use crate::weights::Tensors;
 
 /// What a head is given of every segment.
@@ -30,13 +31,55 @@ pub struct Features {
     pub maps: Vec<Tensor>,
 }
 
-/// The two frozen encoders; the same one twice when it is shared.
+impl Features {
+    /// Of two passes whose blocks have run.
+    fn close(visual: &mut dyn Pass, audio: &mut dyn Pass, maps: Maps, shape: ClipShape) -> Result<Self> {
+        visual.finish(maps != Maps::None)?;
+        audio.finish(false)?;
+        let [mut visual, mut audio] = settle([visual, audio])?;
+        let maps = visual.split_off(1);
+        let pooled = |tensors: &mut Vec<Tensor>| match tensors.pop() {
+            Some(pooled) => shape.unflatten(&pooled),
+            None => Err(Error::Segments("a pass ended without features".to_string())),
+        };
+        Ok(Self { visual: pooled(&mut visual)?, audio: pooled(&mut audio)?, maps })
+    }
+}
+
+/// The two frozen encoders, wherever they run; the same one twice when it is shared.
 #[derive(Clone)]
 pub struct Encoders {
     /// For frames.
-    pub visual: Arc<dyn Encoder>,
+    pub visual: Arc<dyn Tower>,
     /// For spectrograms.
-    pub audio: Arc<dyn Encoder>,
+    pub audio: Arc<dyn Tower>,
+}
+
+impl Encoders {
+    /// Both in this process.
+    pub fn here(visual: Arc<dyn Encoder>, audio: Arc<dyn Encoder>) -> Self {
+        Self { visual: Arc::new(Here(visual)), audio: Arc::new(Here(audio)) }
+    }
+
+    /// Visual token maps without prompts; see [`Method::unadapted`].
+    fn unadapted(&self, frames: &Tensor, maps: Maps) -> Result<Vec<Tensor>> {
+        let blocks = self.visual.blocks();
+        let mut pass = self.visual.open(frames)?;
+        unprompted(&mut *pass, blocks.len(), &maps.blocks(blocks))?;
+        pass.finish(maps != Maps::None)?;
+        let [mut found] = settle([&mut *pass])?;
+        Ok(found.split_off(1))
+    }
+}
+
+/// All blocks without prompts; the tokens after those `wanted` are kept, but for the last.
+fn unprompted(pass: &mut dyn Pass, blocks: usize, wanted: &[usize]) -> Result<()> {
+    let mut start = 0;
+    for end in wanted.iter().map(|block| block + 1).filter(|end| *end < blocks) {
+        pass.run(start..end, None, true)?;
+        start = end;
+    }
+    pass.run(start..blocks, None, false)
 }
 
 /// Clips (B) and segments a clip (T) of a batch; images are ordered clip by clip.
@@ -73,7 +116,8 @@ pub trait Method: Send + Sync {
     fn parameters(&self) -> Vec<ParamSpec>;
 
     /// Frames [B T, 3, H, W] and spectrograms [B T, 3, H', W'] -> pooled features and the visual token maps asked for,
-    /// with the tensors named by [`Method::parameters`]. A graph is kept where those take part in one.
+    /// with the tensors named by [`Method::parameters`]. A graph is kept where those take part in one. Images for an
+    /// encoder elsewhere are as decoders send them.
     ///
     /// # Errors
     /// If shapes do not fit or a parameter is absent.

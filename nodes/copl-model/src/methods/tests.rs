@@ -279,7 +279,7 @@ fn products_in_half_precision_stay_near_those_in_single() {
 fn maps_are_kept_where_they_are_asked_for() {
     let loaded = encoder(16, &[2, 1]);
     let built = loaded.architecture.build(loaded.weights, Execution::Fast).unwrap();
-    let both = Encoders { visual: built.clone(), audio: built };
+    let both = Encoders::here(built.clone(), built);
     let off = CoplConfig { global: false, frame: false, interaction: false, ..CoplConfig::default() };
     let methods: [Box<dyn Method>; 3] = [
         Box::new(Copl::new(off.clone(), SEGMENTS, both.clone()).unwrap()),

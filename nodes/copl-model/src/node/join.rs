@@ -6,7 +6,6 @@ use arrow::datatypes::{Float32Type, UInt8Type};
 use copl_contract::{Header, Kind, Message, NodeError, tensor};
 
 use crate::encoders::InputShape;
-use crate::images::normalised;
 
 /// A clip of which everything is there.
 #[derive(Debug)]
@@ -97,8 +96,8 @@ fn agree(f: &Header, other: &Message) -> Result<(), NodeError> {
     ))
 }
 
-/// Frames [T, H, W, 3] u8 as the encoder wants them: [T, 3, H, W], scaled to 0..1 and normalised.
-pub(super) fn images(message: &Message, segments: usize, input: InputShape) -> Result<Vec<f32>, NodeError> {
+/// Frames [T, H, W, 3].
+pub(super) fn frames(message: &Message, segments: usize, input: InputShape) -> Result<&[u8], NodeError> {
     let broken = |e: String| NodeError::contract("frames", e);
     let view = tensor::view::<UInt8Type>(&message.batch, "frames").map_err(broken)?;
     let (height, width) = (input.height, input.width);
@@ -108,7 +107,7 @@ pub(super) fn images(message: &Message, segments: usize, input: InputShape) -> R
             view.shape
         )));
     }
-    Ok(normalised(view.values, height * width))
+    Ok(view.values)
 }
 
 /// Spectrogram segments [T, time, mel].

@@ -6,9 +6,10 @@
 //! best parameters so far; the test split is predicted with the best.
 
 mod join;
+mod nodes;
 mod questions;
 mod running;
-mod settings;
+pub(crate) mod settings;
 
 use copl_contract::schema::Schema;
 use copl_contract::settings::Settings;
@@ -16,7 +17,9 @@ use copl_contract::{EdgeSpec, Edges, Node, NodeError, NodeSpec};
 
 pub use settings::{CoplModelSettings, Precision};
 
+use crate::config::NODE;
 pub use crate::config::Task;
+use crate::wire;
 
 /// The node.
 #[derive(Debug)]
@@ -46,6 +49,12 @@ impl Node for CoplModel {
                     "the loss's gradients, and the verdict on each validation pass",
                 )
                 .feedback(),
+                EdgeSpec::optional("visual", wire::FROM_ENCODER, "answers of the encoder node of the frames")
+                    .feedback()
+                    .with("VISUAL_ENCODER", NODE),
+                EdgeSpec::optional("audio", wire::FROM_ENCODER, "answers of the encoder node of the spectrograms")
+                    .feedback()
+                    .with("AUDIO_ENCODER", NODE),
             ],
             outputs: vec![
                 EdgeSpec::required(
@@ -53,6 +62,10 @@ impl Node for CoplModel {
                     copl_contract::spec::PREDICTIONS,
                     "predictions of each batch; a tombstone for a clip that was not decoded",
                 ),
+                EdgeSpec::optional("visual", wire::TO_ENCODER, "what the encoder node of the frames is asked")
+                    .with("VISUAL_ENCODER", NODE),
+                EdgeSpec::optional("audio", wire::TO_ENCODER, "what the encoder node of the spectrograms is asked")
+                    .with("AUDIO_ENCODER", NODE),
                 EdgeSpec::optional(
                     "report",
                     copl_contract::spec::REPORT_TABLES,

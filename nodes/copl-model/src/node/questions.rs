@@ -42,23 +42,25 @@ impl<'a> Videos<'a> {
         Ok(videos)
     }
 
-    /// Puts the videos' own maps into the pool, those it does not have yet encoded without prompts; `frames` are all
-    /// videos' [V, T, C, H, W].
-    pub(super) fn remember(&self, pool: &mut NegativePool, model: &Model, frames: &Tensor) -> Result<(), NodeError> {
-        let failed = |e: crate::Error| NodeError::failed(ExitCode::NodeFailed, e);
-        let new: Vec<u32> = (0..self.ids.len()).filter(|i| !pool.has(&self.ids[*i])).map(|i| i as u32).collect();
-        if new.is_empty() {
-            return Ok(());
-        }
-        let encode = || -> crate::Result<Vec<Tensor>> {
-            let chosen = Tensor::new(new.as_slice(), frames.device())?;
-            let seconds = frames.dim(1)?;
-            let maps = model.unadapted_maps(&frames.index_select(&chosen, 0)?)?;
-            // Copies: a view would keep the maps of the whole batch alive.
-            (0..new.len()).map(|i| Ok(maps.narrow(0, i * seconds, seconds)?.copy()?)).collect()
-        };
-        for (index, maps) in new.iter().zip(encode().map_err(failed)?) {
-            pool.add(&self.ids[*index as usize], maps);
+    /// The videos whose maps the pool does not have.
+    pub(super) fn unknown(&self, pool: &NegativePool) -> Vec<u32> {
+        (0..self.ids.len()).filter(|i| !pool.has(&self.ids[*i])).map(|i| i as u32).collect()
+    }
+
+    /// Puts the maps of these videos into the pool, encoded without prompts; `frames` are all videos' [V, T, ...].
+    pub(super) fn remember(
+        &self,
+        unknown: &[u32],
+        pool: &mut NegativePool,
+        model: &Model,
+        frames: &Tensor,
+    ) -> crate::Result<()> {
+        let chosen = Tensor::new(unknown, frames.device())?;
+        let seconds = frames.dim(1)?;
+        let maps = model.unadapted_maps(&frames.index_select(&chosen, 0)?)?;
+        for (place, index) in unknown.iter().enumerate() {
+            // A copy: a view would keep the maps of the whole batch alive.
+            pool.add(&self.ids[*index as usize], maps.narrow(0, place * seconds, seconds)?.copy()?);
         }
         Ok(())
     }

@@ -9,10 +9,12 @@ use copl_contract::events::{Event, ProgressMeter};
 use copl_contract::schema::{self, BatchBuilder, Schema};
 use copl_contract::{Edges, ExitCode, Header, Kind, Message, NodeError, Split, tensor};
 
-use super::join::{Clip, Join, Joined, images, segments};
+use super::join::{Clip, Join, Joined, frames, segments};
+use super::nodes::{EncoderNodes, modality};
 use super::questions::{Videos, questions};
 use super::settings::CoplModelSettings;
 use crate::config::{MethodKind, Task};
+use crate::encoders::Modality;
 use crate::heads::avqa::negatives::NegativePool;
 use crate::heads::avqa::{Asked, GROUNDING};
 use crate::methods::{ClipShape, full};
@@ -42,20 +44,22 @@ pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(),
     let choice = device::parse(&settings.device).map_err(failed)?;
     let (device, name) = device::open(choice).map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
     let (execution, dtype) = settings.compute(&device).map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
-    let model = Model::build_with(&settings.model(), execution, dtype, &device)
-        .map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
-    if let Some(path) = &settings.adapters {
-        edges.state("reading the checkpoint");
-        checkpoint::read_adapters(path, &model).map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
-    }
-    let table = model.table();
-    Event::Device { name: name.clone() }.emit();
-    Event::info(format!("{} on {name}", settings.method)).emit();
-    table.text().lines().for_each(|line| Event::info(line).emit());
     let asks = edges.input_names().any(|name| name == "questions");
     if asks != (settings.task == Task::Avqa) {
         let problem = if asks { "no task but avqa reads questions" } else { "the task avqa needs questions" };
         return Err(NodeError::contract("questions", problem));
+    }
+    let mut join = Join::new(asks);
+    let (nodes, [visual, audio]) = EncoderNodes::meet(settings, edges, &mut join, &device)?;
+    let model = Model::build_beside(&settings.model(), execution, dtype, &device, (visual, audio))
+        .map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
+    let table = model.table();
+    Event::Device { name: name.clone() }.emit();
+    Event::info(format!("{} on {name}", settings.method)).emit();
+    table.text().lines().for_each(|line| Event::info(line).emit());
+    if let Some(path) = &settings.adapters {
+        edges.state("reading the checkpoint");
+        checkpoint::read_adapters(path, &model).map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
     }
     if let Some(path) = &settings.head_weights {
         start_head(&model, path)?;
@@ -67,23 +71,31 @@ pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(),
         model,
         adam,
         device,
-        join: Join::new(asks),
+        join,
         pool: NegativePool::new(settings.negatives, settings.seed),
+        nodes,
         batch: Vec::new(),
         step: 0,
         best: None,
         progress: ProgressMeter::default(),
     };
     node.report_params()?;
-    while !node.edges.forward_ended() {
-        let Some(message) = node.edges.recv()? else { break };
-        if message.input == "gradients" {
-            return Err(NodeError::contract("gradients", "an answer nobody asked for"));
-        }
-        node.join.add(message);
+    loop {
+        // Clips may have come while encoders were waited for.
         while let Some(joined) = node.join.next()? {
             node.take(joined)?;
         }
+        if node.edges.forward_ended() {
+            break;
+        }
+        let Some(message) = node.edges.recv()? else { break };
+        if message.input == "gradients" || modality(&message.input).is_some() {
+            return Err(NodeError::contract(&message.input, "an answer nobody asked for"));
+        }
+        node.join.add(message);
+    }
+    if let Some((sent, received)) = node.nodes.bytes_a_step() {
+        Event::info(format!("{sent} bytes a training step to encoder nodes, {received} back")).emit();
     }
     Ok(())
 }
@@ -113,6 +125,7 @@ struct Running<'a> {
     device: Device,
     join: Join,
     pool: NegativePool,
+    nodes: EncoderNodes,
     batch: Vec<Box<Clip>>,
     step: u64,
     best: Option<BTreeMap<String, Tensor>>,
@@ -142,23 +155,26 @@ impl Running<'_> {
             self.restore_best()?;
         }
         let start = Instant::now();
+        let header = Header { clip: String::new(), ..header }.with_step(self.step);
         let batch = match self.settings.task {
             Task::Avqa => self.asked(&clips, &header)?,
             Task::Ave | Task::Avs => self.tensors(clips.iter().map(Box::as_ref))?,
         };
         let training = header.split == Split::Train;
-        let (predictions, graph) = if training {
-            self.model.forward(&batch).map(|(p, g)| (p, Some(g))).map_err(failed)?
-        } else {
-            (self.model.predict(&batch).map_err(failed)?, None)
-        };
+        let videos = batch.frames.dim(0).map_err(failed)?;
+        let model = &self.model;
+        let (predictions, graph) =
+            self.nodes.serve(self.edges, &mut self.join, (&header, videos), || match training {
+                true => model.forward(&batch).map(|(predictions, graph)| (predictions, Some(graph))),
+                false => model.predict(&batch).map(|predictions| (predictions, None)),
+            })?;
         let rows = self.prediction_rows(&clips, &predictions)?;
         let others: Vec<&'static str> = predictions.others.iter().map(|(name, _)| *name).collect();
-        self.edges.stats().compute(start.elapsed());
-        let header = Header { clip: String::new(), ..header }.with_step(self.step);
+        self.edges.stats().compute(start.elapsed().saturating_sub(self.nodes.waited()));
         self.edges.send("predictions", header.clone(), rows)?;
         if let Some(graph) = graph {
             self.learn(&header, graph, &others)?;
+            self.nodes.end_of_step();
             self.step += 1;
         }
         for clip in &clips {
@@ -172,8 +188,12 @@ impl Running<'_> {
     fn asked(&mut self, clips: &[Box<Clip>], header: &Header) -> Result<Batch, NodeError> {
         let videos = Videos::of(clips)?;
         let mut batch = self.tensors(videos.first.iter().copied())?;
-        if header.split == Split::Train {
-            videos.remember(&mut self.pool, &self.model, &batch.frames)?;
+        let unknown = videos.unknown(&self.pool);
+        if header.split == Split::Train && !unknown.is_empty() {
+            let (model, pool) = (&self.model, &mut self.pool);
+            self.nodes.serve(self.edges, &mut self.join, (header, unknown.len()), || {
+                videos.remember(&unknown, pool, model, &batch.frames)
+            })?;
         }
         batch.questions = Some(Asked {
             questions: questions(clips, &self.device)?,
@@ -184,18 +204,17 @@ impl Running<'_> {
         Ok(batch)
     }
 
-    fn tensors<'c>(&self, clips: impl Iterator<Item = &'c Clip>) -> Result<Batch, NodeError> {
-        let t = self.settings.segments;
+    /// The batch; images for an encoder node as they came.
+    fn tensors<'c>(&self, clips: impl ExactSizeIterator<Item = &'c Clip>) -> Result<Batch, NodeError> {
         let inputs = self.model.inputs();
+        let shape = ClipShape { clips: clips.len(), segments: self.settings.segments };
         let (mut pictures, mut spectra) = (Vec::new(), Vec::new());
-        let mut count = 0;
         for clip in clips {
-            pictures.extend(images(&clip.frames, t, inputs.visual)?);
-            spectra.extend_from_slice(segments(&clip.spectrogram, t, inputs.audio)?);
-            count += 1;
+            pictures.extend_from_slice(frames(&clip.frames, shape.segments, inputs.visual)?);
+            spectra.extend_from_slice(segments(&clip.spectrogram, shape.segments, inputs.audio)?);
         }
-        let shape = ClipShape { clips: count, segments: t };
-        Batch::from_slices(&pictures, &spectra, shape, inputs, &self.device).map_err(failed)
+        let [visual, audio] = [Modality::Visual, Modality::Audio].map(|modality| self.nodes.has(modality));
+        Batch::from_edges(&pictures, &spectra, shape, inputs, (visual, audio), &self.device).map_err(failed)
     }
 
     fn prediction_rows(
@@ -241,15 +260,19 @@ impl Running<'_> {
             audio_features: Some(gradient("audio_features")?),
         };
         self.edges.state("learning");
-        let gradients = graph.backward(&gradients).map_err(failed)?;
+        let place = (header, message.batch.num_rows());
+        let gradients = self.nodes.serve(self.edges, &mut self.join, place, || graph.backward(&gradients))?;
         self.adam.step(self.model.parameters(), &gradients, u64::from(header.epoch - 1)).map_err(failed)?;
-        self.edges.stats().compute(start.elapsed());
+        self.edges.stats().compute(start.elapsed().saturating_sub(self.nodes.waited()));
         Ok(())
     }
 
     /// The loss node's next message; clips that arrive meanwhile wait their turn.
     fn answer(&mut self, wanted: Schema) -> Result<Message, NodeError> {
         while let Some(message) = self.edges.recv()? {
+            if modality(&message.input).is_some() {
+                return Err(NodeError::contract(&message.input, "an answer nobody asked for"));
+            }
             if message.input != "gradients" {
                 self.join.add(message);
                 continue;

@@ -8,7 +8,7 @@ use copl_contract::settings::{Env, SettingValue, Settings};
 use copl_contract::spec::Axis;
 
 use crate::config::{
-    CoplConfig, FramePrompts, Granularity, HeadKind, MethodKind, ModelConfig, PromptBias, SHARED, Task,
+    CoplConfig, FramePrompts, Granularity, HeadKind, MethodKind, ModelConfig, NODE, PromptBias, SHARED, Task,
 };
 use crate::encoders::{self, Modality};
 use crate::heads::avs::{MASK_UNIT, WIDTH_UNIT};
@@ -78,14 +78,14 @@ impl Precision {
     }
 }
 
-/// Name of an encoder preset, or `shared`.
+/// Name of an encoder preset, `shared` or `node`.
 #[derive(Clone, Debug)]
 pub struct EncoderName(pub String);
 
 impl SettingValue for EncoderName {
     const TYPE: &'static str = "encoder";
     fn parse(text: &str) -> Result<Self, String> {
-        if text == SHARED || encoders::preset(text).is_ok() {
+        if [SHARED, NODE].contains(&text) || encoders::preset(text).is_ok() {
             return Ok(Self(text.to_owned()));
         }
         let presets = encoders::presets();
@@ -109,8 +109,8 @@ copl_contract::settings! {
     pub struct CoplModelSettings {
         "TASK" task: Task = "ave", "The task, which decides the head: ave (event localisation), avs (segmentation), avqa (question answering).";
         "METHOD" method: MethodKind = "copl", "How the encoders are adapted: copl (collaborative prompts), linear-probe (frozen encoders and a head), full (every weight; to make an encoder).";
-        "VISUAL_ENCODER" visual_encoder: EncoderName = "swin-v2-large-192", "Encoder of the frames, by preset name (`copl nodes describe copl-model` lists them).";
-        "AUDIO_ENCODER" audio_encoder: EncoderName = "shared", "Encoder of the spectrograms: shared, or a preset name.";
+        "VISUAL_ENCODER" visual_encoder: EncoderName = "swin-v2-large-192", "Encoder of the frames: a preset name (`copl nodes describe copl-model` lists them), or node, an encoder node joined by the edges `visual`.";
+        "AUDIO_ENCODER" audio_encoder: EncoderName = "shared", "Encoder of the spectrograms: shared, a preset name, or node, an encoder node joined by the edges `audio`.";
         "VISUAL_WEIGHTS" visual_weights: Option<String> = "", "Its weights: a file (safetensors or PyTorch's), hub:OWNER/NAME/FILE, or `random`; unset for those inside the program or in the hub's cache (`copl weights list`).";
         "AUDIO_WEIGHTS" audio_weights: Option<String> = "", "Weights of the audio encoder where it is not shared; as VISUAL_WEIGHTS.";
         "CLASSES" classes: usize = "29", "Classes a segment is sorted into, background included; or answers to questions.";
@@ -195,15 +195,7 @@ impl CoplModelSettings {
     /// # Errors
     /// If the device has no such precision.
     pub fn compute(&self, device: &Device) -> Result<(Execution, DType), String> {
-        let dtype = self.dtype.dtype();
-        if dtype != DType::F32 && device.is_cpu() {
-            return Err(format!("DTYPE {} needs a GPU; set DTYPE to f32, or DEVICE to cuda:N", self.dtype.show()));
-        }
-        let execution = match self.checkpoint_stages {
-            Stages::NONE => Execution::Fast,
-            stages => Execution::Recompute(stages),
-        };
-        Ok((execution, dtype))
+        compute(self.dtype, self.checkpoint_stages, device)
     }
 
     /// The optimizer these settings describe.
@@ -215,6 +207,22 @@ impl CoplModelSettings {
             ..AdamConfig::default()
         }
     }
+}
+
+/// How encoders are computed on a device.
+///
+/// # Errors
+/// If the device has no such precision.
+pub(crate) fn compute(precision: Precision, stages: Stages, device: &Device) -> Result<(Execution, DType), String> {
+    let dtype = precision.dtype();
+    if dtype != DType::F32 && device.is_cpu() {
+        return Err(format!("DTYPE {} needs a GPU; set DTYPE to f32, or DEVICE to cuda:N", precision.show()));
+    }
+    let execution = match stages {
+        Stages::NONE => Execution::Fast,
+        stages => Execution::Recompute(stages),
+    };
+    Ok((execution, dtype))
 }
 
 /// [T, H, W, 3] the visual encoder takes.
@@ -244,12 +252,35 @@ pub(super) fn check(env: &Env) -> Result<(), (String, String)> {
             "the visual encoder is named; only the audio encoder can be `shared`".to_owned(),
         ));
     }
+    let nodes = [("VISUAL_ENCODER", &s.visual_encoder.0), ("AUDIO_ENCODER", &s.audio_encoder.0)];
+    if let (Some((key, _)), MethodKind::Full) = (nodes.iter().find(|(_, name)| *name == NODE), s.method) {
+        let problem = "METHOD full changes the encoders' weights: they must be in this process, not in a node";
+        return Err(((*key).to_owned(), problem.to_owned()));
+    }
+    if s.visual_encoder.0 == NODE && s.audio_encoder.0 == SHARED {
+        let problem = "an encoder node serves one modality; name the audio encoder, or write node and add a second encoder node with the same ARCH and WEIGHTS";
+        return Err(("AUDIO_ENCODER".to_owned(), problem.to_owned()));
+    }
+    for (modality, key, name, weights) in [
+        ("visual", "VISUAL_WEIGHTS", &s.visual_encoder.0, &s.visual_weights),
+        ("audio", "AUDIO_WEIGHTS", &s.audio_encoder.0, &s.audio_weights),
+    ] {
+        if name == NODE && weights.is_some() {
+            return Err((
+                key.to_owned(),
+                format!("the {modality} encoder is a node: WEIGHTS is a setting of that node"),
+            ));
+        }
+    }
     let serves = |key: &str, name: &str, modality| match encoders::preset(name).and_then(|e| e.input(modality)) {
         Ok(_) => Ok(()),
         Err(e) => Err((key.to_owned(), e.to_string())),
     };
-    serves("VISUAL_ENCODER", &s.visual_encoder.0, Modality::Visual)?;
+    if s.visual_encoder.0 != NODE {
+        serves("VISUAL_ENCODER", &s.visual_encoder.0, Modality::Visual)?;
+    }
     match s.audio_encoder.0.as_str() {
+        NODE => {}
         SHARED => serves("AUDIO_ENCODER", &s.visual_encoder.0, Modality::Audio)?,
         name => serves("AUDIO_ENCODER", name, Modality::Audio)?,
     }

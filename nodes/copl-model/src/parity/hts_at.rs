@@ -9,9 +9,9 @@ use serde::Deserialize;
 
 use super::fixture::Fixture;
 use super::{Measure, ParityReport};
-use crate::encoders::Encoder;
 use crate::encoders::hts_at::HtsAt;
 use crate::encoders::hts_at::config::HtsAtConfig;
+use crate::encoders::{Encoder, stages};
 use crate::error::{Error, Result};
 use crate::kernels::Execution;
 
@@ -51,7 +51,7 @@ pub(super) fn compare(
     let mut tokens = encoder.embed(&segments)?;
     let first = fixture.get("expect.embed_first_tokens")?.dim(1)?;
     check("expect.embed_first_tokens", &tokens.narrow(1, 0, first)?)?;
-    for (stage, blocks) in encoder.stages().into_iter().enumerate() {
+    for (stage, blocks) in stages(encoder.blocks()).into_iter().enumerate() {
         let end = blocks.end;
         for block in blocks {
             tokens = encoder.block(block, &tokens, None)?;

@@ -19,7 +19,7 @@ pub use self::decoder::{Decoder, DecoderConfig, Segmentation};
 use super::layers::{dense, linear_specs};
 use super::{Head, HeadInput, HeadOutput};
 use crate::config::ModelConfig;
-use crate::encoders::{Architecture, MapSize, Maps};
+use crate::encoders::{MapSize, Maps, Outputs};
 use crate::error::{Error, Result};
 use crate::kernels::{Execution, Interpolation, resize};
 use crate::parameters::{ParamGroup, ParamSpec};
@@ -51,12 +51,7 @@ impl AvsHead {
     ///
     /// # Errors
     /// If the mask's side or the decoder's width is no multiple of its unit, or the encoder's tokens make no maps.
-    pub fn new(
-        config: &ModelConfig,
-        visual: &Architecture,
-        audio: &Architecture,
-        execution: Execution,
-    ) -> Result<Self> {
+    pub fn new(config: &ModelConfig, visual: &dyn Outputs, audio: &dyn Outputs, execution: Execution) -> Result<Self> {
         let multiple = |what: &str, size: usize, unit: usize| match size > 0 && size.is_multiple_of(unit) {
             true => Ok(()),
             false => Err(Error::Config(format!("{what} of {size}: a multiple of {unit} is needed"))),
