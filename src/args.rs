@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::run::watch::TimeLimits;
 pub(crate) use results::{
     CompareArgs, EvalArgs, ExportArgs, PredictArgs, ReportArgs, ReportExportArgs, ReportVerb, RunsArgs, RunsVerb,
     SweepArgs, Tracker,
 };
-use crate::run::watch::TimeLimits;
 
 /// Audio-visual learning experiments as dataflows: frozen encoders, collaborative prompts, Parquet reports.
 ///

@@ -103,7 +103,8 @@ fn questions(flow: &Flow<'_>, seen: &Seen<'_>) -> Option<Diagnostic> {
             Some(Diagnostic::error(&item.place, message).help("leave QUESTION_WIDTH out, or name an encoder"))
         }
         (false, None) => {
-            let message = format!("`{from}` sends vectors of whole questions (ENCODER {kind}), `{label}` takes word ids");
+            let message =
+                format!("`{from}` sends vectors of whole questions (ENCODER {kind}), `{label}` takes word ids");
             let help = "set QUESTION_WIDTH: 512 for CLIP ViT-B/32, 768 for BERT base, 384 for MiniLM-L6";
             Some(Diagnostic::error(seen.at_key("env"), message).help(help))
         }
