@@ -17,7 +17,7 @@ pub use self::question::{QuestionKind, Questions};
 use super::dropout::Dropout;
 use super::{Head, HeadInput, HeadOutput};
 use crate::config::ModelConfig;
-use crate::encoders::{Architecture, MapSize, Maps};
+use crate::encoders::{MapSize, Maps, Outputs};
 use crate::error::{Error, Result};
 use crate::kernels::Execution;
 use crate::parameters::ParamSpec;
@@ -56,8 +56,8 @@ impl AvqaHead {
     /// If the width cannot be divided as the layers need it, or the encoder's tokens make no map.
     pub fn new(
         config: &ModelConfig,
-        visual: &Architecture,
-        audio: &Architecture,
+        visual: &dyn Outputs,
+        audio: &dyn Outputs,
         execution: Execution,
     ) -> Result<Self> {
         let map = visual.maps(Maps::Final)?.pop();
