@@ -43,7 +43,7 @@ pub fn candidates(store: &Store, rules: &Rules) -> Result<Vec<Candidate>, Report
         let Ok(record) = run.read_record() else { continue };
         let status = run.status(&record);
         let young = rules.older_than_days.is_some_and(|days| now - record.started_unix < days * 86_400.0);
-        if status == Status::Running || young || (rules.unfinished && status == Status::Finished) {
+        if run.is_held() || young || (rules.unfinished && status == Status::Finished) {
             continue;
         }
         found.push(Candidate { bytes: size(&run.path), run, status });

@@ -75,7 +75,7 @@ impl RunFolder {
     /// How the run stands.
     pub fn status(&self, record: &RunRecord) -> Status {
         match &record.outcome {
-            _ if self.is_held() => Status::Running,
+            None if self.is_held() => Status::Running,
             None => Status::Killed,
             Some(outcome) if outcome.exit_code == 0 => Status::Finished,
             Some(outcome) if outcome.exit_code == INTERRUPTED => Status::Interrupted,
@@ -97,6 +97,9 @@ mod tests {
         let hold = run.hold().unwrap();
         assert_eq!(run.status(&record), Status::Running);
         assert!(matches!(run.hold(), Err(ReportError::RunExists(_))));
+        let mut ended = record.clone();
+        ended.finish(0, "", None);
+        assert_eq!(run.status(&ended), Status::Finished, "its outcome is written, its page is not");
         drop(hold);
         assert_eq!(run.status(&record), Status::Killed);
         for (code, status) in [(0, Status::Finished), (5, Status::Failed), (130, Status::Interrupted)] {

@@ -31,9 +31,16 @@ impl Axis {
         Self { low: first * step, high: last * step, start, end, ticks, step }
     }
 
-    /// The same without the ends beyond the data: for steps and epochs.
+    /// The same without the ends beyond the data: for steps and epochs, which have no halves.
     pub(super) fn tight(values: impl Iterator<Item = f64> + Clone, count: usize, page: (f64, f64)) -> Self {
         let mut axis = Self::around(values.clone(), count, page);
+        if values.clone().all(|v| v.fract() == 0.0) {
+            axis.step = axis.step.max(1.0);
+            axis.ticks.retain(|t| t.fract().abs() < 1e-9);
+            if axis.ticks.is_empty() {
+                axis.ticks = values.clone().take(1).collect();
+            }
+        }
         let (low, high) = values
             .filter(|v| v.is_finite())
             .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
@@ -92,5 +99,8 @@ mod tests {
         let axis = Axis::tight([1.0, 8.0].into_iter(), 4, (0.0, 70.0));
         assert_eq!((axis.at(1.0), axis.at(8.0)), (0.0, 70.0));
         assert_eq!(axis.ticks, [2.0, 4.0, 6.0, 8.0]);
+        let first = Axis::tight([1.0].into_iter(), 4, (0.0, 70.0));
+        assert_eq!((first.ticks.as_slice(), first.label(1.0)), (&[1.0][..], "1".to_owned()));
+        assert_eq!(Axis::tight([0.0, 2.0].into_iter(), 6, (0.0, 70.0)).ticks, [0.0, 1.0, 2.0]);
     }
 }

@@ -56,8 +56,8 @@ fn curve(views: &[RunView], metric: &str, unit: &str, steps: bool) -> Figure {
     }
     let title = match (steps, views.len()) {
         (true, _) => format!("{metric} of the training steps"),
-        (false, 1) => metric.replace('_', " "),
-        (false, _) => format!("{} on the validation split", metric.replace('_', " ")),
+        (false, 1) => title_of(metric),
+        (false, _) => format!("{} on the validation split", title_of(metric)),
     };
     let chart = Chart {
         title: capital(&title),
@@ -70,9 +70,17 @@ fn curve(views: &[RunView], metric: &str, unit: &str, steps: bool) -> Figure {
     Figure { file, svg: chart.svg() }
 }
 
+/// A metric as people write it.
+pub(super) fn title_of(metric: &str) -> String {
+    metric.replace("f_score", "F-score").replace("miou", "mIoU").replace('_', " ")
+}
+
 fn capital(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    match text.starts_with("mIoU") {
+        true => text.to_owned(),
+        false => letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect()),
+    }
 }
 
 /// Time by node of one run.

@@ -98,7 +98,7 @@ fn results(views: &[RunView]) -> String {
                 Some(b) if b == i => Cell::Best(shown(*v, digits)),
                 _ => number(*v, digits),
             });
-            (false, [text(r.metric.replace('_', " ")), text(r.unit.clone())].into_iter().chain(values).collect())
+            (false, [text(figures::title_of(&r.metric)), text(r.unit.clone())].into_iter().chain(values).collect())
         })
         .collect();
     table(&head, &rows)

@@ -43,7 +43,7 @@ pub(super) fn results(views: &[RunView]) -> String {
         if let Some(r) = view.headline() {
             boxes.push((
                 format!("{:.2} %", r.value),
-                format!("{} on the {} split", r.metric.replace('_', " "), r.split),
+                format!("{} on the {} split", figures::title_of(&r.metric), r.split),
             ));
         }
         if let (Some(epoch), Some(val)) = (view.summary.best_epoch, view.summary.val_accuracy) {
@@ -72,7 +72,7 @@ pub(super) fn results(views: &[RunView]) -> String {
             .map(|result| {
                 let digits = if matches!(result.unit.as_str(), "count" | "MB") { 0 } else { 2 };
                 let best = result.best();
-                let mut cells = vec![text(result.metric.replace('_', " ")), text(result.unit.clone())];
+                let mut cells = vec![text(figures::title_of(&result.metric)), text(result.unit.clone())];
                 cells.extend(result.values.iter().enumerate().map(|(i, value)| match best {
                     Some(b) if b == i => Cell::Best(shown(*value, digits)),
                     _ => number(*value, digits),
@@ -158,8 +158,7 @@ pub(super) fn details(views: &[RunView]) -> String {
         body += &table(&head, &rows);
     }
     if let [RunView { confusion: Some(confusion), .. }] = views {
-        body +=
-            "<h3>Confusions</h3>\n<p class=\"soft\">Segments of a true class (row) by predicted class (column).</p>\n";
+        body += "<h3>Confusions</h3>\n<p class=\"soft\">True class or answer (row) by predicted one (column).</p>\n";
         body += "<div class=\"scroll\"><table class=\"confusion\">\n<tr><th></th>";
         body += &confusion.classes.iter().map(|c| format!("<th>{}</th>", escaped(c))).collect::<String>();
         body += "</tr>\n";

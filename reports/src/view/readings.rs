@@ -11,7 +11,7 @@ use crate::frame::{integers, numbers, texts};
 
 /// Prefix of the numbers of single steps.
 const STEP: &str = "step/";
-/// Prefix of counts of confusions: `confusion/TRUE/PREDICTED`.
+/// Prefix of counts of confusions: `confusion/TRUE/PREDICTED`, of questions `confusion/KIND/TRUE/PREDICTED`.
 const CONFUSION: &str = "confusion/";
 
 /// A number of a pass.
@@ -124,7 +124,9 @@ fn confusion(pairs: &[(&str, f64)], mut classes: Vec<String>) -> Option<Confusio
     }
     let mut cells = Vec::new();
     for (pair, count) in pairs {
-        let (truth, predicted) = pair.split_once('/')?;
+        // Of questions the kind stands before: all kinds go into one table.
+        let (truth, predicted) = pair.rsplit_once('/')?;
+        let truth = truth.rsplit_once('/').map_or(truth, |(_, truth)| truth);
         let mut place = |class: &str| {
             classes.iter().position(|c| c == class).unwrap_or_else(|| {
                 classes.push(class.to_owned());
@@ -133,10 +135,11 @@ fn confusion(pairs: &[(&str, f64)], mut classes: Vec<String>) -> Option<Confusio
         };
         cells.push((place(truth), place(predicted), *count));
     }
-    // Background last, as in the labels.
-    let mut order: Vec<usize> = (0..classes.len()).collect();
+    // Background last, as in the labels; those that nobody was, and nobody was taken for, left out.
+    let seen = |i: &usize| cells.iter().any(|(truth, predicted, _)| truth == i || predicted == i);
+    let mut order: Vec<usize> = (0..classes.len()).filter(seen).collect();
     order.sort_by_key(|i| classes[*i] == "background");
-    let mut counts = vec![vec![0.0; classes.len()]; classes.len()];
+    let mut counts = vec![vec![0.0; order.len()]; order.len()];
     let place = |i: usize| order.iter().position(|o| *o == i).unwrap_or(i);
     for (truth, predicted, count) in cells {
         counts[place(truth)][place(predicted)] += count;
