@@ -90,8 +90,8 @@ impl Live {
     /// If standard output is no terminal.
     pub(super) fn new() -> std::io::Result<Self> {
         let mut terminal = Terminal::new(TermionBackend::new(std::io::stdout().into_alternate_screen()?))?;
+        // The other screen begins empty: clearing it would ask the terminal where its cursor is, on the keyboard's line.
         terminal.hide_cursor()?;
-        terminal.clear()?;
         Ok(Self { terminal, history: History::default(), said: Vec::new(), drawn: None })
     }
 
