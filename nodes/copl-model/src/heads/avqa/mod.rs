@@ -61,7 +61,7 @@ impl AvqaHead {
         execution: Execution,
     ) -> Result<Self> {
         let map = visual.maps(Maps::Final)?.pop();
-        let map = map.ok_or_else(|| Error::Config(format!("{} has no token maps", visual.name())))?;
+        let map = map.ok_or_else(|| Error::Config(format!("{} has no token maps", config.visual_encoder)))?;
         let question = match config.question_width {
             Some(width) => QuestionKind::Vector { width },
             None => QuestionKind::Words { vocabulary: config.vocabulary },
