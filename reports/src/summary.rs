@@ -4,7 +4,6 @@
 //! have one `samples` row, so read = trained or evaluated + quarantined; the counts of the node that computed the loss
 //! (`clips`, `clips_quarantined`) and the rows of `quarantine` must agree with them.
 
-mod frame;
 mod show;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,9 +13,9 @@ use polars::prelude::DataFrame;
 use serde::Serialize;
 
 use crate::error::ReportError;
+use crate::frame::{integers, integers_or, numbers, texts};
 use crate::parts::read;
 use crate::tables::Table;
-use frame::{integers, numbers, texts};
 
 /// Metrics by which the best epoch is picked, on the validation split: each task has one of them.
 const PICKED_BY: [&str; 2] = ["accuracy", "miou"];
@@ -74,6 +73,8 @@ pub struct NodeTime {
     pub compute_secs: f64,
     /// Seconds in all.
     pub wall_secs: f64,
+    /// Most memory its process held, in bytes; 0 where nobody told.
+    pub peak_memory_bytes: i64,
 }
 
 /// The numbers of a run.
@@ -292,6 +293,7 @@ fn nodes(frame: &DataFrame) -> Result<Vec<NodeTime>, ReportError> {
     let (ids, items) = (texts(frame, "node")?, integers(frame, "items")?);
     let (busy, waiting) = (numbers(frame, "busy_secs")?, numbers(frame, "waiting_secs")?);
     let (compute, wall) = (numbers(frame, "compute_secs")?, numbers(frame, "wall_secs")?);
+    let memory = integers_or(frame, "peak_memory_bytes", 0)?;
     let mut nodes: BTreeMap<String, NodeTime> = BTreeMap::new();
     for (i, id) in ids.iter().enumerate() {
         let node = nodes.entry(id.clone()).or_insert_with(|| NodeTime { node: id.clone(), ..NodeTime::default() });
@@ -300,6 +302,7 @@ fn nodes(frame: &DataFrame) -> Result<Vec<NodeTime>, ReportError> {
         node.waiting_secs += waiting[i];
         node.compute_secs += compute[i];
         node.wall_secs += wall[i];
+        node.peak_memory_bytes = node.peak_memory_bytes.max(memory[i]);
     }
     Ok(nodes.into_values().collect())
 }

@@ -56,10 +56,11 @@ impl Summary {
             return Ok(());
         }
         let wide = self.nodes.iter().map(|n| n.node.len()).max().unwrap_or(0).max(4);
-        writeln!(f, "\n{:wide$}    items   busy s  waiting s  compute s", "node")?;
+        writeln!(f, "\n{:wide$}    items   busy s  waiting s  compute s  memory MB", "node")?;
         for n in &self.nodes {
             let (busy, waiting, compute) = (n.busy_secs, n.waiting_secs, n.compute_secs);
-            writeln!(f, "{:wide$} {:8} {busy:8.1} {waiting:10.1} {compute:10.1}", n.node, n.items)?;
+            let memory = n.peak_memory_bytes as f64 / 1e6;
+            writeln!(f, "{:wide$} {:8} {busy:8.1} {waiting:10.1} {compute:10.1} {memory:10.1}", n.node, n.items)?;
         }
         if let Some(share) = self.not_compute {
             writeln!(f, "{:.1} % of {:.1} s was not the model's arithmetic", 100.0 * share, self.wall_secs)?;

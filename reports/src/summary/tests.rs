@@ -134,8 +134,9 @@ fn time_is_summed_by_node() {
     let run = good();
     for (epoch, node, compute) in [(1, "model", 3.0), (2, "model", 3.0), (1, "video", 0.0)] {
         let seconds = |s: f64| Values::Number(vec![s]);
-        let columns =
-            vec![text(&[node]), Values::Integer(vec![4]), seconds(4.0), seconds(1.0), seconds(compute), seconds(5.0)];
+        let memory = Values::Integer(vec![100 * epoch]);
+        let times = [seconds(4.0), seconds(1.0), seconds(compute), seconds(5.0)];
+        let columns = [text(&[node]), Values::Integer(vec![4])].into_iter().chain(times).chain([memory]).collect();
         run.add(Table::Nodes, epoch, "train", columns);
     }
     let summary = run.summary();
@@ -143,6 +144,7 @@ fn time_is_summed_by_node() {
         summary.nodes.iter().map(|n| (n.node.as_str(), n.items)).collect::<Vec<_>>(),
         [("model", 8), ("video", 4)]
     );
+    assert_eq!(summary.nodes[0].peak_memory_bytes, 200, "the most of all passes");
     assert!((summary.wall_secs - 10.0).abs() < 1e-9);
     assert!((summary.not_compute.unwrap() - 0.4).abs() < 1e-9);
 }

@@ -114,7 +114,7 @@ fn images_of_another_size_than_the_encoder_takes_are_found_where_they_are_set() 
         check("flow.yml", &mini.replace(old, new), &overrides, &crate::catalog::specs())
     };
     let found = said("SIZE: 64", "SIZE: 96", &[]);
-    assert!(found.len() == 1 && found[0].line == 15, "{}", shown(&found));
+    assert!(found.len() == 1 && found[0].line == 16, "{}", shown(&found));
     assert!(
         shown(&found).contains("`video` gives `frames` of the shape [10, 96, 96, 3], `model` takes [10, 64, 64, 3]")
     );

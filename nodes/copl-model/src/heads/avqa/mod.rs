@@ -17,7 +17,7 @@ pub use self::question::{QuestionKind, Questions};
 use super::dropout::Dropout;
 use super::{Head, HeadInput, HeadOutput};
 use crate::config::ModelConfig;
-use crate::encoders::{Architecture, MapSize, Maps};
+use crate::encoders::{MapSize, Maps, Outputs};
 use crate::error::{Error, Result};
 use crate::kernels::Execution;
 use crate::parameters::ParamSpec;
@@ -54,14 +54,9 @@ impl AvqaHead {
     ///
     /// # Errors
     /// If the width cannot be divided as the layers need it, or the encoder's tokens make no map.
-    pub fn new(
-        config: &ModelConfig,
-        visual: &Architecture,
-        audio: &Architecture,
-        execution: Execution,
-    ) -> Result<Self> {
+    pub fn new(config: &ModelConfig, visual: &dyn Outputs, audio: &dyn Outputs, execution: Execution) -> Result<Self> {
         let map = visual.maps(Maps::Final)?.pop();
-        let map = map.ok_or_else(|| Error::Config(format!("{} has no token maps", visual.name())))?;
+        let map = map.ok_or_else(|| Error::Config("the visual encoder has no token maps".to_string()))?;
         let question = match config.question_width {
             Some(width) => QuestionKind::Vector { width },
             None => QuestionKind::Words { vocabulary: config.vocabulary },
