@@ -1,11 +1,17 @@
 //! The command line.
 
+mod results;
+
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::run::watch::TimeLimits;
+pub(crate) use results::{
+    CompareArgs, EvalArgs, ExportArgs, PredictArgs, ReportArgs, ReportExportArgs, ReportVerb, RunsArgs, RunsVerb,
+    SweepArgs, Tracker,
+};
 
 /// Audio-visual learning experiments as dataflows: frozen encoders, collaborative prompts, Parquet reports.
 ///
@@ -24,6 +30,9 @@ Examples:
   copl run dataflows/ave-mini.yml                                  train and evaluate on the bundled mini set
   copl run dataflows/ave-mini.yml --set model.METHOD=linear-probe  the same with frozen encoders and a head
   copl run dataflows/ave.yml --set source.ROOT=/data/AVE_Dataset   the real AVE
+  copl runs                                                        the runs so far
+  copl report last                                                 the page of the last run
+  copl sweep dataflows/sweeps/table-4-mini.yml                     the ablation, on the mini set
   copl nodes describe copl-model                                   every setting of the model, with its default
   copl check my.yml                                                what is wrong with a dataflow, line by line
   copl weights pull swin-v2-large-192                              the encoder of the paper, from the Hugging Face hub
@@ -33,6 +42,18 @@ Examples:
 pub(crate) enum Verb {
     /// Run a dataflow to its end and write its report
     Run(RunArgs),
+    /// The runs so far: list them, show one, remove old ones
+    Runs(RunsArgs),
+    /// A page of a run or several: curves, results beside the paper's, time, quarantine, examples; or what differs
+    Report(ReportArgs),
+    /// Evaluate a checkpoint on a dataflow's test split: a run without training
+    Eval(EvalArgs),
+    /// Say what is seen and heard in a video, segment by segment, with times and a picture
+    Predict(PredictArgs),
+    /// Write what was learned in a form that others load: safetensors, a JSON description, a loader in Python
+    Export(ExportArgs),
+    /// Run a dataflow under many settings and seeds; a table and a figure at the end
+    Sweep(SweepArgs),
     /// Check a dataflow without starting it: keys, settings, edges, cycles
     Check(FileArgs),
     /// Draw a dataflow as Mermaid or SVG
@@ -100,6 +121,15 @@ pub(crate) struct RunArgs {
     /// Print every event as a JSON object a line
     #[arg(long)]
     pub(crate) json: bool,
+    /// Show a dashboard of curves, nodes and waiting clips; plain lines where there is no terminal
+    #[arg(long, conflicts_with_all = ["quiet", "json"])]
+    pub(crate) live: bool,
+    /// Name of the sweep the run is part of; `copl sweep` gives it
+    #[arg(long, hide = true)]
+    pub(crate) sweep: Option<String>,
+    /// Name of its case in the sweep
+    #[arg(long, hide = true)]
+    pub(crate) case: Option<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -144,6 +174,8 @@ pub(crate) struct NodesArgs {
 pub(crate) enum NodesVerb {
     /// One line a node
     List,
+    /// A JSON Schema of dataflows, for editors that complete and check YAML
+    Schema,
     /// Settings, inputs and outputs of a node
     Describe {
         /// The node's name
@@ -303,6 +335,9 @@ pub(crate) enum BenchVerb {
         /// Encoder
         #[arg(long, default_value = "swin-v2-nano")]
         encoder: String,
+        /// Task: ave, or avs with masks of 224 x 224
+        #[arg(long, default_value = "ave")]
+        task: String,
         /// Clips a step
         #[arg(long, default_value_t = 1)]
         clips: usize,

@@ -7,12 +7,19 @@ mod catalog;
 mod data;
 mod dataflow;
 mod doctor;
+mod eval;
+mod export;
 mod graph;
 mod nodes;
 mod params;
 mod parity;
+mod predict;
 mod progress;
+mod report;
 mod run;
+mod runs;
+mod schema;
+mod sweep;
 mod verbs;
 mod weights;
 
@@ -40,9 +47,25 @@ impl Failure {
     }
 }
 
+/// Lets `copl runs | head` end in silence, as other commands do.
+fn end_with_the_reader() {
+    // SAFETY: no thread runs yet, and the default action of a signal needs no code of ours.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+}
+
 fn main() {
-    let outcome = match Args::parse().verb {
+    let verb = Args::parse().verb;
+    if matches!(verb, Verb::Runs(_) | Verb::Report(_) | Verb::Nodes(_)) {
+        end_with_the_reader();
+    }
+    let outcome = match verb {
         Verb::Run(args) => run::run(args),
+        Verb::Runs(args) => runs::runs(&args),
+        Verb::Report(args) => report::report(&args),
+        Verb::Eval(args) => eval::eval(&args),
+        Verb::Predict(args) => predict::predict(&args),
+        Verb::Export(args) => export::export(&args),
+        Verb::Sweep(args) => sweep::sweep(&args),
         Verb::Check(args) => verbs::check(&args),
         Verb::Graph(args) => verbs::graph(&args),
         Verb::Nodes(args) => verbs::nodes(&args),

@@ -3,8 +3,9 @@
 use copl_contract::ExitCode;
 use copl_contract::settings::{Env, Settings};
 use copl_model::config::NODE;
-use copl_model::node::CoplModelSettings;
-use copl_model::params::{ParameterTable, paper_rows};
+use copl_model::node::{CoplModelSettings, Task};
+use copl_model::params::ParameterTable;
+use copl_reports::paper::{self, PaperTable};
 
 use crate::args::ParamsArgs;
 use crate::dataflow::document::{Document, Node};
@@ -53,23 +54,40 @@ pub(crate) fn params(args: &ParamsArgs) -> Outcome {
         return Err(Failure::new(ExitCode::Usage, format!("{file} has no node copl-model to count")));
     }
     for (id, task, table) in &tables {
+        let published = published(*task);
         if args.json {
-            let line = serde_json::json!({ "node": id, "table": table, "paper": paper_rows(*task) });
+            let line = serde_json::json!({ "node": id, "table": table, "paper": published });
             println!("{line}");
             continue;
         }
         println!("{id}\n{}", table.text());
-        println!("The paper's table prints, in millions:");
-        for row in paper_rows(*task) {
+        println!("The paper's {} prints, in millions (total less additional is without the method):", published.name);
+        for row in published.rows {
             println!(
-                "  {:8} {:18} additional {:6.1}   total {:6.1}",
-                row.method, row.encoders, row.additional, row.total
+                "  {:8} {:18} additional {:>6}   total {:>6}   less additional {:>6}",
+                row.method,
+                row.encoders,
+                millions(row.additional),
+                millions(row.total),
+                millions(row.rest)
             );
         }
         println!(
             "Its totals include the encoders' classifier heads of 21 thousand classes. No reading of the paper gives all"
         );
-        println!("of its counts; ours are counted from the tensors.");
+        println!("of its counts; ours are counted from the tensors. A dash: not in this project's notes.");
     }
     Ok(ExitCode::Success)
+}
+
+fn millions(number: Option<f64>) -> String {
+    number.map_or_else(|| "-".to_owned(), |n| format!("{n:.1}"))
+}
+
+fn published(task: Task) -> &'static PaperTable {
+    match task {
+        Task::Ave => &paper::TABLE_1,
+        Task::Avs => &paper::TABLE_2,
+        Task::Avqa => &paper::TABLE_3,
+    }
 }

@@ -3,11 +3,12 @@
 //!
 //! - [`state`]: how far the run is, from the events; no output;
 //! - [`text`]: single lines: numbers of a pass, quarantined clips, durations;
-//! - [`bars`]: the bars of a terminal.
+//! - [`bars`]: the bars of a terminal; [`live`]: a dashboard of the whole screen.
 //!
 //! Failures are not shown here: the command prints its verdict, which names the first cause.
 
 mod bars;
+mod live;
 mod state;
 mod text;
 
@@ -18,6 +19,7 @@ use copl_contract::events::Event;
 use serde::Serialize;
 
 use bars::Bars;
+use live::Live;
 use state::RunState;
 
 /// Time between two lines of progress where there is no terminal.
@@ -28,6 +30,8 @@ const LINE_EVERY: Duration = Duration::from_secs(2);
 pub(crate) enum Mode {
     /// Bars that move, on a terminal.
     Bars,
+    /// A dashboard of the whole terminal.
+    Live,
     /// Plain lines, in a file or a pipe.
     Lines,
     /// Warnings and the summary only.
@@ -38,10 +42,11 @@ pub(crate) enum Mode {
 
 impl Mode {
     /// The mode for these flags; `is_terminal` of standard output.
-    pub(crate) fn pick(quiet: bool, json: bool, is_terminal: bool) -> Self {
+    pub(crate) fn pick(quiet: bool, json: bool, live: bool, is_terminal: bool) -> Self {
         match (json, quiet, is_terminal) {
             (true, _, _) => Self::Json,
             (_, true, _) => Self::Quiet,
+            (_, _, true) if live => Self::Live,
             (_, _, true) => Self::Bars,
             _ => Self::Lines,
         }
@@ -53,6 +58,7 @@ pub(crate) struct Progress {
     mode: Mode,
     state: RunState,
     bars: Option<Bars>,
+    live: Option<Live>,
     out: Box<dyn Write>,
     warnings: Box<dyn Write>,
     told: Option<Instant>,
@@ -80,8 +86,10 @@ impl Progress {
     }
 
     fn to(mode: Mode, out: Box<dyn Write>, warnings: Box<dyn Write>) -> Self {
-        let bars = (mode == Mode::Bars).then(Bars::new);
-        Self { mode, state: RunState::default(), bars, out, warnings, told: None, failures: Vec::new() }
+        // A terminal that cannot be taken over shows bars.
+        let live = (mode == Mode::Live).then(Live::new).and_then(Result::ok);
+        let bars = (mode == Mode::Bars || (mode == Mode::Live && live.is_none())).then(Bars::new);
+        Self { mode, state: RunState::default(), bars, live, out, warnings, told: None, failures: Vec::new() }
     }
 
     /// Takes an event of a node.
@@ -91,6 +99,9 @@ impl Progress {
         }
         let now = Instant::now();
         let news = self.state.take(node, event, now);
+        if let Some(live) = &mut self.live {
+            live.take(event);
+        }
         match event {
             Event::Plan { dataset, epochs, clips: [train, val, test], .. } => {
                 self.say(&format!("dataset {dataset}: {epochs} epochs of {train} training and {val} validation clips, {test} test clips"));
@@ -107,6 +118,9 @@ impl Progress {
         }
         if let Some(bars) = &mut self.bars {
             bars.show(&self.state, now);
+        }
+        if let Some(live) = &mut self.live {
+            live.show(&self.state, now);
         }
     }
 
@@ -127,6 +141,10 @@ impl Progress {
         if let Some(bars) = self.bars.take() {
             bars.clear();
         }
+        if let Some(live) = self.live.take() {
+            let said = live.finish();
+            said.iter().for_each(|line| self.write(line));
+        }
         if self.mode == Mode::Quiet && self.state.quarantined() > 0 {
             self.warn(&format!("warning: clips quarantined: {}", self.state.quarantined()));
         }
@@ -146,9 +164,10 @@ impl Progress {
     }
 
     fn say(&mut self, line: &str) {
-        match (self.mode, &self.bars) {
-            (Mode::Quiet, _) => {}
-            (_, Some(bars)) => bars.line(line),
+        match (self.mode, &self.bars, &mut self.live) {
+            (Mode::Quiet, ..) => {}
+            (_, Some(bars), _) => bars.line(line),
+            (.., Some(live)) => live.line(line),
             _ => self.write(line),
         }
     }
@@ -239,10 +258,11 @@ mod tests {
 
     #[test]
     fn modes_follow_the_flags() {
-        assert_eq!(Mode::pick(false, true, true), Mode::Json);
-        assert_eq!(Mode::pick(true, false, true), Mode::Quiet);
-        assert_eq!(Mode::pick(false, false, true), Mode::Bars);
-        assert_eq!(Mode::pick(false, false, false), Mode::Lines);
+        assert_eq!(Mode::pick(false, true, true, true), Mode::Json);
+        assert_eq!(Mode::pick(true, false, true, true), Mode::Quiet);
+        assert_eq!(Mode::pick(false, false, false, true), Mode::Bars);
+        assert_eq!(Mode::pick(false, false, true, true), Mode::Live);
+        assert_eq!(Mode::pick(false, false, true, false), Mode::Lines);
     }
 
     #[test]

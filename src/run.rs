@@ -12,7 +12,7 @@ use std::time::Duration;
 use copl_contract::ExitCode;
 use copl_contract::events::Event;
 use copl_engine::{Line, NodeResult, shm};
-use copl_reports::store::{RunFolder, RunRecord, Store};
+use copl_reports::store::{RunFolder, RunRecord, Store, SweepPlace};
 
 use crate::args::RunArgs;
 use crate::dataflow::{diagnostic, resolve};
@@ -21,6 +21,8 @@ use crate::{Failure, Outcome, catalog, verbs};
 use verdict::Verdict;
 use watch::Watch;
 
+/// Clips on the page that is written at the end.
+const EXAMPLES: usize = 6;
 /// How often the nodes are looked at.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -28,15 +30,15 @@ const LOOK: Duration = Duration::from_millis(200);
 pub(crate) fn run(args: RunArgs) -> Outcome {
     let (text, overrides) = prepare(&args)?;
     let file = args.flow.file.display().to_string();
-    let resolved = resolve::resolve(&file, &text, &overrides).map_err(|d| verbs::rejected(&d))?;
-    let folder = absolute(args.flow.file.parent().unwrap_or(Path::new("")))?;
+    let (resolved, folder) = resolved(&args)?;
     let run = Store::new(absolute(&args.runs)?).create().map_err(|e| Failure::new(ExitCode::Internal, e))?;
     // SAFETY: no thread has been started yet.
     unsafe { copl_engine::prepare_process(&run.path) }.map_err(|e| Failure::new(ExitCode::Internal, e))?;
-    let mut record = begin(&run, &args, &overrides, &resolved)?;
+    let _hold = run.hold().map_err(|e| Failure::new(ExitCode::Internal, e))?;
+    let mut record = begin(&run, &args, &overrides, &resolved, &folder)?;
     let yaml = with_run(&resolved, &run)?;
 
-    let mode = Mode::pick(args.quiet, args.json, std::io::stdout().is_terminal());
+    let mode = Mode::pick(args.quiet, args.json, args.live, std::io::stdout().is_terminal());
     let mut progress = Progress::new(mode);
     progress.log("", &format!("run {} of {file}", run.id));
     let before = shm::Snapshot::take();
@@ -78,7 +80,17 @@ pub(crate) fn run(args: RunArgs) -> Outcome {
             Err(Failure { code: verdict.code, message: verdict.message })
         };
     }
-    finish(&run, &mut record, verdict, &mut progress, args.json)
+    let outcome = finish(&run, &mut record, verdict, &mut progress, args.json);
+    // The runs of a sweep have one table; their pages are made when they are asked for.
+    if args.sweep.is_none() && outcome.is_ok() {
+        match crate::report::page_of(&run, EXAMPLES) {
+            Ok(page) if !args.json => println!("page: {}", page.display()),
+            Ok(_) => {}
+            // The numbers are safe in the tables: `copl report` can be tried again.
+            Err(failure) => eprintln!("the page could not be written: {}", failure.message),
+        }
+    }
+    outcome
 }
 
 /// The dataflow's text, and the changes to it; refused if it is wrong.
@@ -108,14 +120,34 @@ fn prepare(args: &RunArgs) -> Result<(String, Vec<String>), Failure> {
     Ok((text, overrides))
 }
 
+/// The dataflow a run would run, and the folder it lies in; refused if it is wrong.
+pub(crate) fn resolved(args: &RunArgs) -> Result<(String, PathBuf), Failure> {
+    let (text, overrides) = prepare(args)?;
+    let file = args.flow.file.display().to_string();
+    let resolved = resolve::resolve(&file, &text, &overrides).map_err(|d| verbs::rejected(&d))?;
+    // Links and `..` resolved: the same folder has one name in all records.
+    let folder = absolute(args.flow.file.parent().unwrap_or(Path::new("")))?;
+    let folder =
+        folder.canonicalize().map_err(|e| Failure::new(ExitCode::Internal, format!("{}: {e}", folder.display())))?;
+    Ok((resolved, folder))
+}
+
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     std::path::absolute(path).map_err(|e| Failure::new(ExitCode::Internal, format!("{}: {e}", path.display())))
 }
 
-fn begin(run: &RunFolder, args: &RunArgs, overrides: &[String], resolved: &str) -> Result<RunRecord, Failure> {
+fn begin(
+    run: &RunFolder,
+    args: &RunArgs,
+    overrides: &[String],
+    resolved: &str,
+    folder: &Path,
+) -> Result<RunRecord, Failure> {
     let mut record = RunRecord::begin(&run.id, &args.flow.file.display().to_string());
+    record.folder = Some(folder.to_owned());
     record.overrides = overrides.to_vec();
+    record.sweep = args.sweep.clone().map(|sweep| SweepPlace { sweep, case: args.case.clone().unwrap_or_default() });
     record.seed = args.seed;
     record.versions = versions();
     let failed = |e: copl_reports::ReportError| Failure::new(ExitCode::Internal, e);

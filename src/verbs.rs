@@ -89,6 +89,7 @@ pub(crate) fn nodes(args: &NodesArgs) -> Outcome {
                 println!("\n{}", encoders());
             }
         }
+        Some(NodesVerb::Schema) => println!("{:#}", crate::schema::schema(&specs)),
         _ if args.json => println!("{}", nodes::json(&specs)),
         _ => println!("{}", nodes::list(&specs)),
     }

@@ -20,7 +20,8 @@ fn same(file: &str, expected: &str) {
 fn the_page_of_the_report_lists_every_column() {
     let mut page = format!(
         "# Report tables\n\nA run writes these Parquet tables to `runs/<id>/` (version {TABLES_VERSION}, in each file's metadata as \
-         `copl.version`).\nWhile it runs, a table is a folder `<table>.parts/` of whole Parquet files; at the end one \
+         `copl.version`; the meaning of each column as `copl.column.NAME`).\nA version may gain tables and columns; it never \
+         loses, renames or retypes one.\nWhile it runs, a table is a folder `<table>.parts/` of whole Parquet files; at the end one \
          file `<table>.parquet`.\nPolars, pandas (pyarrow) and DuckDB open both. This page is made from the code.\n"
     );
     for table in Table::ALL {
@@ -46,6 +47,89 @@ fn the_pictures_of_the_readme_are_the_mini_dataflows() {
         let done = copl().args(["graph", "--format", "svg"]).arg(flow).output().unwrap();
         assert!(done.status.success(), "{}", text(&done));
         same(&format!("docs/{name}.svg"), &String::from_utf8(done.stdout).unwrap());
+    }
+}
+
+fn told(args: &[&str]) -> String {
+    let done = copl().args(args).env("COLUMNS", "100").output().unwrap();
+    assert!(done.status.success(), "{args:?}: {}", text(&done));
+    String::from_utf8(done.stdout).unwrap().trim_end().to_owned()
+}
+
+#[test]
+fn the_page_of_commands_is_what_they_say_of_themselves() {
+    let help = told(&["--help"]);
+    let commands = help.split("Commands:").nth(1).unwrap().split("\n\n").next().unwrap();
+    let names: Vec<&str> = commands
+        .lines()
+        .filter(|l| l.starts_with("  ") && !l.starts_with("   "))
+        .filter_map(|l| l.split_whitespace().next())
+        .filter(|n| *n != "help")
+        .collect();
+    assert!(names.contains(&"run") && names.contains(&"sweep"), "{help}");
+    let mut page = format!("# Commands\n\nThis page is made from the code.\n\n```text\n{help}\n```\n");
+    for name in names {
+        write!(page, "\n## copl {name}\n\n```text\n{}\n```\n", told(&[name, "--help"])).unwrap();
+    }
+    same("docs/reference/commands.md", &page);
+}
+
+#[test]
+fn the_page_of_nodes_is_what_they_say_of_themselves() {
+    let nodes: serde_json::Value = serde_json::from_str(&told(&["nodes", "--json"])).unwrap();
+    let mut page =
+        "# Nodes and their settings\n\nThis page is made from the code: `copl nodes describe NAME`.\n".to_owned();
+    for node in nodes.as_array().unwrap() {
+        let name = node["name"].as_str().unwrap();
+        write!(page, "\n## {name}\n\n```text\n{}\n```\n", told(&["nodes", "describe", name])).unwrap();
+    }
+    same("docs/reference/nodes.md", &page);
+}
+
+#[test]
+fn the_page_of_exit_codes_lists_all() {
+    let page = format!("# Exit codes\n\nThis page is made from the code.\n\n```text\n{}\n```\n", told(&["exit-codes"]));
+    same("docs/reference/exit-codes.md", &page);
+}
+
+#[test]
+fn every_page_of_the_book_is_there_and_every_page_is_in_the_book() {
+    let summary = std::fs::read_to_string(root().join("docs/SUMMARY.md")).unwrap();
+    let mut listed: Vec<String> =
+        summary.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0.to_owned())).collect();
+    let mut there = Vec::new();
+    for folder in ["", "how-to", "reference"] {
+        for entry in std::fs::read_dir(root().join("docs").join(folder)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.ends_with(".md") && name != "SUMMARY.md" {
+                there.push(std::path::Path::new(folder).join(name).display().to_string());
+            }
+        }
+    }
+    listed.sort();
+    there.sort();
+    assert_eq!(listed, there);
+}
+
+#[test]
+fn the_schema_for_editors_is_that_of_the_nodes() {
+    let done = copl().args(["nodes", "schema"]).output().unwrap();
+    assert!(done.status.success(), "{}", text(&done));
+    same("dataflows/schema.json", &String::from_utf8(done.stdout).unwrap());
+}
+
+#[test]
+fn every_shipped_sweep_has_runs_that_pass_their_check() {
+    let runs = tempfile::tempdir().unwrap();
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(root().join("dataflows/sweeps")).unwrap() {
+        let path = entry.unwrap().path();
+        let done = copl().args(["sweep", "--dry-run", "--runs"]).arg(runs.path()).arg(&path).output().unwrap();
+        assert!(done.status.success(), "{}: {}", path.display(), text(&done));
+        names.push(path.file_stem().unwrap().to_str().unwrap().to_owned());
+    }
+    for name in names.iter().filter(|n| !n.ends_with("-mini")) {
+        assert!(names.contains(&format!("{name}-mini")), "{name} has no mini twin");
     }
 }
 

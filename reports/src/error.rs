@@ -67,6 +67,30 @@ pub enum ReportError {
     /// An id that is no folder name.
     #[error("`{0}` is no run id: letters, digits, `-`, `_` and `.` only")]
     BadId(String),
+    /// A run's dataflow is not the YAML it should be.
+    #[error("the dataflow of run `{run}` cannot be read: {problem}")]
+    Dataflow {
+        /// Id of the run.
+        run: String,
+        /// Why.
+        problem: String,
+    },
+    /// A figure could not be drawn.
+    #[error("cannot draw {figure}: {source}")]
+    Figure {
+        /// Name of the figure.
+        figure: String,
+        /// Why.
+        source: crate::figure::PngError,
+    },
+    /// A sweep file is not what it should be.
+    #[error("{file}: {problem}")]
+    Sweep {
+        /// The file.
+        file: String,
+        /// What is wrong, with its place.
+        problem: String,
+    },
     /// The numbers of clips do not add up.
     #[error("the clips do not add up: {0}")]
     DoesNotAddUp(String),

@@ -32,6 +32,15 @@ pub struct Outcome {
     pub message: Option<String>,
 }
 
+/// The place of a run in a sweep.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SweepPlace {
+    /// Name of the sweep.
+    pub sweep: String,
+    /// Name of the case: a row of its table.
+    pub case: String,
+}
+
 /// What was run, with what, and how it ended: `run.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
@@ -39,6 +48,9 @@ pub struct RunRecord {
     pub id: String,
     /// The dataflow file as it was given.
     pub dataflow: String,
+    /// The folder it lay in, absolute: the relative paths in it start there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<PathBuf>,
     /// Overrides as they were given: `model.VISUAL_ENCODER=vit-large-16`.
     #[serde(default)]
     pub overrides: Vec<String>,
@@ -54,6 +66,9 @@ pub struct RunRecord {
     /// Fingerprint of the dataset's annotations and files.
     #[serde(default)]
     pub data_fingerprint: Option<String>,
+    /// The sweep it is part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<SweepPlace>,
     /// The run whose checkpoint this one started from.
     #[serde(default)]
     pub resumed_from: Option<String>,
@@ -79,11 +94,13 @@ impl RunRecord {
         Self {
             id: id.to_owned(),
             dataflow: dataflow.to_owned(),
+            folder: None,
             overrides: Vec::new(),
             seed: None,
             versions: BTreeMap::new(),
             device: String::new(),
             data_fingerprint: None,
+            sweep: None,
             resumed_from: None,
             started: Moment::at(now).rfc3339(),
             started_unix: seconds(now),
@@ -122,6 +139,11 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
+    /// The random letters of the id, or the id where it has none: enough to name the run.
+    pub fn letters(&self) -> &str {
+        self.id.rsplit('-').next().unwrap_or(&self.id)
+    }
+
     /// Writes `run.json`, replacing the one before at once.
     ///
     /// # Errors
@@ -162,9 +184,17 @@ impl RunFolder {
 }
 
 fn write_whole(path: &Path, text: &str) -> Result<(), ReportError> {
+    write_file(path, text.as_bytes())
+}
+
+/// Writes a file aside and gives it its final name when it is whole.
+///
+/// # Errors
+/// If the folder cannot be written.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
     let aside = aside(path);
     let mut file = File::create(&aside).map_err(ReportError::io("create", &aside))?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(ReportError::io("write", &aside))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(ReportError::io("write", &aside))?;
     rename(&aside, path)
 }
 
@@ -212,7 +242,7 @@ impl Store {
         }
     }
 
-    /// The run of this id, of an id that begins so, or the `last` one.
+    /// The run of this id, of an id or of random letters that begin so, or the `last` one.
     ///
     /// # Errors
     /// If none or more than one fits.
@@ -227,7 +257,7 @@ impl Store {
             return Ok(runs.swap_remove(at));
         }
         let recent: Vec<String> = runs.iter().rev().take(3).map(|r| r.id.clone()).collect();
-        runs.retain(|run| !id.is_empty() && run.id.starts_with(id));
+        runs.retain(|run| !id.is_empty() && (run.id.starts_with(id) || run.letters().starts_with(id)));
         match (runs.pop(), runs.len()) {
             (Some(run), 0) => Ok(run),
             (None, _) => Err(none(recent)),
@@ -322,6 +352,7 @@ mod tests {
         }
         assert_eq!(store.open("last").unwrap().id, "20260102-000000-cccc");
         assert_eq!(store.open("20260101-000000-b").unwrap().id, "20260101-000000-bbbb");
+        assert_eq!(store.open("cc").unwrap().id, "20260102-000000-cccc");
         assert!(store.open("20260101").unwrap_err().to_string().contains("20260101-000000-aaaa, 20260101-000000-bbbb"));
         assert!(store.open("2027").unwrap_err().to_string().contains("no run `2027`"));
         assert!(matches!(store.create_as("20260101-000000-aaaa"), Err(ReportError::RunExists(_))));

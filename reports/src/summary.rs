@@ -4,7 +4,6 @@
 //! have one `samples` row, so read = trained or evaluated + quarantined; the counts of the node that computed the loss
 //! (`clips`, `clips_quarantined`) and the rows of `quarantine` must agree with them.
 
-mod frame;
 mod show;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,12 +13,12 @@ use polars::prelude::DataFrame;
 use serde::Serialize;
 
 use crate::error::ReportError;
+use crate::frame::{integers, integers_or, numbers, texts};
 use crate::parts::read;
 use crate::tables::Table;
-use frame::{integers, numbers, texts};
 
-/// Metric by which the best epoch is picked, on the validation split.
-const PICKED_BY: &str = "accuracy";
+/// Metrics by which the best epoch is picked, on the validation split: each task has one of them.
+const PICKED_BY: [&str; 2] = ["accuracy", "miou"];
 
 /// An epoch's split.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -38,7 +37,7 @@ pub struct Pass {
     pub quarantined: i64,
     /// Mean loss in nats.
     pub loss: Option<f64>,
-    /// Share of right segments in percent.
+    /// Share of right segments or answers in percent; of masks, their mean IoU.
     pub accuracy: Option<f64>,
 }
 
@@ -74,6 +73,8 @@ pub struct NodeTime {
     pub compute_secs: f64,
     /// Seconds in all.
     pub wall_secs: f64,
+    /// Most memory its process held, in bytes; 0 where nobody told.
+    pub peak_memory_bytes: i64,
 }
 
 /// The numbers of a run.
@@ -81,6 +82,8 @@ pub struct NodeTime {
 pub struct Summary {
     /// Every epoch's splits, in the order they ran.
     pub passes: Vec<Pass>,
+    /// The metric that `accuracy` stands for: segment or answer accuracy, or the mean IoU of masks (`miou`).
+    pub metric: &'static str,
     /// Epoch with the best accuracy on the validation split; the earliest of equals.
     pub best_epoch: Option<i64>,
     /// Its accuracy there, in percent.
@@ -127,6 +130,7 @@ pub fn summarise(run_dir: &Path) -> Result<Summary, ReportError> {
     let computing: Vec<f64> = nodes.iter().map(|n| n.compute_secs).filter(|secs| *secs > 0.0).collect();
     let compute = if let [one] = *computing { one } else { 0.0 };
     Ok(Summary {
+        metric: metrics.judge(),
         best_epoch: best.map(|b| b.0),
         val_accuracy: best.map(|b| b.1),
         test_accuracy,
@@ -150,6 +154,12 @@ impl Metrics {
         let (names, values) = (texts(frame, "metric")?, numbers(frame, "value")?);
         let keys = epochs.into_iter().zip(splits).zip(names);
         Ok(Self(keys.zip(values).collect()))
+    }
+
+    /// Which metric the run is judged by.
+    fn judge(&self) -> &'static str {
+        let told = |metric: &&str| self.0.keys().any(|(_, name)| name == metric);
+        PICKED_BY.into_iter().find(told).unwrap_or(PICKED_BY[0])
     }
 
     fn get(&self, pass: &PassKey, name: &str) -> Option<f64> {
@@ -248,7 +258,7 @@ fn settle(
         split: key.1.clone(),
         read,
         loss: metrics.get(key, "loss").or(mean(loss)),
-        accuracy: metrics.get(key, PICKED_BY).or(mean(100.0 * score)),
+        accuracy: PICKED_BY.iter().find_map(|metric| metrics.get(key, metric)).or(mean(100.0 * score)),
         ..pass
     }
 }
@@ -283,6 +293,7 @@ fn nodes(frame: &DataFrame) -> Result<Vec<NodeTime>, ReportError> {
     let (ids, items) = (texts(frame, "node")?, integers(frame, "items")?);
     let (busy, waiting) = (numbers(frame, "busy_secs")?, numbers(frame, "waiting_secs")?);
     let (compute, wall) = (numbers(frame, "compute_secs")?, numbers(frame, "wall_secs")?);
+    let memory = integers_or(frame, "peak_memory_bytes", 0)?;
     let mut nodes: BTreeMap<String, NodeTime> = BTreeMap::new();
     for (i, id) in ids.iter().enumerate() {
         let node = nodes.entry(id.clone()).or_insert_with(|| NodeTime { node: id.clone(), ..NodeTime::default() });
@@ -291,6 +302,7 @@ fn nodes(frame: &DataFrame) -> Result<Vec<NodeTime>, ReportError> {
         node.waiting_secs += waiting[i];
         node.compute_secs += compute[i];
         node.wall_secs += wall[i];
+        node.peak_memory_bytes = node.peak_memory_bytes.max(memory[i]);
     }
     Ok(nodes.into_values().collect())
 }

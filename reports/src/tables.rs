@@ -1,7 +1,7 @@
 //! The tables of a run: their columns with type, unit and meaning.
 //!
 //! Every table begins with `run`, `epoch` and `split`, so the tables of many runs can be stacked. Columns are never
-//! renamed or retyped under one [`TABLES_VERSION`]; the version stands in each Parquet file's key-value metadata
+//! renamed, retyped or taken away under one [`TABLES_VERSION`], but may be added; the version stands in each Parquet file's key-value metadata
 //! (`copl.version`), and so does the meaning of each column (`copl.column.NAME`).
 
 use crate::error::ReportError;
@@ -131,6 +131,7 @@ tables! {
         "waiting_secs": Number, "seconds", "waiting for messages";
         "compute_secs": Number, "seconds", "in the model's arithmetic; 0 for other nodes";
         "wall_secs": Number, "seconds", "in all";
+        "peak_memory_bytes": Integer, "bytes", "most memory the process held so far; 0 where the system does not tell";
     }
     /// A checkpoint that is whole on disk: one row.
     Checkpoints = "checkpoints" {

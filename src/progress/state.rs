@@ -33,6 +33,11 @@ impl NodeState {
         (secs > 0.3 && self.seen > seen).then(|| (self.seen - seen) as f64 / secs)
     }
 
+    /// Clips done in all since the command watches.
+    pub(super) fn seen(&self) -> u64 {
+        self.seen
+    }
+
     fn advance(&mut self, epoch: u32, split: Split, done: u64, now: Instant) {
         let same = (self.epoch, self.split) == (epoch, split);
         self.seen += if same { done.saturating_sub(self.done) } else { done };

@@ -31,6 +31,14 @@ pub(crate) struct TimeLimits {
     hang_timeout: f64,
 }
 
+impl TimeLimits {
+    /// The same limits as arguments of another `copl run`.
+    pub(crate) fn arguments(&self) -> [String; 4] {
+        let [start, hang] = [self.start_timeout, self.hang_timeout].map(|secs| secs.to_string());
+        ["--start-timeout".to_owned(), start, "--hang-timeout".to_owned(), hang]
+    }
+}
+
 #[derive(Debug)]
 struct Process {
     pid: u32,

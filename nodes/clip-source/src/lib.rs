@@ -33,7 +33,7 @@ copl_contract::settings! {
     pub struct ClipSourceSettings {
         "DATASET" dataset: String = required, "Name of a shipped dataset descriptor (ave, avs-s4, music-avqa, their -mini twins, ...) or the path of one's own.";
         "ROOT" root: PathBuf = required, "Folder of the dataset; relative to the dataflow's folder.";
-        "EPOCHS" epochs: u32 = "10", "Passes over the training split.";
+        "EPOCHS" epochs: u32 = "10", "Passes over the training split; with 0 the test split alone is read, as `copl eval` does.";
         "SEED" seed: u64 = "0", "Seed of the training order.";
         "LIMIT_CLIPS" limit_clips: Option<usize> = "", "At most this many clips of each split, picked by the seed; all if unset.";
         "WINDOW" window: usize = "8", "Clips under way at once; every queue of the graph must hold as many.";
@@ -51,9 +51,6 @@ fn check(env: &copl_contract::settings::Env) -> Result<(), (String, String)> {
     use copl_contract::settings::Settings;
     let settings = ClipSourceSettings::from_env(env)?;
     let bad = |key: &str, problem: String| Err((key.to_owned(), problem));
-    if settings.epochs == 0 {
-        return bad("EPOCHS", "at least one epoch is needed".to_owned());
-    }
     if !(0.0..=1.0).contains(&settings.max_bad_fraction) {
         return bad("MAX_BAD_FRACTION", format!("{} is no share between 0 and 1", settings.max_bad_fraction));
     }

@@ -63,7 +63,7 @@ impl Plan {
 
     /// All steps of the run. A split without clips has no pass.
     pub(crate) fn steps(&self) -> impl Iterator<Item = Step> + '_ {
-        let passes = (1..=self.epochs).flat_map(|e| [(e, 0), (e, 1)]).chain([(self.epochs, 2)]);
+        let passes = (1..=self.epochs).flat_map(|e| [(e, 0), (e, 1)]).chain([(self.epochs.max(1), 2)]);
         passes.filter(|(_, split)| !self.splits[*split].is_empty()).flat_map(move |(epoch, split)| {
             let clips = &self.splits[split];
             let name = SPLITS[split].0;
@@ -123,6 +123,13 @@ mod tests {
         let expected = [(1, Split::Train), (1, Split::Val), (2, Split::Train), (2, Split::Val), (2, Split::Test)];
         assert_eq!(boundaries, expected);
         assert_eq!(plan(&[]).len(), 2 * (5 + 2) + 3 + 5);
+    }
+
+    #[test]
+    fn no_epoch_is_the_test_split_alone() {
+        let steps = plan(&[("EPOCHS", "0")]);
+        assert_eq!(steps.len(), 4);
+        assert_eq!(steps.last(), Some(&Step::Boundary { epoch: 1, split: Split::Test }));
     }
 
     #[test]

@@ -256,6 +256,7 @@ schemas! {
         "waiting_secs": Float64, "seconds waiting for messages";
         "compute_secs": Float64, "seconds in the model's arithmetic; 0 for other nodes";
         "wall_secs": Float64, "seconds in all";
+        "peak_memory_bytes": Int64, "most memory the process held so far; 0 where the system does not tell";
     }
     /// A checkpoint that is whole on disk: one row.
     Checkpoints = "checkpoints" {

@@ -9,6 +9,7 @@
 //! - [`model`]: method, encoders and head together; [`config`]: what a user chooses
 //! - [`parameters`]: trainable tensors by name; [`params`]: the table of counts
 //! - [`train`]: optimizer, schedules, random streams, checkpoints
+//! - [`infer`]: what a trained model says of one clip
 //! - [`weights`]: where encoders' weights come from
 //! - [`loss`], [`parity`]: comparison with reference results; [`mod@bench`]: speed of a training step
 
@@ -20,6 +21,7 @@ pub mod encoders;
 mod error;
 pub mod heads;
 mod images;
+pub mod infer;
 pub mod kernels;
 pub mod loss;
 pub mod methods;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::config::{MethodKind, ModelConfig, SHARED, Task};
+use crate::config::{MethodKind, ModelConfig, SHARED};
 use crate::encoders::{self, Architecture, EncoderCard, Outputs};
 use crate::error::Result;
 use crate::heads;
@@ -43,60 +43,6 @@ pub struct ParameterTable {
     pub total: usize,
     /// Numbers of the encoders' own classifier heads, which the paper's totals include.
     pub classifier_heads: usize,
-}
-
-/// A row of the paper's tables, in millions of numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct PaperRow {
-    /// Method as the paper names it.
-    pub method: &'static str,
-    /// Encoders as the paper names them.
-    pub encoders: &'static str,
-    /// Additional parameters.
-    pub additional: f64,
-    /// Total parameters.
-    pub total: f64,
-}
-
-const fn paper(method: &'static str, encoders: &'static str, additional: f64, total: f64) -> PaperRow {
-    PaperRow { method, encoders, additional, total }
-}
-
-/// The rows of Table 1 (AVE) that print parameter counts.
-pub const TABLE_1: &[PaperRow] = &[
-    paper("DG-SCT", "Swin-V2-L, HTS-AT", 187.1, 261.3),
-    paper("CoPL", "Swin-V2-L", 1.7, 230.6),
-    paper("CoPL", "Swin-V2-L, HTS-AT", 0.7, 262.6),
-    paper("CoPL", "ViT-L-16", 5.0, 327.8),
-];
-
-/// The rows of Table 2 (AVSBench-S4) that print parameter counts.
-pub const TABLE_2: &[PaperRow] = &[
-    paper("LAVISH", "Swin-V2-L", 18.3, 248.1),
-    paper("LAVISH", "Swin-V2-L, HTS-AT", 17.1, 280.0),
-    paper("DG-SCT", "Swin-V2-L, HTS-AT", 196.6, 324.8),
-    paper("CoPL", "Swin-V2-L", 2.8, 250.2),
-    paper("CoPL", "Swin-V2-L, HTS-AT", 1.8, 281.4),
-];
-
-/// The rows of Table 3 (MUSIC-AVQA) that print parameter counts.
-pub const TABLE_3: &[PaperRow] = &[
-    paper("LAVISH", "Swin-V2-L", 17.1, 238.2),
-    paper("LAVISH", "Swin-V2-L, HTS-AT", 12.9, 277.6),
-    paper("LAVISH", "ViT-L-16", 27.1, 335.4),
-    paper("DG-SCT", "Swin-V2-L, HTS-AT", 186.3, 327.0),
-    paper("CoPL", "Swin-V2-L", 1.8, 238.4),
-    paper("CoPL", "Swin-V2-L, HTS-AT", 0.7, 270.4),
-    paper("CoPL", "ViT-L-16", 5.0, 335.7),
-];
-
-/// The rows of the paper's table for a task.
-pub fn paper_rows(task: Task) -> &'static [PaperRow] {
-    match task {
-        Task::Ave => TABLE_1,
-        Task::Avs => TABLE_2,
-        Task::Avqa => TABLE_3,
-    }
 }
 
 /// Numbers of the classifier head in the published file of an encoder.

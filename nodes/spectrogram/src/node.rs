@@ -1,6 +1,6 @@
 //! The node: a pool of workers makes spectrogram segments, results leave in the order the clips came.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -123,6 +123,20 @@ impl SpectrogramSettings {
         })
     }
 
+    /// The segments of one clip, decoded anew: values and their shape [T, frames, mels].
+    ///
+    /// # Errors
+    /// If the settings do not fit together or the clip cannot be decoded.
+    pub fn segments_of(&self, path: &Path) -> Result<(Vec<f32>, [usize; 3]), String> {
+        let front = self.front().map_err(|(key, problem)| format!("{key}: {problem}"))?;
+        let wave = audio::decode_audio(path, &self.audio(front.rate()), &self.limits()).map_err(|e| e.to_string())?;
+        Ok((front.segments(&wave.samples).map_err(|e| e.to_string())?, front.shape()))
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { ffmpeg: self.ffmpeg.clone(), timeout: Duration::from_secs_f64(self.timeout_secs), ..Limits::default() }
+    }
+
     fn audio(&self, rate: u32) -> AudioSettings {
         AudioSettings {
             rate,
@@ -229,11 +243,7 @@ impl Node for Spectrogram {
         let wrong = |(key, problem)| NodeError::Setting { key, problem };
         let front = settings.front().map_err(wrong)?;
         let (audio, shape) = (settings.audio(front.rate()), front.shape());
-        let limits = Limits {
-            ffmpeg: settings.ffmpeg.clone(),
-            timeout: Duration::from_secs_f64(settings.timeout_secs),
-            ..Limits::default()
-        };
+        let limits = settings.limits();
         let cache: Option<Arc<Cache>> =
             stream::open_cache(settings.cache, settings.cache_dir.as_deref(), settings.cache_max_gib)?;
         let work = ClipWork {

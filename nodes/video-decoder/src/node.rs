@@ -39,6 +39,34 @@ copl_contract::settings! {
     }
 }
 
+impl VideoDecoderSettings {
+    /// Which frames are taken of a clip.
+    pub fn frames(&self) -> FrameSettings {
+        FrameSettings {
+            rule: match self.rule {
+                Rule::Centre => FrameRule::Centre,
+                Rule::Sixteenth => FrameRule::Sixteenth,
+                Rule::Linspace => FrameRule::Linspace,
+            },
+            segments: self.segments,
+            segment_secs: self.segment_secs,
+            size: self.size,
+            extract_fps: self.extract_fps,
+            min_secs: self.min_secs,
+        }
+    }
+
+    /// What a clip may cost, and the program that decodes it.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            ffmpeg: self.ffmpeg.clone(),
+            timeout: Duration::from_secs_f64(self.timeout_secs),
+            max_pixels: self.max_pixels,
+            ..Limits::default()
+        }
+    }
+}
+
 /// [T, H, W, 3] of the frames.
 fn shape(env: &Env) -> Option<Vec<Axis>> {
     let settings = VideoDecoderSettings::from_env(env).ok()?;
@@ -72,24 +100,7 @@ impl Node for VideoDecoder {
     }
 
     fn run(settings: Self::Settings, edges: &mut Edges) -> Result<(), NodeError> {
-        let limits = Limits {
-            ffmpeg: settings.ffmpeg.clone(),
-            timeout: Duration::from_secs_f64(settings.timeout_secs),
-            max_pixels: settings.max_pixels,
-            ..Limits::default()
-        };
-        let frames = FrameSettings {
-            rule: match settings.rule {
-                Rule::Centre => FrameRule::Centre,
-                Rule::Sixteenth => FrameRule::Sixteenth,
-                Rule::Linspace => FrameRule::Linspace,
-            },
-            segments: settings.segments,
-            segment_secs: settings.segment_secs,
-            size: settings.size,
-            extract_fps: settings.extract_fps,
-            min_secs: settings.min_secs,
-        };
+        let (limits, frames) = (settings.limits(), settings.frames());
         let cache: Option<Arc<Cache>> =
             stream::open_cache(settings.cache, settings.cache_dir.as_deref(), settings.cache_max_gib)?;
         let work = ClipWork {

@@ -13,7 +13,8 @@ fn number(value: Option<f64>, digits: usize) -> String {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "epoch  split   read  used  quarantined    loss  accuracy %")?;
+        let metric = self.metric;
+        writeln!(f, "epoch  split   read  used  quarantined    loss  {:>10}", format!("{metric} %"))?;
         for pass in &self.passes {
             let Pass { epoch, split, read, trained, evaluated, quarantined, loss, accuracy } = pass;
             let (loss, accuracy) = (number(*loss, 4), number(*accuracy, 2));
@@ -21,10 +22,10 @@ impl fmt::Display for Summary {
             writeln!(f, "{epoch:5}  {split:5} {read:6} {used:5}  {quarantined:11}  {loss:>6}  {accuracy:>10}")?;
         }
         if let (Some(epoch), Some(accuracy)) = (self.best_epoch, self.val_accuracy) {
-            writeln!(f, "\nbest epoch {epoch}: {accuracy:.2} % of the validation segments are right")?;
+            writeln!(f, "\nbest epoch {epoch}: validation {metric} {accuracy:.2} %")?;
         }
         if let Some(accuracy) = self.test_accuracy {
-            writeln!(f, "test accuracy: {accuracy:.2} %")?;
+            writeln!(f, "test {metric}: {accuracy:.2} %")?;
         }
         self.show_quarantine(f)?;
         self.show_time(f)?;
@@ -55,10 +56,11 @@ impl Summary {
             return Ok(());
         }
         let wide = self.nodes.iter().map(|n| n.node.len()).max().unwrap_or(0).max(4);
-        writeln!(f, "\n{:wide$}    items   busy s  waiting s  compute s", "node")?;
+        writeln!(f, "\n{:wide$}    items   busy s  waiting s  compute s  memory MB", "node")?;
         for n in &self.nodes {
             let (busy, waiting, compute) = (n.busy_secs, n.waiting_secs, n.compute_secs);
-            writeln!(f, "{:wide$} {:8} {busy:8.1} {waiting:10.1} {compute:10.1}", n.node, n.items)?;
+            let memory = n.peak_memory_bytes as f64 / 1e6;
+            writeln!(f, "{:wide$} {:8} {busy:8.1} {waiting:10.1} {compute:10.1} {memory:10.1}", n.node, n.items)?;
         }
         if let Some(share) = self.not_compute {
             writeln!(f, "{:.1} % of {:.1} s was not the model's arithmetic", 100.0 * share, self.wall_secs)?;

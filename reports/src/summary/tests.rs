@@ -95,6 +95,16 @@ fn of_equal_epochs_the_earliest_is_best() {
 }
 
 #[test]
+fn a_run_of_masks_is_judged_by_their_iou() {
+    let run = good();
+    run.metric(1, "val", "miou", 40.0);
+    run.metric(2, "val", "miou", 30.0);
+    let summary = run.summary();
+    assert_eq!((summary.metric, summary.best_epoch, summary.val_accuracy), ("miou", Some(1), Some(40.0)));
+    assert!(summary.to_string().contains("best epoch 1: validation miou 40.00 %"), "{summary}");
+}
+
+#[test]
 fn a_lost_clip_is_found() {
     let run = Run::new();
     run.samples(1, "train", &[(0, "trained", 0.5), (2, "trained", 1.0)]);
@@ -124,8 +134,9 @@ fn time_is_summed_by_node() {
     let run = good();
     for (epoch, node, compute) in [(1, "model", 3.0), (2, "model", 3.0), (1, "video", 0.0)] {
         let seconds = |s: f64| Values::Number(vec![s]);
-        let columns =
-            vec![text(&[node]), Values::Integer(vec![4]), seconds(4.0), seconds(1.0), seconds(compute), seconds(5.0)];
+        let memory = Values::Integer(vec![100 * epoch]);
+        let times = [seconds(4.0), seconds(1.0), seconds(compute), seconds(5.0)];
+        let columns = [text(&[node]), Values::Integer(vec![4])].into_iter().chain(times).chain([memory]).collect();
         run.add(Table::Nodes, epoch, "train", columns);
     }
     let summary = run.summary();
@@ -133,6 +144,7 @@ fn time_is_summed_by_node() {
         summary.nodes.iter().map(|n| (n.node.as_str(), n.items)).collect::<Vec<_>>(),
         [("model", 8), ("video", 4)]
     );
+    assert_eq!(summary.nodes[0].peak_memory_bytes, 200, "the most of all passes");
     assert!((summary.wall_secs - 10.0).abs() < 1e-9);
     assert!((summary.not_compute.unwrap() - 0.4).abs() < 1e-9);
 }
@@ -140,6 +152,6 @@ fn time_is_summed_by_node() {
 #[test]
 fn a_run_without_rows_has_no_numbers() {
     let summary = Run::new().summary();
-    assert_eq!(summary, Summary::default());
+    assert_eq!(summary, Summary { metric: "accuracy", ..Summary::default() });
     summary.check().unwrap();
 }

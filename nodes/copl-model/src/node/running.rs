@@ -57,6 +57,10 @@ pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(),
     Event::Device { name: name.clone() }.emit();
     Event::info(format!("{} on {name}", settings.method)).emit();
     table.text().lines().for_each(|line| Event::info(line).emit());
+    if let Some(path) = &settings.adapters {
+        edges.state("reading the checkpoint");
+        checkpoint::read_adapters(path, &model).map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
+    }
     if let Some(path) = &settings.head_weights {
         start_head(&model, path)?;
     }

@@ -146,6 +146,7 @@ copl_contract::settings! {
         "DTYPE" dtype: Precision = "f32", "Precision of the frozen encoders' matrix products; bf16 and f16 need a GPU (on the CPU they gain nothing).";
         "CHECKPOINT_STAGES" checkpoint_stages: Stages = "none", "Stages whose activations are computed again in the backward pass: none, all, or numbers such as 0,1. Less memory, more time, the same bits.";
         "THREADS" threads: Option<usize> = "", "Threads of the arithmetic; all cores if unset.";
+        "ADAPTERS" adapters: Option<PathBuf> = "", "Start from this checkpoint (a safetensors file with its card beside it) instead of new parameters, as `copl eval` does; method and encoders must be its own.";
         "SAVE_ENCODER" save_encoder: Option<PathBuf> = "", "With METHOD full: write the best encoder's weights to this safetensors file.";
     }
 }

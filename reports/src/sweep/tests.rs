@@ -1,0 +1,113 @@
+use super::file::SweepFile;
+use super::table::mean_and_deviation;
+use super::*;
+use crate::store::{RunRecord, Store};
+
+const FILE: &str = "
+name: lengths
+title: Lengths
+dataflow: ../ave-mini.yml
+seeds: [1, 2]
+set: { source.EPOCHS: 2 }
+cases:
+  - { name: on, set: { model.BANK: true } }
+  - { name: off, set: { model.BANK: false } }
+grid:
+  - { name: length, set: [model.GLOBAL_LEN, model.INTERACTION_LEN], values: [4, 8] }
+";
+
+#[test]
+fn a_plan_is_the_product_of_cases_grid_and_seeds() {
+    let file = SweepFile::parse(FILE).unwrap();
+    let planned = plan(&file, std::path::Path::new("dataflows/sweeps"));
+    assert_eq!(planned.len(), 8);
+    assert_eq!(planned[0].case, "on, length 4");
+    assert_eq!(
+        planned[0].overrides,
+        ["source.EPOCHS=2", "model.BANK=true", "model.GLOBAL_LEN=4", "model.INTERACTION_LEN=4"]
+    );
+    assert!(planned[..4].iter().all(|p| p.seed == Some(1)), "a whole round first");
+    assert_eq!(planned[0].dataflow, std::path::Path::new("dataflows/sweeps/../ave-mini.yml"));
+}
+
+#[test]
+fn a_wrong_file_is_refused_with_what_is_wrong() {
+    let wrong = |from: &str, to: &str| SweepFile::parse(&FILE.replace(from, to)).unwrap_err();
+    assert!(wrong("seeds:", "seed:").contains("unknown field `seed`"));
+    assert!(wrong("name: off", "name: on").contains("two are called `on`"));
+    assert!(wrong("name: lengths", "name: ../x").contains("is no name"));
+    assert!(wrong("title: Lengths", "title: Lengths\npaper: table-9").contains("there are table-1, table-2"));
+    assert!(SweepFile::parse("name: a\ntitle: b\ndataflow: c.yml\n").unwrap_err().contains("nothing to sweep"));
+}
+
+#[test]
+fn mean_and_deviation_are_those_of_a_sample() {
+    assert_eq!(mean_and_deviation(&[]), (None, None));
+    assert_eq!(mean_and_deviation(&[3.0]), (Some(3.0), None));
+    let (mean, deviation) = mean_and_deviation(&[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0]);
+    assert_eq!(mean, Some(5.0));
+    // Sum of squares 32 over 7.
+    assert!((deviation.unwrap() - (32f64 / 7.0).sqrt()).abs() < 1e-12);
+}
+
+#[test]
+fn a_finished_run_of_the_same_dataflow_is_found_and_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::new(dir.path());
+    let folder = std::path::Path::new("/flows");
+    let add = |yaml: &str, code: i32, version: &str| {
+        let run = store.create().unwrap();
+        let mut record = RunRecord { folder: Some(folder.to_owned()), ..RunRecord::begin(&run.id, "a.yml") };
+        record.versions.insert("copl".into(), version.into());
+        record.finish(code, "", None);
+        run.write_record(&record).unwrap();
+        run.write_dataflow(yaml).unwrap();
+        run.id
+    };
+    add("nodes: [{id: a, env: {SEED: 1}}]", 5, "1");
+    add("nodes: [{id: a, env: {SEED: 1}}]", 0, "0");
+    add("nodes: [{id: a, env: {SEED: 2}}]", 0, "1");
+    let find = |yaml: &str| done(&store, yaml, folder, "1").unwrap().map(|r| r.id);
+    assert_eq!(find("nodes: [{id: a, env: {SEED: 1}}]"), None, "failed, or by another version");
+    let id = add("# a.yml with\nnodes: [{id: a, env: {SEED: 1}}]", 0, "1");
+    assert_eq!(find("# ../a.yml with\nnodes: [{id: a, env: {SEED: 1}}]"), Some(id));
+    assert_eq!(done(&store, "nodes: [{id: a, env: {SEED: 1}}]", std::path::Path::new("/other"), "1").unwrap(), None);
+}
+
+fn view(dir: &std::path::Path, accuracy: f64) -> crate::view::RunView {
+    use crate::tables::{Rows, Table as Kind, Values};
+    let run = Store::new(dir).create().unwrap();
+    run.write_record(&RunRecord::begin(&run.id, "a.yml")).unwrap();
+    run.write_dataflow("nodes: []").unwrap();
+    let columns = vec![
+        Values::Integer(vec![1]),
+        Values::Text(vec!["accuracy".into()]),
+        Values::Number(vec![accuracy]),
+        Values::Text(vec!["percent".into()]),
+        Values::Integer(vec![1]),
+    ];
+    let mut writer = crate::TableWriter::open(&run.path, Kind::Metrics).unwrap();
+    writer.append(&Rows::new(Kind::Metrics, &run.id, 1, "test", columns).unwrap()).unwrap();
+    writer.finish().unwrap();
+    crate::view::RunView::load(&run, &|_| Vec::new()).unwrap()
+}
+
+#[test]
+fn the_table_has_means_by_case_and_says_what_is_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = SweepFile::parse(FILE).unwrap();
+    let planned: Vec<_> = plan(&file, dir.path())
+        .into_iter()
+        .enumerate()
+        .map(|(i, p)| (p, (i != 7).then(|| view(dir.path(), 50.0 + i as f64))))
+        .collect();
+    let table = table(&file, &planned);
+    assert_eq!(table.cases.len(), 4);
+    // Seeds 1 and 2 of the first case are runs 0 and 4.
+    assert_eq!(table.cases[0].mean, Some(52.0));
+    assert_eq!(table.warnings(), ["1 of 8 runs are missing"]);
+    let text = markdown(&table);
+    assert!(text.contains("| on, length 4 | 52.0 ± 2.8 | 50.0, 54.0 |"), "{text}");
+    let svg = figure(&file, &table);
+    assert!(svg.contains(">on</text>") && svg.contains(">off</text>") && svg.contains(">length</text>"), "{svg}");
+}
