@@ -226,7 +226,7 @@ fn maps_and_their_gradients_cross_too() {
     let (frames, sound) = (batch.frames.flatten(0, 1).unwrap(), batch.spectrogram.flatten(0, 1).unwrap());
     let found = both.map(|encoders| {
         let method = Copl::new(config(CoplConfig::default()).copl, SEGMENTS, encoders).unwrap();
-        let vars = crate::parameters::Parameters::initial(method.parameters(), 1, &Device::Cpu).unwrap();
+        let vars = crate::parameters::Parameters::initial(method.parameters(), Vec::new(), 1, &Device::Cpu).unwrap();
         let shape = ClipShape { clips: CLIPS, segments: SEGMENTS };
         let features = method.features(&vars.tracked(), &frames, &sound, shape, Maps::Scales).unwrap();
         let outputs: Vec<Tensor> = [features.visual, features.audio].into_iter().chain(features.maps).collect();
