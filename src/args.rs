@@ -335,6 +335,9 @@ pub(crate) enum BenchVerb {
         /// Encoder
         #[arg(long, default_value = "swin-v2-nano")]
         encoder: String,
+        /// Task: ave, or avs with masks of 224 x 224
+        #[arg(long, default_value = "ave")]
+        task: String,
         /// Clips a step
         #[arg(long, default_value_t = 1)]
         clips: usize,

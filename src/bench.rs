@@ -7,6 +7,7 @@ use std::time::Instant;
 use copl_contract::ExitCode;
 use copl_media::Limits;
 use copl_model::bench::BenchConfig;
+use copl_model::config::Task;
 use copl_model::kernels::{Execution, Stages};
 use copl_spectrogram::{AudioSettings, Fbank, FbankSettings, decode_audio};
 use copl_video_decoder::{FrameSettings, decode_frames};
@@ -19,12 +20,13 @@ pub(crate) fn bench(args: &BenchArgs) -> Outcome {
     match &args.verb {
         BenchVerb::Decode { files, passes } => decode(files, *passes),
         BenchVerb::Fbank { clips } => fbank(*clips),
-        BenchVerb::Step { encoder, clips, steps, weights, same_size, checkpoint_stages, json } => {
+        BenchVerb::Step { encoder, task, clips, steps, weights, same_size, checkpoint_stages, json } => {
             let stages: Stages = checkpoint_stages.parse().map_err(|e: String| Failure::new(ExitCode::Usage, e))?;
             let execution = if stages == Stages::NONE { Execution::Fast } else { Execution::Recompute(stages) };
             let (preset, weights) = (encoder.clone(), weights.clone());
+            let task: Task = task.parse().map_err(|e| Failure::new(ExitCode::Usage, e))?;
             let (clips, steps, same_size) = (*clips, *steps, *same_size);
-            let config = BenchConfig { preset, clips, steps, weights, same_size, execution, ..Default::default() };
+            let config = BenchConfig { preset, clips, steps, weights, same_size, execution, ..BenchConfig::of(task) };
             step(config, *json)
         }
         BenchVerb::Overhead { run } => overhead(run),

@@ -20,6 +20,7 @@ import math
 import os
 import re
 import sys
+import time
 
 import numpy as np
 import pyarrow as pa
@@ -303,6 +304,30 @@ class Output:
         self.seq += 1
 
 
+def in_order(node, run):
+    """Messages of the one input in the order they were sent: a small one may overtake a large one."""
+    expected, early, since = 0, {}, time.monotonic()
+    for event in node:
+        if event["type"] != "INPUT":
+            continue  # InputClosed and Stop come before queued messages: the stream's end is what counts
+        header = event["metadata"]
+        if (header["copl_version"], header["run"]) != (1, run) or header["seq"] < expected or header["seq"] in early:
+            stop(f"requests: message {header['seq']} of run {header['run']}, expected {expected}")
+        early[header["seq"]] = (header, event["value"])
+        while expected in early:
+            yield early.pop(expected)
+            expected, since = expected + 1, time.monotonic()
+        if early and time.monotonic() - since > 10:
+            break
+    if early:
+        stop(f"requests: message {expected} is lost")
+
+
+def stop(problem):
+    print(problem, file=sys.stderr)
+    sys.exit(8)
+
+
 PLACE = {"epoch": 1, "split": "train", "position": 0, "step": -1}
 
 
@@ -317,19 +342,12 @@ def main():
     encoder = SwinV2(settings)
     answers = Output(node, "answers", run)
     answers.send({}, "data", "encoder", row("encoder", encoder.introduction()))
-    current, expected = None, 0
-    for event in node:
-        if event["type"] != "INPUT":
-            continue  # InputClosed and Stop come before queued messages: the stream's end is what counts
-        header = event["metadata"]
-        if (header["copl_version"], header["run"], header["seq"]) != (1, run, expected):
-            print(f"requests: message {header['seq']} of run {header['run']}, expected {expected}", file=sys.stderr)
-            sys.exit(8)
-        expected += 1
+    current = None
+    for header, value in in_order(node, run):
         if header["kind"] == "end":
             answers.send({}, "end")
         elif header["kind"] == "data":
-            schema, message = header["schema"], read(event["value"])
+            schema, message = header["schema"], read(value)
             if schema in ("frames", "spectrogram"):
                 current = None  # what is left of the last step goes first
                 current = Pass(encoder, encoder.images(schema, next(iter(message.values()))))

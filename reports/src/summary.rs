@@ -17,8 +17,8 @@ use crate::frame::{integers, integers_or, numbers, texts};
 use crate::parts::read;
 use crate::tables::Table;
 
-/// Metric by which the best epoch is picked, on the validation split.
-const PICKED_BY: &str = "accuracy";
+/// Metrics by which the best epoch is picked, on the validation split: each task has one of them.
+const PICKED_BY: [&str; 2] = ["accuracy", "miou"];
 
 /// An epoch's split.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -37,7 +37,7 @@ pub struct Pass {
     pub quarantined: i64,
     /// Mean loss in nats.
     pub loss: Option<f64>,
-    /// Share of right segments in percent.
+    /// Share of right segments or answers in percent; of masks, their mean IoU.
     pub accuracy: Option<f64>,
 }
 
@@ -82,6 +82,8 @@ pub struct NodeTime {
 pub struct Summary {
     /// Every epoch's splits, in the order they ran.
     pub passes: Vec<Pass>,
+    /// The metric that `accuracy` stands for: segment or answer accuracy, or the mean IoU of masks (`miou`).
+    pub metric: &'static str,
     /// Epoch with the best accuracy on the validation split; the earliest of equals.
     pub best_epoch: Option<i64>,
     /// Its accuracy there, in percent.
@@ -128,6 +130,7 @@ pub fn summarise(run_dir: &Path) -> Result<Summary, ReportError> {
     let computing: Vec<f64> = nodes.iter().map(|n| n.compute_secs).filter(|secs| *secs > 0.0).collect();
     let compute = if let [one] = *computing { one } else { 0.0 };
     Ok(Summary {
+        metric: metrics.judge(),
         best_epoch: best.map(|b| b.0),
         val_accuracy: best.map(|b| b.1),
         test_accuracy,
@@ -151,6 +154,12 @@ impl Metrics {
         let (names, values) = (texts(frame, "metric")?, numbers(frame, "value")?);
         let keys = epochs.into_iter().zip(splits).zip(names);
         Ok(Self(keys.zip(values).collect()))
+    }
+
+    /// Which metric the run is judged by.
+    fn judge(&self) -> &'static str {
+        let told = |metric: &&str| self.0.keys().any(|(_, name)| name == metric);
+        PICKED_BY.into_iter().find(told).unwrap_or(PICKED_BY[0])
     }
 
     fn get(&self, pass: &PassKey, name: &str) -> Option<f64> {
@@ -249,7 +258,7 @@ fn settle(
         split: key.1.clone(),
         read,
         loss: metrics.get(key, "loss").or(mean(loss)),
-        accuracy: metrics.get(key, PICKED_BY).or(mean(100.0 * score)),
+        accuracy: PICKED_BY.iter().find_map(|metric| metrics.get(key, metric)).or(mean(100.0 * score)),
         ..pass
     }
 }

@@ -101,7 +101,7 @@ fn one_category_is_heard_and_silent_ones_stand_beside_it() {
         beside += usize::from(scene.seen.len() > 1);
         alike += usize::from(scene.seen.iter().any(|actor| actor.category == catalog.alike[scene.category]));
     }
-    assert!((140..190).contains(&beside) && alike > 80, "{beside} with others, {alike} with the look-alike");
+    assert!((115..165).contains(&beside) && alike > 60, "{beside} with others, {alike} with the look-alike");
 }
 
 /// The sounding object moves: its mask half a clip later is another.
@@ -117,10 +117,22 @@ fn masks_move() {
     assert!(mean < 0.5, "the first mask stands for the third with {mean}");
 }
 
-/// Pinned: frames, masks and samples may change only together with `VERSION`.
+/// Pinned, with everything in the picture: frames, masks and samples may change only together with `VERSION`.
 #[test]
 fn frames_masks_and_samples_are_those_of_this_version() {
-    let (options, catalog) = (SynthOptions { test: 2, sample_rate_hz: 8000, ..options() }, catalog::avs());
+    let busy = SynthOptions {
+        object_scale: [0.15, 0.24],
+        texture_contrast: 0.8,
+        colour_jitter: 0.5,
+        clutter: 0.6,
+        occlusion: 0.4,
+        noise: 4.0,
+        brightness: 0.5,
+        distractors: 0.3,
+        bystanders: 0.8,
+        ..options()
+    };
+    let (options, catalog) = (SynthOptions { test: 2, sample_rate_hz: 8000, ..busy }, catalog::avs());
     let mut hash = Sha256::new();
     for plan in plan(&catalog, &options) {
         hash.update(&plan.video_id);

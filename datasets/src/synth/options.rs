@@ -121,7 +121,7 @@ impl SynthOptions {
     /// each mask's time.
     pub fn avs() -> Self {
         Self {
-            train: 120,
+            train: 600,
             val: 32,
             test: 48,
             width: 64,
@@ -129,11 +129,15 @@ impl SynthOptions {
             frames_per_sec: 16,
             full_events: 1.0,
             shots: 1,
-            object_scale: [0.15, 0.24],
-            texture_contrast: 0.8,
-            noise: 4.0,
-            distractors: 0.3,
-            bystanders: 0.8,
+            object_scale: [0.2, 0.3],
+            texture_contrast: 1.0,
+            colour_jitter: 0.15,
+            clutter: 0.1,
+            occlusion: 0.0,
+            noise: 2.0,
+            brightness: 0.2,
+            distractors: 0.0,
+            bystanders: 0.7,
             intruders: 0.0,
             ..Self::ave()
         }

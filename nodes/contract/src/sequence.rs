@@ -73,9 +73,8 @@ impl<T> Sequence<T> {
     /// What is missing before the messages that came early.
     pub(crate) fn lost(&self) -> Option<String> {
         let (&first, _) = self.early.first_key_value()?;
-        (first > self.next).then(|| {
-            format!("{} message(s) lost: expected number {}, got {first}", first - self.next, self.next)
-        })
+        (first > self.next)
+            .then(|| format!("{} message(s) lost: expected number {}, got {first}", first - self.next, self.next))
     }
 
     /// The END record has arrived.

@@ -1,11 +1,11 @@
-//! Speed of a training step: forward, backward and optimizer of CoPL on one preset, with random weights and inputs.
+//! Speed of a training step: forward, backward and optimizer of CoPL for a task on one preset, with random weights and inputs.
 
 use std::time::Instant;
 
 use candle_core::{Device, Tensor};
 use serde::Serialize;
 
-use crate::config::{MethodKind, ModelConfig};
+use crate::config::{MethodKind, ModelConfig, Task};
 use crate::encoders::{self, BlockInfo};
 use crate::error::Result;
 use crate::kernels::Execution;
@@ -17,6 +17,8 @@ use crate::train::{Adam, AdamConfig};
 /// What to time.
 #[derive(Debug, Clone)]
 pub struct BenchConfig {
+    /// Task, of its published sizes.
+    pub task: Task,
     /// Encoder, shared by both modalities.
     pub preset: String,
     /// Its weights: a file, or `random`.
@@ -37,9 +39,18 @@ pub struct BenchConfig {
     pub execution: Execution,
 }
 
+impl BenchConfig {
+    /// A task with the segments of its clips.
+    pub fn of(task: Task) -> Self {
+        let segments = if task == Task::Avs { 5 } else { 10 };
+        Self { task, segments, ..Self::default() }
+    }
+}
+
 impl Default for BenchConfig {
     fn default() -> Self {
         Self {
+            task: Task::Ave,
             preset: "swin-v2-nano".to_string(),
             weights: "random".to_string(),
             method: MethodKind::Copl,
@@ -112,7 +123,8 @@ fn machine_gflops(device: &Device) -> Result<f64> {
 /// If the preset is unknown or settings do not fit together.
 pub fn run(config: &BenchConfig) -> Result<BenchReport> {
     let device = Device::Cpu;
-    let model_config = ModelConfig { method: config.method, segments: config.segments, ..ModelConfig::default() };
+    let (task, method, segments) = (config.task, config.method, config.segments);
+    let model_config = ModelConfig { task, method, segments, ..ModelConfig::default() };
     let machine_gflops = machine_gflops(&device)?;
     let encoder = encoders::load(&config.preset, Some(&config.weights), 0, &device)?;
     let operations: f64 = encoder.architecture.blocks().iter().map(BlockInfo::operations).sum();
@@ -136,7 +148,7 @@ pub fn run(config: &BenchConfig) -> Result<BenchReport> {
         let forward = start.elapsed();
         let injected = |t: &Tensor| t.affine(1e-3, 0.0);
         let gradients = OutputGradients {
-            others: Vec::new(),
+            others: predictions.others.iter().map(|(_, t)| injected(t)).collect::<Result<_, _>>()?,
             logits: injected(&predictions.logits)?,
             visual_features: Some(injected(&predictions.visual_features)?),
             audio_features: Some(injected(&predictions.audio_features)?),

@@ -41,7 +41,9 @@ pub fn open(choice: DeviceChoice) -> Result<(Device, String), String> {
             Err(_) if !cfg!(feature = "cuda") => Err(format!(
                 "DEVICE cuda:{n}: this build has no CUDA; build with `--features cuda`, or set DEVICE to cpu or auto"
             )),
-            Err(e) => Err(format!("DEVICE cuda:{n}: {e}; set DEVICE to cpu or auto to go on without it")),
+            Err(e) => {
+                Err(format!("DEVICE cuda:{n}: {}; set DEVICE to cpu or auto to go on without it", first_line(&e)))
+            }
         },
         DeviceChoice::Auto => match cfg!(feature = "cuda").then(|| Device::new_cuda(0)) {
             Some(Ok(device)) => Ok((device, "cuda:0".to_owned())),
@@ -49,6 +51,11 @@ pub fn open(choice: DeviceChoice) -> Result<(Device, String), String> {
             None => Ok((Device::Cpu, "cpu".to_owned())),
         },
     }
+}
+
+/// What went wrong, without the backtrace that candle adds.
+fn first_line(error: &candle_core::Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -253,9 +253,11 @@ fn questions_are_counted_by_kind_and_shown_with_their_answers() {
     ];
     for (position, (kind, logits)) in asked.into_iter().enumerate() {
         let position = position as u64;
-        harness = harness
-            .message("clips", header(Split::Val, position), question(position, kind))
-            .message("predictions", header(Split::Val, position), answers(position, logits, [[0.0, 1.0], none]));
+        harness = harness.message("clips", header(Split::Val, position), question(position, kind)).message(
+            "predictions",
+            header(Split::Val, position),
+            answers(position, logits, [[0.0, 1.0], none]),
+        );
     }
     let sent = run(harness.control("predictions", Kind::Boundary, 1, Split::Val)).unwrap();
     let verdicts = of(&sent, "gradients", Schema::Verdict);

@@ -24,7 +24,8 @@ fn run(harness: Harness) -> Result<Vec<Sent>, NodeError> {
     let harness = asked.iter().enumerate().fold(harness, |harness, (position, question)| {
         harness.message("clips", header(position as u64), clip(position as u64, question))
     });
-    let harness = harness.control("clips", Kind::Boundary, 1, Split::Train).control("clips", Kind::End, 0, Split::Train);
+    let harness =
+        harness.control("clips", Kind::Boundary, 1, Split::Train).control("clips", Kind::End, 0, Split::Train);
     harness.outputs(&["questions"]).run::<TextEncoderNode>()
 }
 

@@ -13,7 +13,8 @@ fn number(value: Option<f64>, digits: usize) -> String {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "epoch  split   read  used  quarantined    loss  accuracy %")?;
+        let metric = self.metric;
+        writeln!(f, "epoch  split   read  used  quarantined    loss  {:>10}", format!("{metric} %"))?;
         for pass in &self.passes {
             let Pass { epoch, split, read, trained, evaluated, quarantined, loss, accuracy } = pass;
             let (loss, accuracy) = (number(*loss, 4), number(*accuracy, 2));
@@ -21,10 +22,10 @@ impl fmt::Display for Summary {
             writeln!(f, "{epoch:5}  {split:5} {read:6} {used:5}  {quarantined:11}  {loss:>6}  {accuracy:>10}")?;
         }
         if let (Some(epoch), Some(accuracy)) = (self.best_epoch, self.val_accuracy) {
-            writeln!(f, "\nbest epoch {epoch}: {accuracy:.2} % of the validation segments are right")?;
+            writeln!(f, "\nbest epoch {epoch}: validation {metric} {accuracy:.2} %")?;
         }
         if let Some(accuracy) = self.test_accuracy {
-            writeln!(f, "test accuracy: {accuracy:.2} %")?;
+            writeln!(f, "test {metric}: {accuracy:.2} %")?;
         }
         self.show_quarantine(f)?;
         self.show_time(f)?;

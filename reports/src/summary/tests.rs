@@ -95,6 +95,16 @@ fn of_equal_epochs_the_earliest_is_best() {
 }
 
 #[test]
+fn a_run_of_masks_is_judged_by_their_iou() {
+    let run = good();
+    run.metric(1, "val", "miou", 40.0);
+    run.metric(2, "val", "miou", 30.0);
+    let summary = run.summary();
+    assert_eq!((summary.metric, summary.best_epoch, summary.val_accuracy), ("miou", Some(1), Some(40.0)));
+    assert!(summary.to_string().contains("best epoch 1: validation miou 40.00 %"), "{summary}");
+}
+
+#[test]
 fn a_lost_clip_is_found() {
     let run = Run::new();
     run.samples(1, "train", &[(0, "trained", 0.5), (2, "trained", 1.0)]);
@@ -142,6 +152,6 @@ fn time_is_summed_by_node() {
 #[test]
 fn a_run_without_rows_has_no_numbers() {
     let summary = Run::new().summary();
-    assert_eq!(summary, Summary::default());
+    assert_eq!(summary, Summary { metric: "accuracy", ..Summary::default() });
     summary.check().unwrap();
 }

@@ -136,6 +136,29 @@ fn images_of_another_size_than_the_encoder_takes_are_found_where_they_are_set() 
 }
 
 #[test]
+fn dataset_and_model_are_of_one_task() {
+    let flow = include_str!("../../../dataflows/avs-s4-mini.yml");
+    let said = |old: &str, new: &str| {
+        assert_eq!(flow.matches(old).count(), 1, "{old:?}");
+        check("flow.yml", &flow.replace(old, new), &[], &crate::catalog::specs())
+    };
+    assert!(said("MASK_SIZE: 64", "MASK_SIZE: 96").is_empty(), "sizes of masks are known when they are read");
+    for new in ["TASK: ave", "SEED: 1"] {
+        let found = said("TASK: avs", new);
+        assert!(
+            shown(&found).contains("TASK ave of `model` is not that of the dataset avs-s4-mini"),
+            "{}",
+            shown(&found)
+        );
+        assert_eq!(found[0].help.as_deref(), Some("set TASK to avs"));
+    }
+    let found = said("SIZE: 64, SEGMENTS: 5", "SIZE: 64, SEGMENTS: 6");
+    assert!(shown(&found).contains("SEGMENTS 6 of `video`, but clips of the dataset avs-s4-mini of `source` have 5"));
+    let found = said("MASK_SIZE: 64", "MASK_SIZE: 65");
+    assert!(shown(&found).contains("65 is no multiple of 32"), "{}", shown(&found));
+}
+
+#[test]
 fn what_is_valid_is_not_refused() {
     let good = [
         // Known only when the run starts.

@@ -16,8 +16,7 @@ fn checked(text: &str, changes: &[&str]) -> String {
 #[test]
 fn questions_are_asked_where_the_task_has_some() {
     let mini = file("music-avqa-mini.yml");
-    let line = "      questions: { source: text/questions, queue_size: 32 }\n";
-    assert_eq!(mini.matches(line).count(), 1);
+    let line = mini.lines().find(|line| line.trim_start().starts_with("questions: {")).unwrap();
     let said = checked(&mini.replace(line, ""), &[]);
     assert!(said.contains("`model` has TASK avqa and no input `questions`"), "{said}");
     let said = checked(&mini, &["model.TASK=ave"]);

@@ -61,7 +61,7 @@ impl Default for MusicOptions {
     fn default() -> Self {
         Self {
             seed: 0,
-            train: 120,
+            train: 240,
             val: 30,
             test: 50,
             questions: 10,

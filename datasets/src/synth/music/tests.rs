@@ -99,12 +99,12 @@ fn no_two_instruments_look_or_sound_the_same() {
 #[test]
 fn all_kinds_and_templates_are_asked_about_equally_often() {
     let asked: Vec<Asked> = asked(&MusicOptions::default(), Split::Train).into_iter().flatten().collect();
-    assert_eq!(asked.len(), 1200);
+    assert_eq!(asked.len(), 2400);
     let mut kinds: BTreeMap<QuestionKind, usize> = BTreeMap::new();
     for asked in &asked {
         *kinds.entry(TEMPLATES[asked.template].kind).or_default() += 1;
     }
-    assert!(kinds.len() == 9 && kinds.values().all(|count| (100..170).contains(count)), "{kinds:?}");
+    assert!(kinds.len() == 9 && kinds.values().all(|count| (200..340).contains(count)), "{kinds:?}");
     let templates: BTreeSet<usize> = asked.iter().map(|asked| asked.template).collect();
     let left: Vec<&str> = (0..33).filter(|n| !templates.contains(n)).map(|n| TEMPLATES[n].text).collect();
     assert!(left.is_empty(), "never asked: {left:?}");

@@ -12,6 +12,7 @@ use crate::methods::copl::Copl;
 use crate::methods::linear_probe::LinearProbe;
 use crate::methods::{ClipShape, Encoders, Method};
 use crate::model::{Batch, Model, OutputGradients};
+use crate::parameters::Parameters;
 use crate::train::checkpoint::{read_adapters, write_adapters};
 use crate::weights::{Tensors, WeightSource};
 
@@ -68,7 +69,7 @@ fn weights_of(model: &Model, batch: &Batch) -> OutputGradients {
 }
 
 fn weighted(model: &Model, batch: &Batch, weights: &OutputGradients) -> f64 {
-    let (p, _) = model.forward(batch).unwrap();
+    let p = model.predict(batch).unwrap();
     let dot = |a: &Tensor, b: &Tensor| -> f64 {
         values(a).iter().zip(values(b)).map(|(a, b)| f64::from(*a) * f64::from(b)).sum()
     };
@@ -79,16 +80,6 @@ fn weighted(model: &Model, batch: &Batch, weights: &OutputGradients) -> f64 {
 
 /// Every parameter has a gradient, and each is the slope along a random direction of that parameter.
 fn assert_slopes(config: &ModelConfig, audio: Option<LoadedEncoder>, audio_size: usize) {
-    assert_slopes_of(config, audio, audio_size, |_| true);
-}
-
-/// The same of the parameters that are `chosen`.
-fn assert_slopes_of(
-    config: &ModelConfig,
-    audio: Option<LoadedEncoder>,
-    audio_size: usize,
-    chosen: impl Fn(&str) -> bool,
-) {
     let model = model(config, audio).unwrap();
     for (index, (_, var)) in model.parameters().vars().enumerate() {
         // Prompts at their start are so small that a wrong sign would not show.
@@ -99,7 +90,7 @@ fn assert_slopes_of(
     let weights = weights_of(&model, &batch);
     let (_, graph) = model.forward(&batch).unwrap();
     let gradients = graph.backward(&weights).unwrap();
-    for (name, var) in model.parameters().vars().filter(|(name, _)| chosen(name)) {
+    for (name, var) in model.parameters().vars() {
         let gradient = values(gradients.get(name).unwrap_or_else(|| panic!("{name} has no gradient")));
         let start = values(var);
         let direction = numbers(start.len(), 7);
@@ -135,12 +126,80 @@ fn segmentation() -> ModelConfig {
     ModelConfig { task: Task::Avs, mask_size: 32, decoder_width: 8, ..config(CoplConfig::default()) }
 }
 
+/// Of the maps a head is given; what a decoder makes of them bends at every ReLU, where differences are no slopes.
 #[test]
-fn gradients_of_masks_are_their_slopes_too() {
-    // The decoder's own gradients are compared with PyTorch's (the fixture avs_decoder): here, what stands before it.
-    let before = |name: &str| ["stages.", "audio.", "visual.", "coupling."].iter().any(|part| name.starts_with(part));
-    assert_slopes_of(&segmentation(), None, 16, before);
-    assert_slopes_of(&segmentation(), Some(encoder(12, &[1, 1, 1])), 12, |name| name.starts_with("audio."));
+fn gradients_through_the_maps_are_their_slopes() {
+    let loaded = encoder(16, &[2, 1]);
+    let built = loaded.architecture.build(loaded.weights, Execution::Fast).unwrap();
+    let both = Encoders::here(built.clone(), built);
+    let method = Copl::new(config(CoplConfig::default()).copl, SEGMENTS, both).unwrap();
+    let parameters = Parameters::initial(method.parameters(), Vec::new(), 3, &Device::Cpu).unwrap();
+    for (index, (_, var)) in parameters.vars().enumerate() {
+        var.set(&(tensor(var.dims(), 100 + index as u64) * 0.3).unwrap()).unwrap();
+    }
+    let batch = batch(16);
+    let (frames, sound) = (batch.frames.flatten(0, 1).unwrap(), batch.spectrogram.flatten(0, 1).unwrap());
+    let shape = ClipShape { clips: CLIPS, segments: SEGMENTS };
+    let weighted = |parameters: &Tensors| {
+        let maps = method.features(parameters, &frames, &sound, shape, Maps::Scales).unwrap().maps;
+        let sums = maps.iter().enumerate().map(|(i, map)| (map * tensor(map.dims(), 7 + i as u64)).unwrap().sum_all());
+        sums.map(Result::unwrap).reduce(|a, b| (a + b).unwrap()).unwrap()
+    };
+    let tracked = parameters.tracked();
+    let store = weighted(&tracked).backward().unwrap();
+    let mut compared = 0;
+    for (name, var) in parameters.vars() {
+        let Some(gradient) = store.get(&tracked.get(name).unwrap()) else {
+            // The last site's interaction prompts of the sound reach no map of the frames.
+            assert!(name.starts_with("audio.") || name.starts_with("coupling.1."), "{name} has no gradient");
+            continue;
+        };
+        let (gradient, start) = (values(gradient), values(var));
+        let direction = numbers(start.len(), 7);
+        let expected: f64 = gradient.iter().zip(&direction).map(|(g, d)| f64::from(g * d)).sum();
+        let at = |h: f32| {
+            let moved: Vec<f32> = start.iter().zip(&direction).map(|(x, d)| x + h * d).collect();
+            var.set(&Tensor::from_vec(moved, var.dims(), &Device::Cpu).unwrap()).unwrap();
+            f64::from(weighted(&parameters.detached()).to_scalar::<f32>().unwrap())
+        };
+        let h = 2e-3;
+        let slope = (8.0 * (at(h) - at(-h)) - (at(2.0 * h) - at(-2.0 * h))) / (12.0 * f64::from(h));
+        at(0.0);
+        let error = (slope - expected).abs() / expected.abs().max(1.0);
+        assert!(error < 2e-2, "{name}: {expected} by hand, {slope} by differences");
+        compared += 1;
+    }
+    assert!(compared >= 12, "{compared} parameters were compared");
+}
+
+#[test]
+fn gradients_of_masks_are_the_same_by_kernels_and_by_plain_operations() {
+    let step = |execution| {
+        let model = Model::from_encoders(&segmentation(), encoder(16, &[1, 2]), None, execution, &Device::Cpu).unwrap();
+        for (index, (_, var)) in model.parameters().vars().enumerate() {
+            let moved = (var.as_detached_tensor() + (tensor(var.dims(), 100 + index as u64) * 0.1).unwrap()).unwrap();
+            var.set(&moved).unwrap();
+        }
+        let (predictions, graph) = model.forward(&batch(16)).unwrap();
+        let gradients = OutputGradients {
+            logits: tensor(predictions.logits.dims(), 3),
+            others: Vec::new(),
+            visual_features: None,
+            audio_features: None,
+        };
+        graph.backward(&gradients).unwrap()
+    };
+    let (fast, plain) = (step(Execution::Fast), step(Execution::Plain));
+    let norm = |v: &mut dyn Iterator<Item = f32>| v.map(|x| f64::from(x * x)).sum::<f64>().sqrt();
+    for part in ["stages.3.weight", "audio.weight", "visual.global_prompts.0", "coupling.0.audio.bank"] {
+        assert!(fast.get(part).is_some(), "{part} has no gradient");
+    }
+    for (name, expected) in plain.iter() {
+        let (found, expected) = (values(fast.get(name).unwrap()), values(expected));
+        let difference = norm(&mut found.iter().zip(&expected).map(|(a, b)| a - b));
+        let size = norm(&mut expected.iter().copied());
+        assert!(difference <= 2e-3 * size.max(0.1), "{name}: {difference} of {size}");
+    }
 }
 
 #[test]

@@ -54,14 +54,9 @@ impl AvqaHead {
     ///
     /// # Errors
     /// If the width cannot be divided as the layers need it, or the encoder's tokens make no map.
-    pub fn new(
-        config: &ModelConfig,
-        visual: &dyn Outputs,
-        audio: &dyn Outputs,
-        execution: Execution,
-    ) -> Result<Self> {
+    pub fn new(config: &ModelConfig, visual: &dyn Outputs, audio: &dyn Outputs, execution: Execution) -> Result<Self> {
         let map = visual.maps(Maps::Final)?.pop();
-        let map = map.ok_or_else(|| Error::Config(format!("{} has no token maps", config.visual_encoder)))?;
+        let map = map.ok_or_else(|| Error::Config("the visual encoder has no token maps".to_string()))?;
         let question = match config.question_width {
             Some(width) => QuestionKind::Vector { width },
             None => QuestionKind::Words { vocabulary: config.vocabulary },

@@ -3,7 +3,13 @@
 use candle_core::{Device, Tensor};
 
 use super::*;
+use crate::config::{MethodKind, ModelConfig, Task};
+use crate::encoders::swin_v2::config::SwinV2Config;
+use crate::encoders::{Architecture, LoadedEncoder};
+use crate::kernels::testing::numbers;
+use crate::model::{Batch, Model, OutputGradients};
 use crate::parameters::Parameters;
+use crate::weights::WeightSource;
 
 fn count(config: AvstConfig) -> usize {
     let head = Avst::new(config, Execution::Fast).unwrap();
@@ -124,4 +130,111 @@ fn every_parameter_learns() {
         let gradient = store.get(var).map(values).unwrap_or_default();
         assert!(gradient.iter().any(|x| *x != 0.0), "{name} has no gradient");
     }
+}
+
+/// A model of two segments on a tiny encoder, its prompts and head moved away from their start.
+fn model(method: MethodKind) -> Model {
+    let sizes = SwinV2Config {
+        image_size: 16,
+        patch_size: 4,
+        window_size: 2,
+        embed_dim: 8,
+        depths: vec![1, 1],
+        num_heads: vec![2, 2],
+        mlp_ratio: 2.0,
+        pretrained_window_sizes: vec![],
+    };
+    let architecture = Architecture::new("test", sizes);
+    let weights = architecture.weights(&WeightSource::Random, 5, &Device::Cpu).unwrap();
+    let encoder = LoadedEncoder { architecture, weights, fingerprint: "test".into() };
+    let mut config = ModelConfig { task: Task::Avqa, method, segments: 2, classes: 5, ..ModelConfig::default() };
+    (config.head_width, config.vocabulary, config.dropout) = (8, 11, 0.2);
+    (config.copl.global_len, config.copl.interaction_len, config.copl.bank_len) = (2, 3, 4);
+    let model = Model::from_encoders(&config, encoder, None, Execution::Fast, &Device::Cpu).unwrap();
+    for (index, (_, var)) in model.parameters().vars().enumerate() {
+        var.set(&(var.as_detached_tensor() + (tensor(var.dims(), index) * 0.2).unwrap()).unwrap()).unwrap();
+    }
+    model
+}
+
+/// Three questions about two videos.
+fn batch(model: &Model) -> Batch {
+    let frames = tensor(&[2, 2, 3, 16, 16], 1);
+    let maps = model.unadapted_maps(&frames).unwrap();
+    let asked = Asked {
+        questions: Questions::Words(ids(&[1, 2, 3, 0, 4, 5, 6, 7, 8, 9, 10, 0], 4)),
+        videos: Tensor::new(&[0u32, 1, 1], &Device::Cpu).unwrap(),
+        negatives: Some(Tensor::cat(&[&maps, &maps.narrow(0, 0, 2).unwrap()], 0).unwrap()),
+        step: 4,
+    };
+    Batch { frames, spectrogram: tensor(&[2, 2, 3, 16, 16], 2), questions: Some(asked) }
+}
+
+#[test]
+fn gradients_of_answers_and_matches_reach_prompts_as_their_slopes() {
+    let model = model(MethodKind::Copl);
+    let batch = batch(&model);
+    let (predictions, graph) = model.forward(&batch).unwrap();
+    assert_eq!((predictions.logits.dims(), predictions.visual_features.dims()), (&[3, 5][..], &[3, 2, 16][..]));
+    let weights = OutputGradients {
+        logits: tensor(&[3, 5], 3),
+        others: predictions.others.iter().map(|(_, t)| tensor(t.dims(), 4)).collect(),
+        visual_features: None,
+        audio_features: None,
+    };
+    let gradients = graph.backward(&weights).unwrap();
+    let weighted = || -> f64 {
+        let (p, _) = model.forward(&batch).unwrap();
+        let dot =
+            |a: &Tensor, b: &Tensor| -> f64 { values(a).iter().zip(values(b)).map(|(a, b)| f64::from(a * b)).sum() };
+        dot(&p.logits, &weights.logits) + p.others.iter().zip(&weights.others).map(|((_, a), b)| dot(a, b)).sum::<f64>()
+    };
+    for name in [
+        "visual.global_prompts.0",
+        "audio.frame_prompts.1",
+        "coupling.0.visual.bank",
+        "yb_fc_v.weight",
+        "fc_gl.weight",
+        "attn_a.in_proj_weight",
+        "question_encoder.lstm.weight_hh_l0",
+        "question_encoder.word2vec.weight",
+    ] {
+        let var = model.parameters().var(name).unwrap();
+        let (start, direction) = (values(var), numbers(var.elem_count(), 7));
+        let gradient = values(gradients.get(name).unwrap());
+        let expected: f64 = gradient.iter().zip(&direction).map(|(g, d)| f64::from(g * d)).sum();
+        let at = |h: f32| {
+            let moved: Vec<f32> = start.iter().zip(&direction).map(|(x, d)| x + h * d).collect();
+            var.set(&Tensor::from_vec(moved, var.dims(), &Device::Cpu).unwrap()).unwrap();
+            weighted()
+        };
+        let slope = (at(1e-3) - at(-1e-3)) / 2e-3;
+        at(0.0);
+        let error = (slope - expected).abs() / expected.abs().max(1.0);
+        assert!(error < 5e-2, "{name}: {expected} by hand, {slope} by differences");
+    }
+}
+
+#[test]
+fn negatives_are_maps_of_the_encoder_alone() {
+    let (adapted, frozen) = (model(MethodKind::Copl), model(MethodKind::LinearProbe));
+    let batch = batch(&frozen);
+    let of = |model: &Model| values(&model.unadapted_maps(&batch.frames).unwrap());
+    let maps = |model: &Model| values(&model.features(&batch).unwrap().maps[0]);
+    assert_eq!(of(&adapted), of(&frozen));
+    assert_eq!(maps(&frozen), of(&frozen));
+    assert_ne!(maps(&adapted), of(&adapted));
+}
+
+#[test]
+fn without_other_videos_there_is_no_negative_match() {
+    let model = model(MethodKind::LinearProbe);
+    let mut batch = batch(&model);
+    batch.questions.as_mut().unwrap().negatives = None;
+    let (predictions, _) = model.forward(&batch).unwrap();
+    let [(_, positive), (name, negative)] = &predictions.others[..] else { panic!() };
+    assert_eq!(*name, "match_negative");
+    assert!(values(positive).iter().all(|x| x.is_finite()) && values(negative).iter().all(|x| x.is_nan()));
+    batch.questions = None;
+    assert!(model.predict(&batch).is_err(), "the task asks questions");
 }
