@@ -4,7 +4,7 @@ mod common;
 
 use common::{copl, root, text};
 
-const FIXTURES: [&str; 10] = [
+const FIXTURES: [&str; 11] = [
     "swin_v2_tiny",
     "vit_tiny",
     "copl_vit_shared",

