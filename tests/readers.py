@@ -6,6 +6,7 @@ Arguments: library (polars, pandas, duckdb), folder of the run. Exit code 77: th
 import glob
 import json
 import math
+import os
 import sys
 
 
@@ -65,7 +66,8 @@ except ImportError:
     sys.exit(77)
 
 tables = {}
-for table in ["metrics", "samples", "quarantine", "params", "nodes", "checkpoints", "masks"]:
+names = {os.path.basename(path).partition(".")[0] for path in glob.glob(f"{run}/*.par*")}
+for table in sorted(names):
     files = sorted(glob.glob(f"{run}/{table}.parquet") + glob.glob(f"{run}/{table}.parts/part-*.parquet"))
     columns, rows = {"polars": with_polars, "pandas": with_pandas, "duckdb": with_duckdb}[library](files)
     tables[table] = {"columns": list(columns), "rows": [[plain(v) for v in row] for row in rows]}

@@ -85,7 +85,10 @@ fn commit(fault: Fault, edges: &mut Edges, message: Message) -> Result<(), NodeE
             let (_, other) = other.map_err(|e| NodeError::contract("tensors", e))?;
             return edges.send_unchecked("tensors", Some(numbered(number)), Arc::new(StructArray::from(other)));
         }
-        Fault::Drop => return edges.send_unchecked("tensors", Some(numbered(number + 1)), rows),
+        Fault::Drop => {
+            edges.skip_number("tensors");
+            return Ok(());
+        }
         Fault::Repeat => edges.send_unchecked("tensors", Some(numbered(number.saturating_sub(1))), rows)?,
     }
     edges.send("tensors", message.header.with_kind(Kind::Data), (Schema::Tensor, message.batch))
