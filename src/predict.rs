@@ -53,7 +53,7 @@ pub(crate) fn predict(args: &PredictArgs) -> Outcome {
     let (spectrogram, spectrogram_shape) = sound.segments_of(&args.clip).map_err(|e| missing(&e))?;
     let frames_shape = [frames.segments, frames.size, frames.size, 3];
     let clip = DecodedClip { frames: &frames.rgb, frames_shape, spectrogram: &spectrogram, spectrogram_shape };
-    let said = segment_probabilities(&model, clip, &device).map_err(|e| usage(e))?;
+    let said = segment_probabilities(&model, clip, &device).map_err(usage)?;
 
     let dataset = of("clip-source").and_then(|s| s.value("DATASET")).unwrap_or_default();
     let classes = Descriptor::load(dataset).map(|d| d.classes).unwrap_or_default();

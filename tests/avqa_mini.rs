@@ -27,8 +27,8 @@ fn metric(folder: &Path, split: &str, name: &str) -> Option<f64> {
     let column = |name: &str| metrics.column(name).unwrap().clone();
     let (splits, names, values) = (column("split"), column("metric"), column("value"));
     let (splits, names, values) = (splits.str().unwrap(), names.str().unwrap(), values.f64().unwrap());
-    let rows = splits.iter().zip(names.iter()).zip(values.iter());
-    rows.filter(|((s, n), _)| (*s, *n) == (Some(split), Some(name))).last().and_then(|(_, value)| value)
+    let mut rows = splits.iter().zip(names.iter()).zip(values.iter());
+    rows.rfind(|((s, n), _)| (*s, *n) == (Some(split), Some(name))).and_then(|(_, value)| value)
 }
 
 #[test]

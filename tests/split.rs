@@ -17,7 +17,10 @@ fn flow(name: &str) -> PathBuf {
 }
 
 /// Every number of a run's metrics, as bits, and its adapters' bytes.
-fn numbers(work: &Path) -> (Vec<(i64, String, i64, String, u64)>, Vec<u8>) {
+/// Epoch, split, step, name and bits of the value of a metric.
+type MetricBits = (i64, String, i64, String, u64);
+
+fn numbers(work: &Path) -> (Vec<MetricBits>, Vec<u8>) {
     let folder = run_folder(work);
     let frame = copl_reports::read(&folder, Table::Metrics).unwrap();
     let text = |name: &str, row: usize| frame.column(name).unwrap().get(row).unwrap().to_string();

@@ -70,7 +70,7 @@ impl Data {
         let name = if own.is_file() { own.display().to_string() } else { name.to_owned() };
         let descriptor = Descriptor::load(&name).map_err(|e| e.to_string())?;
         let root = folder.join(source.value("ROOT").unwrap_or_default());
-        let options = ReadOptions { missing: MissingVideos::Keep, ..ReadOptions::default() };
+        let options = ReadOptions { missing: MissingVideos::Keep };
         let dataset = descriptor.open(&root, &options).map_err(|e| e.to_string())?;
         let known = view.record.data_fingerprint.as_deref();
         if known.is_some_and(|known| known != dataset.fingerprint) {

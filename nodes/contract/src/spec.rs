@@ -5,6 +5,8 @@ use crate::settings::{Env, SettingSpec};
 
 /// One axis of a tensor on an edge: its length, and the setting that decides it (empty where none does).
 pub type Axis = (usize, &'static str);
+/// The shape tensors have with given settings; none where settings do not decide it, or are wrong.
+pub type ShapeOf = fn(&Env) -> Option<Vec<Axis>>;
 
 /// An input or output of a node.
 #[derive(Clone, Debug)]
@@ -24,7 +26,7 @@ pub struct EdgeSpec {
     /// What it is for.
     pub meaning: &'static str,
     /// The shape its tensors have with these settings; none where settings do not decide it, or are wrong.
-    pub shape: Option<fn(&Env) -> Option<Vec<Axis>>>,
+    pub shape: Option<ShapeOf>,
 }
 
 impl EdgeSpec {
@@ -57,7 +59,7 @@ impl EdgeSpec {
     }
 
     /// The same edge, whose tensors have a shape that settings decide: `copl check` compares both ends of a link.
-    pub const fn shaped(mut self, shape: fn(&Env) -> Option<Vec<Axis>>) -> Self {
+    pub const fn shaped(mut self, shape: ShapeOf) -> Self {
         self.shape = Some(shape);
         self
     }

@@ -27,8 +27,11 @@ pub(super) fn caution(view: &RunView) -> Option<String> {
     })
 }
 
-/// Heading cells and rows; ours are marked.
-pub(super) fn rows(views: &[RunView]) -> Option<(&'static PaperTable, Vec<Cell>, Vec<(bool, Vec<Cell>)>)> {
+/// The cells of a row, and whether it is one of ours.
+pub(super) type Row = (bool, Vec<Cell>);
+
+/// The paper's table, heading cells and rows.
+pub(super) fn rows(views: &[RunView]) -> Option<(&'static PaperTable, Vec<Cell>, Vec<Row>)> {
     let published = paper::of_task(&views.first()?.task)?;
     let metrics = metrics(published);
     let mut head = vec![text("method"), text("encoders")];

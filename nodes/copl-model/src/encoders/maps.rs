@@ -19,11 +19,11 @@ pub enum Maps {
 impl Maps {
     /// The blocks whose outputs these are; if any, the last block is the last of them.
     pub fn blocks(self, blocks: &[BlockInfo]) -> Vec<usize> {
-        let scales =
+        let mut scales =
             (0..blocks.len()).filter(|&b| blocks.get(b + 1).is_none_or(|next| next.tokens != blocks[b].tokens));
         match self {
             Self::None => Vec::new(),
-            Self::Final => scales.last().into_iter().collect(),
+            Self::Final => scales.next_back().into_iter().collect(),
             Self::Scales => scales.collect(),
         }
     }

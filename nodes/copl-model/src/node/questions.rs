@@ -26,7 +26,7 @@ fn question(clip: &Clip) -> Result<&Message, NodeError> {
 
 impl<'a> Videos<'a> {
     /// The videos of these clips.
-    pub(super) fn of(clips: &'a [Box<Clip>]) -> Result<Self, NodeError> {
+    pub(super) fn of(clips: &'a [Clip]) -> Result<Self, NodeError> {
         let mut videos = Self { ids: Vec::new(), first: Vec::new(), of: Vec::with_capacity(clips.len()) };
         for clip in clips {
             let batch = &question(clip)?.batch;
@@ -73,7 +73,7 @@ impl<'a> Videos<'a> {
 }
 
 /// What the clips of a batch ask.
-pub(super) fn questions(clips: &[Box<Clip>], device: &Device) -> Result<Questions, NodeError> {
+pub(super) fn questions(clips: &[Clip], device: &Device) -> Result<Questions, NodeError> {
     let broken = |e: String| NodeError::contract("questions", e);
     let tensor_error = |e: candle_core::Error| NodeError::failed(ExitCode::NodeFailed, e);
     let (mut words, mut vectors, mut width) = (Vec::new(), Vec::new(), 0);

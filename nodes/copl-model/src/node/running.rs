@@ -126,7 +126,7 @@ struct Running<'a> {
     join: Join,
     pool: NegativePool,
     nodes: EncoderNodes,
-    batch: Vec<Box<Clip>>,
+    batch: Vec<Clip>,
     step: u64,
     best: Option<BTreeMap<String, Tensor>>,
     progress: ProgressMeter,
@@ -136,7 +136,7 @@ impl Running<'_> {
     fn take(&mut self, joined: Joined) -> Result<(), NodeError> {
         match joined {
             Joined::Clip(clip) => {
-                self.batch.push(clip);
+                self.batch.push(*clip);
                 if self.batch.len() == self.settings.batch { self.step() } else { Ok(()) }
             }
             Joined::Tombstone(message) => {
@@ -158,7 +158,7 @@ impl Running<'_> {
         let header = Header { clip: String::new(), ..header }.with_step(self.step);
         let batch = match self.settings.task {
             Task::Avqa => self.asked(&clips, &header)?,
-            Task::Ave | Task::Avs => self.tensors(clips.iter().map(Box::as_ref))?,
+            Task::Ave | Task::Avs => self.tensors(clips.iter())?,
         };
         let training = header.split == Split::Train;
         let videos = batch.frames.dim(0).map_err(failed)?;
@@ -185,7 +185,7 @@ impl Running<'_> {
 
     /// A batch of questions: each video once, what is asked of it, and frames of other videos. Those of the training
     /// videos are kept for later draws.
-    fn asked(&mut self, clips: &[Box<Clip>], header: &Header) -> Result<Batch, NodeError> {
+    fn asked(&mut self, clips: &[Clip], header: &Header) -> Result<Batch, NodeError> {
         let videos = Videos::of(clips)?;
         let mut batch = self.tensors(videos.first.iter().copied())?;
         let unknown = videos.unknown(&self.pool);
@@ -219,7 +219,7 @@ impl Running<'_> {
 
     fn prediction_rows(
         &self,
-        clips: &[Box<Clip>],
+        clips: &[Clip],
         p: &Predictions,
     ) -> Result<(Schema, arrow::array::RecordBatch), NodeError> {
         let values = |t: &Tensor| -> Result<(Vec<f32>, Vec<usize>), NodeError> {

@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn thresholds_are_those_of_linspace() {
         // torch.linspace(0, 1 - 1e-10, 255)[[0, 1, 126, 127, 253, 254]]
-        let expected = [0.0, 0.003_937_007_9, 0.496_062_99, 0.5, 0.996_063, 1.0];
+        let expected = [0.0, 0.003_937_008, 0.496_063, 0.5, 0.996_063, 1.0];
         for (index, value) in [0, 1, 126, 127, 253, 254].into_iter().zip(expected) {
             assert_eq!(threshold(index), value, "{index}");
         }
