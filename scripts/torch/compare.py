@@ -118,7 +118,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3, help=argparse.SUPPRESS)
     parser.add_argument("--weights", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--peer", help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     if args.peer:
         torch_step(args.peer, args.weights, args.threads, args.clips, args.steps)
         return
