@@ -72,7 +72,7 @@ fn flow(document: &Document, specs: &[NodeSpec]) -> Flow {
 fn settings(node: Node<'_>) -> Vec<(String, String)> {
     let rank = |key: &str| TELLING.iter().position(|t| *t == key).unwrap_or(TELLING.len());
     let mut set: Vec<(String, String)> =
-        node.env().iter().filter_map(|(key, value)| Some((key.text()?.to_owned(), value.text()?.to_owned()))).collect();
+        node.variables().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
     // Stable: settings of no rank stay in the file's order.
     set.sort_by_key(|(key, _)| rank(key));
     set.truncate(SETTINGS_SHOWN);

@@ -1,7 +1,7 @@
 //! `copl params`: the parameter table of every model in a dataflow, without reading a weight.
 
 use copl_contract::ExitCode;
-use copl_contract::settings::{Env, Settings};
+use copl_contract::settings::Settings;
 use copl_model::config::NODE;
 use copl_model::node::{CoplModelSettings, Task};
 use copl_model::params::ParameterTable;
@@ -19,8 +19,8 @@ fn encoder_behind(document: &Document, model: Node<'_>, edge: &str) -> Result<St
     let from = inputs.iter().find(|input| input.name.text() == Some(edge)).and_then(|input| input.from());
     let (id, _) = from.unwrap_or((edge, ""));
     let node = document.nodes().into_iter().find(|node| node.id_text() == Some(id) && node.kind() == Some("encoder"));
-    let arch = node.and_then(|node| node.env().iter().find(|(key, _)| key.text() == Some("ARCH"))?.1.text());
-    arch.map(str::to_owned).ok_or_else(|| {
+    let arch = node.and_then(|node| node.variables().find(|(key, _)| *key == "ARCH"));
+    arch.map(|(_, arch)| arch.to_owned()).ok_or_else(|| {
         Failure::new(ExitCode::Usage, format!("`{id}` is an encoder of another program: its sizes are not known here"))
     })
 }
@@ -37,9 +37,7 @@ pub(crate) fn params(args: &ParamsArgs) -> Outcome {
     let document = Document::parse(&file, &resolved).map_err(|d| rejected(&d))?;
     let mut tables = Vec::new();
     for node in document.nodes().iter().filter(|node| node.kind() == Some("copl-model")) {
-        let env: Env =
-            node.env().iter().filter_map(|(k, v)| Some((k.text()?.to_owned(), v.text()?.to_owned()))).collect();
-        let settings = CoplModelSettings::from_env(&env)
+        let settings = CoplModelSettings::from_env(&node.settings())
             .map_err(|(key, why)| Failure::new(ExitCode::InvalidDataflow, format!("{key}: {why}")))?;
         let mut config = settings.model();
         for (name, edge) in [(&mut config.visual_encoder, "visual"), (&mut config.audio_encoder, "audio")] {

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use copl_contract::settings::Env;
 use saphyr::{LoadableYamlNode, MarkedYaml, Marker, Scalar, YamlData};
 
 use super::diagnostic::{Diagnostic, Place};
@@ -152,6 +153,16 @@ impl<'a> Node<'a> {
     /// Its settings: key and value.
     pub fn env(self) -> &'a [(Item, Item)] {
         self.0.get("env").map(Item::entries).unwrap_or_default()
+    }
+
+    /// Its settings that are texts: key and value, in the file's order.
+    pub fn variables(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.env().iter().filter_map(|(key, value)| Some((key.text()?, value.text()?)))
+    }
+
+    /// Its settings as it reads them.
+    pub fn settings(self) -> Env {
+        self.variables().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
     }
 
     /// Its inputs.

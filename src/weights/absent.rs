@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use copl_contract::settings::{Env, Settings};
+use copl_contract::settings::Settings;
 use copl_model::encoders::preset;
 use copl_model::node::CoplModelSettings;
 use copl_model::weights::WeightSource;
@@ -29,8 +29,7 @@ pub(crate) fn absent(file: &Path, text: &str, set: &[String]) -> Vec<Diagnostic>
 
 fn of_node(node: &Node<'_>, folder: &Path) -> Vec<Diagnostic> {
     let variables: Vec<_> = node.env().iter().filter_map(|(k, v)| Some((k.text()?, v, v.text()?))).collect();
-    let env: Env = variables.iter().map(|(key, _, text)| ((*key).to_owned(), (*text).to_owned())).collect();
-    let Ok(settings) = CoplModelSettings::from_env(&env) else { return Vec::new() };
+    let Ok(settings) = CoplModelSettings::from_env(&node.settings()) else { return Vec::new() };
     let sides = [
         ("VISUAL", &settings.visual_encoder.0, settings.visual_weights.as_deref()),
         ("AUDIO", &settings.audio_encoder.0, settings.audio_weights.as_deref()),

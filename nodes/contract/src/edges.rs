@@ -225,40 +225,37 @@ impl Edges {
         let raw = self.transport.next(timeout.min(WAKE));
         self.stats.waited(start.elapsed());
         self.state("working");
+        if self.happened(raw)? {
+            return match self.inputs.iter().find(|(_, i)| !i.sequence.ended()) {
+                Some((name, _)) => Err(closed_early(name)),
+                None => Ok(Polled::Closed),
+            };
+        }
+        Ok(self.turn()?.map_or(Polled::Idle, Polled::Message))
+    }
+
+    /// Takes what the transport delivers; true if nothing more will come.
+    fn happened(&mut self, raw: Raw) -> Result<bool, NodeError> {
         match raw {
-            Raw::Input { id, parameters, data } => {
-                self.arrive(&id, &parameters, data)?;
-                Ok(self.turn()?.map_or(Polled::Idle, Polled::Message))
-            }
+            Raw::Input { id, parameters, data } => self.arrive(&id, &parameters, data)?,
             Raw::Closed(id) => {
                 if let Some(input) = self.inputs.get_mut(&id) {
                     input.closed = Some(Instant::now());
                 }
-                Ok(Polled::Idle)
             }
-            Raw::Failed { node, error } => Err(NodeError::Upstream(format!("node `{node}` failed: {error}"))),
-            Raw::Interrupted => Err(NodeError::Interrupted),
-            Raw::Error(e) => Err(NodeError::Engine(e)),
-            Raw::Idle => {
-                self.check_closed()?;
-                Ok(Polled::Idle)
-            }
-            Raw::Ended => match self.inputs.iter().find(|(_, i)| !i.sequence.ended()) {
-                Some((name, _)) => Err(NodeError::Upstream(format!("input `{name}` closed without its END record"))),
-                None => Ok(Polled::Closed),
-            },
+            Raw::Failed { node, error } => return Err(NodeError::Upstream(format!("node `{node}` failed: {error}"))),
+            Raw::Interrupted => return Err(NodeError::Interrupted),
+            Raw::Error(e) => return Err(NodeError::Engine(e)),
+            Raw::Idle => self.check_closed()?,
+            Raw::Ended => return Ok(true),
         }
+        Ok(false)
     }
 
     fn check_closed(&self) -> Result<(), NodeError> {
         let late = |i: &Input| !i.sequence.ended() && i.closed.is_some_and(|t| t.elapsed() > CLOSED_GRACE);
-        match self.inputs.iter().find(|(_, i)| late(i)) {
-            Some((name, input)) if input.sequence.lost().is_some() => {
-                Err(NodeError::contract(name, input.sequence.lost().unwrap_or_default()))
-            }
-            Some((name, _)) => Err(NodeError::Upstream(format!("input `{name}` closed without its END record"))),
-            None => Ok(()),
-        }
+        let Some((name, input)) = self.inputs.iter().find(|(_, i)| late(i)) else { return Ok(()) };
+        Err(input.sequence.lost().map_or_else(|| closed_early(name), |problem| NodeError::contract(name, problem)))
     }
 
     /// Takes a message as it arrives.
@@ -412,25 +409,16 @@ impl Edges {
                 ));
             }
             self.state("finishing");
-            match self.transport.next(WAKE) {
-                Raw::Input { id, parameters, data } => {
-                    self.arrive(&id, &parameters, data)?;
-                    while self.turn()?.is_some() {}
-                }
-                Raw::Closed(id) => {
-                    if let Some(input) = self.inputs.get_mut(&id) {
-                        input.closed = Some(Instant::now());
-                    }
-                }
-                Raw::Failed { node, error } => {
-                    return Err(NodeError::Upstream(format!("node `{node}` failed: {error}")));
-                }
-                Raw::Interrupted => return Err(NodeError::Interrupted),
-                Raw::Error(e) => return Err(NodeError::Engine(e)),
-                Raw::Idle => self.check_closed()?,
-                Raw::Ended => return Ok(()),
+            let raw = self.transport.next(WAKE);
+            if self.happened(raw)? {
+                return Ok(());
             }
+            while self.turn()?.is_some() {}
         }
         Ok(())
     }
+}
+
+fn closed_early(input: &str) -> NodeError {
+    NodeError::Upstream(format!("input `{input}` closed without its END record"))
 }

@@ -64,6 +64,12 @@ impl EdgeSpec {
         self
     }
 
+    /// Whether a node of these settings, with these values given, has use for it.
+    fn is_of_use(&self, settings: &[SettingSpec], env: &Env) -> bool {
+        let default = |key: &str| settings.iter().find(|s| s.key == key)?.default.as_ref();
+        self.with.is_none_or(|(key, wanted)| env.get(key).or_else(|| default(key)).is_some_and(|v| v == wanted))
+    }
+
     /// Whether `name` is this edge.
     pub fn answers_to(&self, name: &str) -> bool {
         name == self.name || (self.many && name.strip_prefix(self.name).is_some_and(|rest| rest.starts_with('_')))
@@ -94,21 +100,15 @@ impl NodeSpec {
     }
 
     /// Whether a node with these settings has use for an edge.
-    pub fn uses(&self, edge: &EdgeSpec, env: &crate::settings::Env) -> bool {
-        let value = |key: &str| {
-            let default = || self.settings.iter().find(|s| s.key == key)?.default.clone();
-            env.get(key).cloned().or_else(default)
-        };
-        edge.with.is_none_or(|(key, wanted)| value(key).as_deref() == Some(wanted))
+    pub fn uses(&self, edge: &EdgeSpec, env: &Env) -> bool {
+        edge.is_of_use(&self.settings, env)
     }
 
     /// The description of a node with these settings: an edge they need must be connected.
-    pub fn settled(mut self, env: &crate::settings::Env) -> Self {
-        let needed = |edge: &EdgeSpec| edge.with.is_some() && self.uses(edge, env);
-        let (inputs, outputs): (Vec<bool>, Vec<bool>) =
-            (self.inputs.iter().map(needed).collect(), self.outputs.iter().map(needed).collect());
-        let edges = self.inputs.iter_mut().zip(inputs).chain(self.outputs.iter_mut().zip(outputs));
-        edges.filter(|(_, needed)| *needed).for_each(|(edge, _)| edge.optional = false);
+    pub fn settled(mut self, env: &Env) -> Self {
+        for edge in self.inputs.iter_mut().chain(&mut self.outputs) {
+            edge.optional &= edge.with.is_none() || !edge.is_of_use(&self.settings, env);
+        }
         self
     }
 

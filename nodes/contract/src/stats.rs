@@ -52,7 +52,7 @@ impl Stats {
 }
 
 /// Most memory this process has held, in bytes: Linux's `VmHWM`; 0 where the system does not tell.
-fn peak_memory_bytes() -> i64 {
+pub fn peak_memory_bytes() -> i64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let kibibytes =
         status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());

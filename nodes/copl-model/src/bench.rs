@@ -92,13 +92,6 @@ pub struct BenchReport {
     pub machine_gflops: f64,
 }
 
-/// Most memory this process has held, in megabytes.
-fn peak_memory_mb() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok()).map_or(0.0, |kib| kib * 1.024e-3)
-}
-
 /// Speed of a product of two square matrices, the best of a few.
 fn machine_gflops(device: &Device) -> Result<f64> {
     const SIDE: usize = 1536;
@@ -178,7 +171,7 @@ pub fn run(config: &BenchConfig) -> Result<BenchReport> {
         optimizer_ms,
         step_ms,
         predict_ms,
-        peak_memory_mb: peak_memory_mb(),
+        peak_memory_mb: copl_contract::stats::peak_memory_bytes() as f64 / 1e6,
         gflop: 2.0 * operations * 2.0 * images as f64 / 1e9,
         machine_gflops,
     })

@@ -10,10 +10,10 @@
 
 use std::sync::Arc;
 
-use realfft::num_complex::Complex;
 use realfft::{RealFftPlanner, RealToComplex};
 
 use crate::mel::MelFilters;
+use crate::power::PowerSpectrum;
 use crate::settings::FbankSettings;
 
 const PREEMPHASIS: f32 = 0.97;
@@ -66,7 +66,7 @@ impl Fbank {
         let centred: Vec<f32> = samples.iter().map(|sample| sample - mean as f32).collect();
         let size = self.settings.frames * self.settings.mels;
         let mut spectra = vec![0.0; self.settings.segments * size];
-        let mut scratch = Scratch::new(self.transform.as_ref());
+        let mut scratch = PowerSpectrum::new(self.transform.as_ref());
         let starts = self.settings.starts(samples.len());
         for (start, segment) in starts.into_iter().zip(spectra.chunks_exact_mut(size)) {
             // Without margin, rounding can put the last window a sample past the end.
@@ -77,11 +77,12 @@ impl Fbank {
     }
 
     /// Fills [frames, mels] from one window; rows without a frame stay zero.
-    fn segment(&self, window: &[f32], rows: &mut [f32], scratch: &mut Scratch) -> Result<(), FbankError> {
+    fn segment(&self, window: &[f32], rows: &mut [f32], scratch: &mut PowerSpectrum) -> Result<(), FbankError> {
         let (mean, scale) = (self.settings.mean as f32, (2.0 * self.settings.std) as f32);
         let frames = window.windows(self.hann.len()).step_by(self.settings.shift_samples());
         for (frame, row) in frames.zip(rows.chunks_exact_mut(self.settings.mels)) {
-            let power = scratch.power(self.transform.as_ref(), &self.hann, frame)?;
+            prepare(&mut scratch.input, &self.hann, frame);
+            let power = scratch.power(self.transform.as_ref())?;
             for (value, energy) in row.iter_mut().zip(self.filters.energies(power)) {
                 *value = (energy.max(FLOOR).ln() - mean) / scale;
             }
@@ -90,40 +91,16 @@ impl Fbank {
     }
 }
 
-/// Buffers of one transform, used again for every frame.
-struct Scratch {
-    input: Vec<f32>,
-    output: Vec<Complex<f32>>,
-    work: Vec<Complex<f32>>,
-    power: Vec<f32>,
-}
-
-impl Scratch {
-    fn new(transform: &dyn RealToComplex<f32>) -> Self {
-        let output = transform.make_output_vec();
-        let power = vec![0.0; output.len()];
-        Self { input: transform.make_input_vec(), output, work: transform.make_scratch_vec(), power }
+/// Puts a frame into `input`: its mean removed, high tones raised, weighted, and filled up with zeros.
+fn prepare(input: &mut [f32], hann: &[f32], frame: &[f32]) {
+    let mean = frame.iter().sum::<f32>() / frame.len() as f32;
+    let mut before = frame[0] - mean;
+    for ((place, sample), weight) in input.iter_mut().zip(frame).zip(hann) {
+        let sample = sample - mean;
+        *place = (sample - PREEMPHASIS * before) * weight;
+        before = sample;
     }
-
-    /// Power spectrum [fft / 2 + 1] of one frame.
-    fn power(&mut self, transform: &dyn RealToComplex<f32>, hann: &[f32], frame: &[f32]) -> Result<&[f32], FbankError> {
-        let mean = frame.iter().sum::<f32>() / frame.len() as f32;
-        let mut before = frame[0] - mean;
-        for ((place, sample), weight) in self.input.iter_mut().zip(frame).zip(hann) {
-            let sample = sample - mean;
-            *place = (sample - PREEMPHASIS * before) * weight;
-            before = sample;
-        }
-        // The transform leaves its input in disorder.
-        self.input[frame.len()..].fill(0.0);
-        transform
-            .process_with_scratch(&mut self.input, &mut self.output, &mut self.work)
-            .map_err(|error| FbankError::Transform(error.to_string()))?;
-        for (power, bin) in self.power.iter_mut().zip(&self.output) {
-            *power = bin.norm_sqr();
-        }
-        Ok(&self.power)
-    }
+    input[frame.len()..].fill(0.0);
 }
 
 #[cfg(test)]

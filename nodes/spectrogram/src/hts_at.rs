@@ -13,11 +13,11 @@
 
 use std::sync::Arc;
 
-use realfft::num_complex::Complex;
 use realfft::{RealFftPlanner, RealToComplex};
 
 use crate::fbank::FbankError;
 use crate::mel::MelFilters;
+use crate::power::PowerSpectrum;
 use crate::settings::spread;
 
 /// Samples a second, hertz.
@@ -121,7 +121,7 @@ impl HtsAtSpectra {
         let free = f64::from(RATE) * (1.0 + self.settings.margin_secs);
         let size = self.settings.frames() * MELS;
         let mut spectra = vec![0.0; self.settings.segments * size];
-        let mut scratch = Scratch::new(self.transform.as_ref());
+        let mut scratch = PowerSpectrum::new(self.transform.as_ref());
         for (start, rows) in spread(samples.len(), free, self.settings.segments).zip(spectra.chunks_exact_mut(size)) {
             let start = start.min(samples.len() - SEGMENT);
             self.segment(&samples[start..start + SEGMENT], rows, &mut scratch)?;
@@ -130,7 +130,7 @@ impl HtsAtSpectra {
     }
 
     /// Fills [frames, 64] from one second.
-    fn segment(&self, second: &[f32], rows: &mut [f32], scratch: &mut Scratch) -> Result<(), FbankError> {
+    fn segment(&self, second: &[f32], rows: &mut [f32], scratch: &mut PowerSpectrum) -> Result<(), FbankError> {
         let length = self.settings.tile_secs * SEGMENT;
         let reaches_past_an_end = |frame: usize| frame * HOP < FFT / 2 || frame * HOP + FFT / 2 > length;
         for frame in 0..self.settings.frames() {
@@ -162,33 +162,6 @@ fn mirrored(at: usize, length: usize) -> usize {
     }
 }
 
-/// Buffers of one transform, used again for every frame.
-struct Scratch {
-    input: Vec<f32>,
-    output: Vec<Complex<f32>>,
-    work: Vec<Complex<f32>>,
-    power: Vec<f32>,
-}
-
-impl Scratch {
-    fn new(transform: &dyn RealToComplex<f32>) -> Self {
-        let output = transform.make_output_vec();
-        let power = vec![0.0; output.len()];
-        Self { input: transform.make_input_vec(), output, work: transform.make_scratch_vec(), power }
-    }
-
-    /// Power spectrum [FFT / 2 + 1] of the input, which it leaves in disorder.
-    fn power(&mut self, transform: &dyn RealToComplex<f32>) -> Result<&[f32], FbankError> {
-        transform
-            .process_with_scratch(&mut self.input, &mut self.output, &mut self.work)
-            .map_err(|error| FbankError::Transform(error.to_string()))?;
-        for (power, bin) in self.power.iter_mut().zip(&self.output) {
-            *power = bin.norm_sqr();
-        }
-        Ok(&self.power)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,7 +182,7 @@ mod tests {
         let before = tiled[1..=FFT / 2].iter().rev();
         let after = tiled[tiled.len() - 1 - FFT / 2..tiled.len() - 1].iter().rev();
         let long: Vec<f32> = before.chain(&tiled).chain(after).copied().collect();
-        let mut scratch = Scratch::new(spectra.transform.as_ref());
+        let mut scratch = PowerSpectrum::new(spectra.transform.as_ref());
         let frames = long.windows(FFT).step_by(HOP);
         frames
             .flat_map(|frame| {

@@ -9,6 +9,7 @@ pub mod hts_at;
 pub mod mel;
 pub mod node;
 pub mod parity;
+mod power;
 pub mod settings;
 
 pub use audio::{AudioSettings, Channels, MissingAudio, ShortAudio, Waveform, decode_audio, decode_audio_cached};

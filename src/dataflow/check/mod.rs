@@ -17,7 +17,6 @@ mod task;
 mod tensors;
 
 use copl_contract::NodeSpec;
-use copl_contract::settings::Env;
 
 use super::diagnostic::{Diagnostic, Place};
 use super::document::{Document, Input, Item, Node};
@@ -95,12 +94,6 @@ impl<'a> Seen<'a> {
             Some((item, text)) => Some((text.trim().parse().ok()?, &item.place)),
             None => Some((setting.default.as_ref()?.parse().ok()?, self.node.place())),
         }
-    }
-
-    /// Its settings as given; those that are no text are left out.
-    fn env(&self) -> Env {
-        let pairs = self.node.env().iter();
-        pairs.filter_map(|(key, value)| Some((key.text()?.to_owned(), value.text()?.to_owned()))).collect()
     }
 
     /// Whether it has inputs and outputs that only dora knows of: those of operators, of a hub's or a module's nodes.

@@ -1,6 +1,5 @@
 //! Inputs and outputs of each node, against what the node has and needs.
 
-use copl_contract::settings::Env;
 use copl_contract::{EdgeSpec, NodeSpec};
 
 use super::{Flow, Seen};
@@ -77,16 +76,9 @@ fn outputs_needed(seen: &Seen<'_>, spec: &NodeSpec, found: &mut Vec<Diagnostic>)
     }
 }
 
-/// The settings given.
-fn settings(seen: &Seen<'_>) -> Env {
-    let given =
-        seen.node.env().iter().filter_map(|(key, value)| Some((key.text()?.to_owned(), value.text()?.to_owned())));
-    given.collect()
-}
-
 /// Whether a node cannot do without an edge.
 fn is_needed(seen: &Seen<'_>, spec: &NodeSpec, edge: &EdgeSpec) -> bool {
-    !edge.optional || (edge.with.is_some() && spec.uses(edge, &settings(seen)))
+    !edge.optional || (edge.with.is_some() && spec.uses(edge, &seen.node.settings()))
 }
 
 /// The setting that makes an edge needed.

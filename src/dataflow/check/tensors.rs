@@ -44,7 +44,7 @@ fn compare(flow: &Flow<'_>, link: &Link<'_>) -> Option<Diagnostic> {
 }
 
 fn shape(seen: &Seen<'_>, edge: &EdgeSpec) -> Option<Vec<Axis>> {
-    edge.shape?(&seen.env())
+    edge.shape?(&seen.node.settings())
 }
 
 fn lengths(axes: &[Axis]) -> Vec<usize> {
@@ -53,5 +53,5 @@ fn lengths(axes: &[Axis]) -> Vec<usize> {
 
 /// Where a setting stands, if it is given.
 fn place<'a>(seen: &Seen<'a>, setting: &str) -> Option<&'a Place> {
-    seen.node.env().iter().find(|(key, _)| key.text() == Some(setting)).map(|(_, value)| &value.place)
+    seen.variable(setting).map(|(value, _)| &value.place)
 }

@@ -9,6 +9,7 @@ pub mod hts_at;
 mod maps;
 mod merging;
 mod patches;
+mod placement;
 mod pre_norm;
 mod prompts;
 mod registry;

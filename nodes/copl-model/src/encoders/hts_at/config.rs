@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use std::sync::Arc;
 
+use super::super::placement::Placement;
 use super::super::pre_norm::BlockWeights;
 use super::super::sizes::{Family, Preset, Sizes, read};
 use super::super::{BlockInfo, Encoder, InputShape, Modality};
@@ -51,15 +52,6 @@ fn default_frames() -> usize {
 
 fn default_mlp_ratio() -> f64 {
     4.0
-}
-
-/// Window and shift of a block, after clamping to its map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Placement {
-    /// Tokens of the map's side.
-    pub(super) map: usize,
-    pub(super) window: usize,
-    pub(super) shift: usize,
 }
 
 impl HtsAtConfig {
@@ -119,10 +111,7 @@ impl HtsAtConfig {
     }
 
     pub(super) fn placement(&self, stage: usize, block: usize) -> Placement {
-        let map = self.map(stage);
-        let window = self.window_size.min(map.max(1));
-        let shift = if map <= window || block.is_multiple_of(2) { 0 } else { window / 2 };
-        Placement { map, window, shift }
+        Placement::new(self.map(stage), self.window_size, block)
     }
 
     /// All blocks, first to last.

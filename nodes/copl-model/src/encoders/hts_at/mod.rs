@@ -17,9 +17,10 @@ mod tests;
 
 use candle_core::Tensor;
 
-use self::config::{HtsAtConfig, Placement};
+use self::config::HtsAtConfig;
 use self::image::ImageMaker;
 use self::merge::Merge;
+use super::placement::Placement;
 use super::pre_norm::{Block, BlockSizes, BlockWeights};
 use super::sizes::{Sizes, served};
 use super::swin_v2::position::pairs;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::super::placement::Placement;
 use super::super::sizes::{Family, Preset, Sizes, read};
 use super::super::{BlockInfo, Encoder, InputShape, Modality};
 use super::SwinV2;
@@ -39,15 +40,6 @@ pub struct SwinV2Config {
 
 fn default_mlp_ratio() -> f64 {
     4.0
-}
-
-/// Window and shift of a block, after clamping to its map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Placement {
-    /// Tokens of the map's side.
-    pub(super) map: usize,
-    pub(super) window: usize,
-    pub(super) shift: usize,
 }
 
 impl SwinV2Config {
@@ -89,10 +81,7 @@ impl SwinV2Config {
     }
 
     pub(super) fn placement(&self, stage: usize, block: usize) -> Placement {
-        let map = self.map(stage);
-        let window = self.window_size.min(map);
-        let shift = if map <= window || block.is_multiple_of(2) { 0 } else { window / 2 };
-        Placement { map, window, shift }
+        Placement::new(self.map(stage), self.window_size, block)
     }
 
     pub(super) fn pretrained_window(&self, stage: usize) -> usize {

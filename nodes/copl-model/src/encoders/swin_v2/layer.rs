@@ -6,7 +6,8 @@ use std::sync::Arc;
 use candle_core::{Result, Tensor};
 
 use super::super::Prompts;
-use super::config::{Placement, SwinV2Config};
+use super::super::placement::Placement;
+use super::config::SwinV2Config;
 use super::position::{BiasNetwork, position_bias};
 use crate::kernels::attention::plain::{Terms, WindowTables, attend};
 use crate::kernels::attention::trainable;
