@@ -30,6 +30,7 @@ Examples:
   copl run dataflows/ave-mini.yml                                  train and evaluate on the bundled mini set
   copl run dataflows/ave-mini.yml --set model.METHOD=linear-probe  the same with frozen encoders and a head
   copl run dataflows/ave.yml --set source.ROOT=/data/AVE_Dataset   the real AVE
+  copl resume last                                                 go on with a run that was cut
   copl runs                                                        the runs so far
   copl report last                                                 the page of the last run
   copl sweep dataflows/sweeps/table-4-mini.yml                     the ablation, on the mini set
@@ -42,6 +43,8 @@ Examples:
 pub(crate) enum Verb {
     /// Run a dataflow to its end and write its report
     Run(RunArgs),
+    /// Go on with a run that was cut, from its last checkpoint, to the numbers of a run that was not
+    Resume(ResumeArgs),
     /// The runs so far: list them, show one, remove old ones
     Runs(RunsArgs),
     /// A page of a run or several: curves, results beside the paper's, time, quarantine, examples; or what differs
@@ -85,6 +88,12 @@ pub(crate) enum Verb {
         /// The node's name
         name: String,
     },
+    /// Clean up behind a run whose command is killed; `copl run` starts it
+    #[command(hide = true)]
+    Guard {
+        /// Folder of the run
+        run_dir: PathBuf,
+    },
 }
 
 /// A dataflow with changes to it.
@@ -115,6 +124,19 @@ pub(crate) struct RunArgs {
     pub(crate) runs: PathBuf,
     #[command(flatten)]
     pub(crate) limits: TimeLimits,
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
+    /// Name of the sweep the run is part of; `copl sweep` gives it
+    #[arg(long, hide = true)]
+    pub(crate) sweep: Option<String>,
+    /// Name of its case in the sweep
+    #[arg(long, hide = true)]
+    pub(crate) case: Option<String>,
+}
+
+/// What a run shows while it goes on.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub(crate) struct ShowArgs {
     /// Print errors and the result only
     #[arg(long, short, conflicts_with = "json")]
     pub(crate) quiet: bool,
@@ -124,12 +146,19 @@ pub(crate) struct RunArgs {
     /// Show a dashboard of curves, nodes and waiting clips; plain lines where there is no terminal
     #[arg(long, conflicts_with_all = ["quiet", "json"])]
     pub(crate) live: bool,
-    /// Name of the sweep the run is part of; `copl sweep` gives it
-    #[arg(long, hide = true)]
-    pub(crate) sweep: Option<String>,
-    /// Name of its case in the sweep
-    #[arg(long, hide = true)]
-    pub(crate) case: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ResumeArgs {
+    /// The run: its id or the beginning of it, or `last`
+    pub(crate) run: String,
+    /// Folder of the runs
+    #[arg(long, default_value = "runs")]
+    pub(crate) runs: PathBuf,
+    #[command(flatten)]
+    pub(crate) limits: TimeLimits,
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
 }
 
 #[derive(Debug, clap::Args)]

@@ -5,7 +5,7 @@
 
 use copl_contract::ExitCode;
 
-use crate::args::{EvalArgs, FileArgs, RunArgs};
+use crate::args::{EvalArgs, FileArgs, RunArgs, ShowArgs};
 use crate::dataflow::document::Document;
 use crate::{Failure, Outcome, run, verbs};
 
@@ -31,9 +31,7 @@ pub(crate) fn eval(args: &EvalArgs) -> Outcome {
         seed: None,
         runs: args.runs.clone(),
         limits: args.limits,
-        quiet: args.quiet,
-        json: args.json,
-        live: false,
+        show: ShowArgs { quiet: args.quiet, json: args.json, live: false },
         sweep: None,
         case: None,
     })

@@ -16,6 +16,7 @@ mod parity;
 mod predict;
 mod progress;
 mod report;
+mod resume;
 mod run;
 mod runs;
 mod schema;
@@ -60,6 +61,7 @@ fn main() {
     }
     let outcome = match verb {
         Verb::Run(args) => run::run(args),
+        Verb::Resume(args) => resume::resume(&args),
         Verb::Runs(args) => runs::runs(&args),
         Verb::Report(args) => report::report(&args),
         Verb::Eval(args) => eval::eval(&args),
@@ -77,6 +79,7 @@ fn main() {
         Verb::Bench(args) => bench::bench(&args),
         Verb::ExitCodes => verbs::exit_codes(),
         Verb::Completions { shell } => verbs::completions(shell),
+        Verb::Guard { run_dir } => run::guard::guard(&run_dir),
         Verb::Node { name } => catalog::launch(&name),
     };
     let code = outcome.unwrap_or_else(|failure| {

@@ -1,8 +1,10 @@
 //! `copl params`: the parameter table of every model in a dataflow, without reading a weight.
 
+use std::collections::BTreeMap;
+
 use copl_contract::ExitCode;
 use copl_contract::settings::Settings;
-use copl_model::config::NODE;
+use copl_model::config::{Granularity, MethodKind, ModelConfig, NODE};
 use copl_model::node::{CoplModelSettings, Task};
 use copl_model::params::ParameterTable;
 use copl_reports::paper::{self, PaperTable};
@@ -45,20 +47,38 @@ pub(crate) fn params(args: &ParamsArgs) -> Outcome {
                 *name = encoder_behind(&document, *node, edge)?;
             }
         }
-        let table = ParameterTable::of(&config).map_err(|e| Failure::new(ExitCode::InvalidDataflow, e))?;
-        tables.push((node.id_text().unwrap_or("model").to_owned(), settings.task, table));
+        let counted =
+            |config: &ModelConfig| ParameterTable::of(config).map_err(|e| Failure::new(ExitCode::InvalidDataflow, e));
+        let table = counted(&config)?;
+        let mut presets = Vec::new();
+        for granularity in
+            [Granularity::Stage, Granularity::Block].into_iter().filter(|_| config.method == MethodKind::Copl)
+        {
+            config.copl.granularity = granularity;
+            presets.push((granularity.to_string(), counted(&config)?.additional));
+        }
+        tables.push((node.id_text().unwrap_or("model").to_owned(), settings.task, table, presets));
     }
     if tables.is_empty() {
         return Err(Failure::new(ExitCode::Usage, format!("{file} has no node copl-model to count")));
     }
-    for (id, task, table) in &tables {
+    for (id, task, table, presets) in &tables {
         let published = published(*task);
         if args.json {
-            let line = serde_json::json!({ "node": id, "table": table, "paper": published });
+            let presets: BTreeMap<_, _> = presets.iter().cloned().collect();
+            let line =
+                serde_json::json!({ "node": id, "table": table, "additional_by_preset": presets, "paper": published });
             println!("{line}");
             continue;
         }
         println!("{id}\n{}", table.text());
+        if !presets.is_empty() {
+            println!(
+                "Learn, beside the head, by preset (GRANULARITY: prompts of a stage, or of every block), in millions:"
+            );
+            let counts = presets.iter().map(|(name, count)| format!("{name} {:.2}", *count as f64 / 1e6));
+            println!("  {}\n", counts.collect::<Vec<_>>().join("   "));
+        }
         println!("The paper's {} prints, in millions (total less additional is without the method):", published.name);
         for row in published.rows {
             println!(

@@ -1,5 +1,7 @@
 //! `copl run`: checks the dataflow, runs it on the embedded engine, watches its nodes, and says how it ended.
 
+pub(crate) mod guard;
+mod stop;
 mod verdict;
 pub(crate) mod watch;
 
@@ -9,17 +11,19 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-use copl_contract::ExitCode;
 use copl_contract::events::Event;
+use copl_contract::{ExitCode, checkpoint};
 use copl_engine::{Line, NodeResult, shm};
 use copl_reports::store::{RunFolder, RunRecord, Store, SweepPlace};
 
-use crate::args::RunArgs;
+use crate::args::{RunArgs, ShowArgs};
 use crate::dataflow::{diagnostic, resolve};
 use crate::progress::{Mode, Progress};
 use crate::{Failure, Outcome, catalog, verbs};
+use guard::Guard;
+use stop::{Stop, Wish};
 use verdict::Verdict;
-use watch::Watch;
+use watch::{TimeLimits, Watch};
 
 /// Clips on the page that is written at the end.
 const EXAMPLES: usize = 6;
@@ -28,69 +32,204 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// Runs a dataflow.
 pub(crate) fn run(args: RunArgs) -> Outcome {
-    let (text, overrides) = prepare(&args)?;
-    let file = args.flow.file.display().to_string();
+    let (_, overrides) = prepare(&args)?;
     let (resolved, folder) = resolved(&args)?;
     let run = Store::new(absolute(&args.runs)?).create().map_err(|e| Failure::new(ExitCode::Internal, e))?;
-    // SAFETY: no thread has been started yet.
-    unsafe { copl_engine::prepare_process(&run.path) }.map_err(|e| Failure::new(ExitCode::Internal, e))?;
-    let _hold = run.hold().map_err(|e| Failure::new(ExitCode::Internal, e))?;
-    let mut record = begin(&run, &args, &overrides, &resolved, &folder)?;
-    let yaml = with_run(&resolved, &run)?;
+    let record = begin(&run, &args, &overrides, &resolved, &folder)?;
+    Session { run, record, resolved, folder, resume: None, limits: args.limits, show: args.show }.execute()
+}
 
-    let mode = Mode::pick(args.quiet, args.json, args.live, std::io::stdout().is_terminal());
-    let mut progress = Progress::new(mode);
-    progress.log("", &format!("run {} of {file}", run.id));
-    let before = shm::Snapshot::take();
-    let (sender, lines) = channel::<Line>();
-    let logs = run.path.join("logs");
-    let mut watch = Watch::new(node_ids(&yaml)?, args.limits);
-    let engine = std::thread::spawn(move || {
-        copl_engine::run(&yaml, &folder, &logs, move |line| {
-            // The receiver is gone only when the command is about to exit.
-            let _ = sender.send(line);
-        })
-    });
-    loop {
-        match lines.recv_timeout(LOOK) {
-            Ok(line) => take(&line, &mut record, &mut watch, &mut progress),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
+/// A run that begins, or goes on.
+pub(crate) struct Session {
+    pub(crate) run: RunFolder,
+    pub(crate) record: RunRecord,
+    /// The dataflow with all changes to it.
+    pub(crate) resolved: String,
+    /// Where its relative paths start.
+    pub(crate) folder: PathBuf,
+    /// The run goes on: from this checkpoint, or from its beginning.
+    pub(crate) resume: Option<Option<PathBuf>>,
+    pub(crate) limits: TimeLimits,
+    pub(crate) show: ShowArgs,
+}
+
+impl Session {
+    /// Runs it to its end.
+    pub(crate) fn execute(mut self) -> Outcome {
+        let internal = |e: &dyn std::fmt::Display| Failure::new(ExitCode::Internal, e);
+        stop::block();
+        // SAFETY: no thread has been started yet.
+        unsafe { copl_engine::prepare_process(&self.run.path) }.map_err(|e| internal(&e))?;
+        let hold = self.run.hold().map_err(|e| internal(&e))?;
+        self.run.write_record(&self.record).map_err(|e| internal(&e))?;
+        let yaml = self.with_run()?;
+        let mut guard = Guard::start(&self.run.path)?;
+
+        let mode = Mode::pick(self.show.quiet, self.show.json, self.show.live, std::io::stdout().is_terminal());
+        let mut progress = Progress::new(mode);
+        progress.log("", &self.title());
+        let before = shm::Snapshot::take();
+        let (sender, lines) = channel::<Line>();
+        let mut watch = Watch::new(node_ids(&yaml)?, self.limits, guard.pid());
+        let can_checkpoint = self.resolved.contains("node copl-model");
+        let mut stop = Stop::listen(self.run.path.clone(), can_checkpoint, self.limits.stop_timeout);
+        let (folder, logs) = (self.folder.clone(), self.logs());
+        let engine = std::thread::spawn(move || {
+            copl_engine::run(&yaml, &folder, &logs, move |line| {
+                // The receiver is gone only when the command is about to exit.
+                let _ = sender.send(line);
+            })
+        });
+        loop {
+            match lines.recv_timeout(LOOK) {
+                Ok(line) => take(&line, &mut self.record, &mut watch, &mut stop, &mut progress),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            match stop.look() {
+                Wish::None => {}
+                Wish::Asked => progress.log("", "stopping at the next checkpoint; once more to stop at once"),
+                Wish::Stop => watch.stop(),
+            }
+            for word in watch.look() {
+                progress.log("", &word);
+            }
+            guard.tell();
         }
-        for word in watch.look() {
-            progress.log("", &word);
-        }
-    }
-    let results = engine
-        .join()
-        .map_err(|_| Failure::new(ExitCode::Internal, "the engine panicked; see the lines above"))
-        .and_then(|r| r.map_err(|e| Failure::new(ExitCode::Internal, e)));
-    watch.kill_all();
-    before.clean();
-    let verdict = match results {
-        Ok(results) => verdict::verdict(&results, &watch),
-        Err(failure) => Verdict { code: failure.code, message: failure.message },
-    };
-    if !text.contains("node report-writer") {
-        // A dataflow without a report, such as a measurement of its edges.
-        progress.finish("");
-        return if verdict.code == ExitCode::Success {
-            Ok(verdict.code)
-        } else {
-            Err(Failure { code: verdict.code, message: verdict.message })
+        let results = engine
+            .join()
+            .map_err(|_| Failure::new(ExitCode::Internal, "the engine panicked; see the lines above"))
+            .and_then(|r| r.map_err(|e| internal(&e)));
+        watch.kill_all();
+        before.clean();
+        guard.end();
+        let verdict = match results {
+            Ok(_) if stop.is_wished() => verdict::interrupted(),
+            Ok(results) => verdict::verdict(&results, &watch),
+            Err(failure) => Verdict { code: failure.code, message: failure.message },
         };
+        if !self.reports() {
+            // A dataflow without a report, such as a measurement of its edges.
+            progress.finish("");
+            return if verdict.code == ExitCode::Success {
+                Ok(verdict.code)
+            } else {
+                Err(Failure { code: verdict.code, message: verdict.message })
+            };
+        }
+        let outcome = self.finish(verdict, &mut progress);
+        drop(hold);
+        // The runs of a sweep have one table; their pages are made when they are asked for.
+        if self.record.sweep.is_none() && outcome.is_ok() {
+            match crate::report::page_of(&self.run, EXAMPLES) {
+                Ok(page) if !self.show.json => println!("page: {}", page.display()),
+                Ok(_) => {}
+                // The numbers are safe in the tables: `copl report` can be tried again.
+                Err(failure) => eprintln!("the page could not be written: {}", failure.message),
+            }
+        }
+        outcome
     }
-    let outcome = finish(&run, &mut record, verdict, &mut progress, args.json);
-    // The runs of a sweep have one table; their pages are made when they are asked for.
-    if args.sweep.is_none() && outcome.is_ok() {
-        match crate::report::page_of(&run, EXAMPLES) {
-            Ok(page) if !args.json => println!("page: {}", page.display()),
-            Ok(_) => {}
-            // The numbers are safe in the tables: `copl report` can be tried again.
-            Err(failure) => eprintln!("the page could not be written: {}", failure.message),
+
+    fn reports(&self) -> bool {
+        self.resolved.contains("node report-writer")
+    }
+
+    fn title(&self) -> String {
+        let (id, flow) = (&self.run.id, &self.record.dataflow);
+        match &self.resume {
+            None => format!("run {id} of {flow}"),
+            Some(None) => format!("run {id} of {flow} has no checkpoint: it starts from its beginning"),
+            Some(Some(from)) => {
+                let name = from.file_name().unwrap_or_default().to_string_lossy();
+                format!("run {id} of {flow} goes on from {name}")
+            }
         }
     }
-    outcome
+
+    /// Folder for the engine's log files of the nodes: one each time the run goes on.
+    fn logs(&self) -> PathBuf {
+        let name = match self.record.resumed.len() {
+            0 => "logs".to_owned(),
+            times => format!("logs-{}", times + 1),
+        };
+        self.run.path.join(name)
+    }
+
+    /// The dataflow with the run's id, folder and checkpoint in every node's `env:` map.
+    fn with_run(&self) -> Result<String, Failure> {
+        let failed = |e: serde_yaml::Error| Failure::new(ExitCode::Internal, e);
+        let mut yaml: serde_yaml::Value = serde_yaml::from_str(&self.resolved).map_err(failed)?;
+        let mut variables =
+            vec![("COPL_RUN", self.run.id.clone()), ("COPL_RUN_DIR", self.run.path.display().to_string())];
+        if let Some(Some(checkpoint)) = &self.resume {
+            variables.push(("COPL_RESUME", checkpoint.display().to_string()));
+            variables.extend(self.record.data_fingerprint.clone().map(|data| ("COPL_DATA", data)));
+        }
+        for node in yaml.get_mut("nodes").and_then(|n| n.as_sequence_mut()).into_iter().flatten() {
+            let Some(node) = node.as_mapping_mut() else { continue };
+            let env = node.entry("env".into()).or_insert_with(|| serde_yaml::Mapping::new().into());
+            if let Some(env) = env.as_mapping_mut() {
+                for (key, value) in &variables {
+                    env.insert((*key).into(), value.clone().into());
+                }
+            }
+        }
+        serde_yaml::to_string(&yaml).map_err(failed)
+    }
+
+    fn finish(&mut self, verdict: Verdict, progress: &mut Progress) -> Outcome {
+        let json = self.show.json;
+        let summary = copl_reports::summary::summarise(&self.run.path);
+        let mut code = verdict.code;
+        let mut message = verdict.message;
+        let text = match &summary {
+            Ok(summary) if code == ExitCode::Success => {
+                if let Err(problem) = summary.check() {
+                    (code, message) = (ExitCode::Internal, format!("the report's numbers do not add up: {problem}"));
+                }
+                if json { serde_json::to_string(summary).unwrap_or_default() } else { summary.to_string() }
+            }
+            Ok(summary) if json => serde_json::to_string(summary).unwrap_or_default(),
+            Ok(summary) => summary.to_string(),
+            Err(e) if code == ExitCode::Success => {
+                (code, message) = (ExitCode::Internal, format!("the report cannot be read: {e}"));
+                String::new()
+            }
+            // A run that failed early has no tables yet.
+            Err(_) => String::new(),
+        };
+        progress.finish(&text);
+        self.record.finish(code.code(), code.meaning(), (!message.is_empty()).then_some(message.as_str()));
+        let internal = |e: &dyn std::fmt::Display| Failure::new(ExitCode::Internal, e);
+        self.run.write_record(&self.record).map_err(|e| internal(&e))?;
+        if !json {
+            println!("report: {}", self.run.path.display());
+        }
+        if code == ExitCode::Success {
+            checkpoint::remove(&self.run.path).map_err(|e| internal(&e))?;
+            return Ok(code);
+        }
+        Err(Failure { code, message: format!("{message}\n{}", self.how_to_resume()) })
+    }
+
+    /// The command that goes on with this run.
+    fn how_to_resume(&self) -> String {
+        let from = match checkpoint::latest(&self.run.path) {
+            Ok(Some(_)) => "go on from its last checkpoint",
+            _ => "start it again",
+        };
+        let runs = self.run.path.parent().unwrap_or(Path::new("runs"));
+        let is_default = absolute(Path::new("runs")).is_ok_and(|default| default == runs);
+        let place = if is_default { String::new() } else { format!(" --runs {}", quoted(&runs.display().to_string())) };
+        format!("{from}: copl resume {}{place}", self.run.id)
+    }
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./+:@%,".contains(c);
+    if path.chars().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', "'\\''")) }
 }
 
 /// The dataflow's text, and the changes to it; refused if it is wrong.
@@ -152,31 +291,15 @@ fn begin(
     record.versions = versions();
     let failed = |e: copl_reports::ReportError| Failure::new(ExitCode::Internal, e);
     run.write_dataflow(resolved).map_err(failed)?;
-    run.write_record(&record).map_err(failed)?;
     Ok(record)
 }
 
-fn versions() -> BTreeMap<String, String> {
+pub(crate) fn versions() -> BTreeMap<String, String> {
     let ffmpeg = copl_media::doctor::doctor(Path::new("ffmpeg")).map_or_else(|_| "none".to_owned(), |r| r.version);
     [("copl", env!("CARGO_PKG_VERSION")), ("dora", "1.1.0"), ("candle", "0.11.1"), ("ffmpeg", ffmpeg.as_str())]
         .into_iter()
         .map(|(k, v)| (k.to_owned(), v.to_owned()))
         .collect()
-}
-
-/// The dataflow with the run's id and folder in every node's `env:` map.
-fn with_run(resolved: &str, run: &RunFolder) -> Result<String, Failure> {
-    let failed = |e: serde_yaml::Error| Failure::new(ExitCode::Internal, e);
-    let mut yaml: serde_yaml::Value = serde_yaml::from_str(resolved).map_err(failed)?;
-    for node in yaml.get_mut("nodes").and_then(|n| n.as_sequence_mut()).into_iter().flatten() {
-        let Some(node) = node.as_mapping_mut() else { continue };
-        let env = node.entry("env".into()).or_insert_with(|| serde_yaml::Mapping::new().into());
-        if let Some(env) = env.as_mapping_mut() {
-            env.insert("COPL_RUN".into(), run.id.clone().into());
-            env.insert("COPL_RUN_DIR".into(), run.path.display().to_string().into());
-        }
-    }
-    serde_yaml::to_string(&yaml).map_err(failed)
 }
 
 /// Ids of a dataflow's nodes.
@@ -186,12 +309,13 @@ fn node_ids(yaml: &str) -> Result<Vec<String>, Failure> {
     Ok(nodes.filter_map(|node| node.get("id")?.as_str().map(str::to_owned)).collect())
 }
 
-fn take(line: &Line, record: &mut RunRecord, watch: &mut Watch, progress: &mut Progress) {
+fn take(line: &Line, record: &mut RunRecord, watch: &mut Watch, stop: &mut Stop, progress: &mut Progress) {
     match Event::parse(&line.text) {
         Some(event) => {
             match &event {
                 Event::Plan { fingerprint, .. } => record.data_fingerprint = Some(fingerprint.clone()),
                 Event::Device { name } => record.device.clone_from(name),
+                Event::Checkpoint { requested: true, .. } => stop.answered(),
                 _ => {}
             }
             watch.event(&line.node, &event);
@@ -204,35 +328,6 @@ fn take(line: &Line, record: &mut RunRecord, watch: &mut Watch, progress: &mut P
             }
         }
     }
-}
-
-fn finish(run: &RunFolder, record: &mut RunRecord, verdict: Verdict, progress: &mut Progress, json: bool) -> Outcome {
-    let summary = copl_reports::summary::summarise(&run.path);
-    let mut code = verdict.code;
-    let mut message = verdict.message;
-    let text = match &summary {
-        Ok(summary) if code == ExitCode::Success => {
-            if let Err(problem) = summary.check() {
-                (code, message) = (ExitCode::Internal, format!("the report's numbers do not add up: {problem}"));
-            }
-            if json { serde_json::to_string(summary).unwrap_or_default() } else { summary.to_string() }
-        }
-        Ok(summary) if json => serde_json::to_string(summary).unwrap_or_default(),
-        Ok(summary) => summary.to_string(),
-        Err(e) if code == ExitCode::Success => {
-            (code, message) = (ExitCode::Internal, format!("the report cannot be read: {e}"));
-            String::new()
-        }
-        // A run that failed early has no tables yet.
-        Err(_) => String::new(),
-    };
-    progress.finish(&text);
-    record.finish(code.code(), code.meaning(), (!message.is_empty()).then_some(message.as_str()));
-    run.write_record(record).map_err(|e| Failure::new(ExitCode::Internal, e))?;
-    if !json {
-        println!("report: {}", run.path.display());
-    }
-    if code == ExitCode::Success { Ok(code) } else { Err(Failure { code, message }) }
 }
 
 /// How the nodes ended, for [`verdict`].

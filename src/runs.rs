@@ -103,8 +103,8 @@ fn show(store: &Store, id: &str, json: bool) -> Outcome {
     if let Some(place) = &r.sweep {
         rows.push(vec!["sweep".to_owned(), format!("{}: {}", place.sweep, place.case)]);
     }
-    if let Some(from) = &r.resumed_from {
-        rows.push(vec!["resumed from".to_owned(), from.clone()]);
+    for resumption in &r.resumed {
+        rows.push(vec!["resumed".to_owned(), format!("{} from {}", resumption.at, resumption.from)]);
     }
     let versions: Vec<String> = r.versions.iter().map(|(what, version)| format!("{what} {version}")).collect();
     rows.push(vec!["versions".to_owned(), versions.join(", ")]);

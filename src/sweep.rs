@@ -14,7 +14,7 @@ use copl_reports::Store;
 use copl_reports::sweep::{self, Planned, SweepFile};
 use copl_reports::view::RunView;
 
-use crate::args::{FileArgs, RunArgs, SweepArgs};
+use crate::args::{FileArgs, RunArgs, ShowArgs, SweepArgs};
 use crate::report::{defaults, failed, write, write_figure};
 use crate::{Failure, Outcome, run};
 
@@ -34,9 +34,7 @@ fn run_args(file: &SweepFile, planned: &Planned, args: &SweepArgs) -> RunArgs {
         seed: planned.seed,
         runs: args.runs.clone(),
         limits: args.limits,
-        quiet: true,
-        json: false,
-        live: false,
+        show: ShowArgs { quiet: true, ..ShowArgs::default() },
         sweep: Some(file.name.clone()),
         case: Some(planned.case.clone()),
     }

@@ -89,6 +89,7 @@ pub struct TableWriter {
     number: u64,
     rows: DataFrame,
     unwritten: usize,
+    total: u64,
 }
 
 impl TableWriter {
@@ -97,11 +98,40 @@ impl TableWriter {
     /// # Errors
     /// If what is on disk cannot be read.
     pub fn open(run_dir: &Path, table: Table) -> Result<Self, ReportError> {
-        let whole = file(run_dir, table);
-        let held = if whole.exists() { parquet::read(&whole)?.1 } else { 0 };
-        let last = numbers(run_dir, table)?.last().copied().unwrap_or(0).max(held);
+        let (before, last) = read_once(run_dir, table)?;
+        Ok(Self::behind(run_dir, table, before.height() as u64, last))
+    }
+
+    /// A writer whose rows come after the first `rows` of those on disk; the others, which a run wrote after the
+    /// checkpoint it is to go on from, are removed.
+    ///
+    /// # Errors
+    /// If fewer are on disk, or it cannot be read or written.
+    pub fn open_after(run_dir: &Path, table: Table, rows: u64) -> Result<Self, ReportError> {
+        let (before, last) = read_once(run_dir, table)?;
+        let have = before.height() as u64;
+        if have < rows {
+            let problem = format!("{have} rows are on disk, {rows} were there at the checkpoint");
+            return Err(ReportError::Rows { table: table.name(), problem });
+        }
+        if have > rows {
+            // The new file says that it holds all parts: those that lie about count no more from here on.
+            let mut kept = before.head(Some(rows as usize));
+            kept.rechunk_mut_par();
+            parquet::write(&file(run_dir, table), table, &mut kept, last)?;
+        }
+        Ok(Self::behind(run_dir, table, rows, last))
+    }
+
+    fn behind(run_dir: &Path, table: Table, total: u64, last: u64) -> Self {
         let rows = parquet::empty(table);
-        Ok(Self { run_dir: run_dir.to_owned(), table, part_rows: PART_ROWS, number: last + 1, rows, unwritten: 0 })
+        let number = last + 1;
+        Self { run_dir: run_dir.to_owned(), table, part_rows: PART_ROWS, number, rows, unwritten: 0, total }
+    }
+
+    /// Rows of the table, on disk or not.
+    pub fn total(&self) -> u64 {
+        self.total
     }
 
     /// The same writer with parts of another size.
@@ -122,6 +152,7 @@ impl TableWriter {
         let frame = parquet::to_frame(rows).map_err(|e| wrong(e.to_string()))?;
         self.rows.vstack_mut_owned(frame).map_err(|e| wrong(e.to_string()))?;
         self.unwritten += rows.len();
+        self.total += rows.len() as u64;
         Ok(())
     }
 
@@ -243,6 +274,32 @@ mod tests {
         assert_eq!(counts(dir.path()), [0, 1, 2, 3, 4]);
         writer.finish().unwrap();
         assert_eq!(counts(dir.path()), [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn rows_behind_a_checkpoint_are_taken_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = TableWriter::open(dir.path(), Table::Params).unwrap().part_rows(2);
+        for i in 0..5 {
+            writer.append(&params(i..i + 1)).unwrap();
+            writer.flush().unwrap();
+        }
+        assert_eq!(writer.total(), 5);
+        drop(writer);
+        let mut writer = TableWriter::open_after(dir.path(), Table::Params, 3).unwrap();
+        assert_eq!((counts(dir.path()), writer.total()), (vec![0, 1, 2], 3));
+        writer.append(&params(9..10)).unwrap();
+        writer.flush().unwrap();
+        assert_eq!(counts(dir.path()), [0, 1, 2, 9]);
+        // Cut again before a new checkpoint, and again behind the end of a run.
+        for _ in 0..2 {
+            let mut writer = TableWriter::open_after(dir.path(), Table::Params, 3).unwrap();
+            assert_eq!(counts(dir.path()), [0, 1, 2]);
+            writer.append(&params(7..9)).unwrap();
+            writer.finish().unwrap();
+            assert_eq!(counts(dir.path()), [0, 1, 2, 7, 8]);
+        }
+        assert!(TableWriter::open_after(dir.path(), Table::Params, 6).unwrap_err().to_string().contains("5 rows"));
     }
 
     #[test]

@@ -41,6 +41,22 @@ pub struct SweepPlace {
     pub case: String,
 }
 
+/// A run that was cut goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resumption {
+    /// When, RFC 3339, UTC.
+    pub at: String,
+    /// Name of the checkpoint it went on from, or `the beginning`.
+    pub from: String,
+}
+
+impl Resumption {
+    /// It goes on now.
+    pub fn now(from: &str) -> Self {
+        Self { at: Moment::at(since_epoch()).rfc3339(), from: from.to_owned() }
+    }
+}
+
 /// What was run, with what, and how it ended: `run.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
@@ -69,9 +85,9 @@ pub struct RunRecord {
     /// The sweep it is part of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<SweepPlace>,
-    /// The run whose checkpoint this one started from.
-    #[serde(default)]
-    pub resumed_from: Option<String>,
+    /// Each time it was cut and went on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resumed: Vec<Resumption>,
     /// When it started, RFC 3339, UTC.
     pub started: String,
     /// The same in seconds since 1970.
@@ -101,7 +117,7 @@ impl RunRecord {
             device: String::new(),
             data_fingerprint: None,
             sweep: None,
-            resumed_from: None,
+            resumed: Vec::new(),
             started: Moment::at(now).rfc3339(),
             started_unix: seconds(now),
             finished: None,

@@ -55,7 +55,8 @@ pub(crate) fn verdict(results: &super::Results, watch: &Watch) -> Verdict {
     }
 }
 
-fn interrupted() -> Verdict {
+/// The user stopped it.
+pub(crate) fn interrupted() -> Verdict {
     Verdict { code: ExitCode::Interrupted, message: "interrupted".to_owned() }
 }
 
@@ -98,7 +99,7 @@ mod tests {
             #[command(flatten)]
             limits: super::super::watch::TimeLimits,
         }
-        Watch::new(Vec::new(), <Defaults as clap::Parser>::parse_from(["run"]).limits)
+        Watch::new(Vec::new(), <Defaults as clap::Parser>::parse_from(["run"]).limits, 0)
     }
 
     fn ended(node: &str, end: NodeEnd, time: u64) -> NodeResult {

@@ -29,13 +29,17 @@ pub(crate) struct TimeLimits {
     /// Seconds a node may be at one piece of work without a word; then it counts as hanging
     #[arg(long, value_name = "SECS", default_value_t = 600.0)]
     hang_timeout: f64,
+    /// Seconds an interrupted run may take to write a last checkpoint, between two batches
+    #[arg(long, value_name = "SECS", default_value_t = 60.0)]
+    pub(crate) stop_timeout: f64,
 }
 
 impl TimeLimits {
     /// The same limits as arguments of another `copl run`.
-    pub(crate) fn arguments(&self) -> [String; 4] {
-        let [start, hang] = [self.start_timeout, self.hang_timeout].map(|secs| secs.to_string());
-        ["--start-timeout".to_owned(), start, "--hang-timeout".to_owned(), hang]
+    pub(crate) fn arguments(&self) -> [String; 6] {
+        let [start, hang, stop] =
+            [self.start_timeout, self.hang_timeout, self.stop_timeout].map(|secs| secs.to_string());
+        ["--start-timeout".to_owned(), start, "--hang-timeout".to_owned(), hang, "--stop-timeout".to_owned(), stop]
     }
 }
 
@@ -76,11 +80,13 @@ pub(crate) struct Watch {
     terminated: Option<Instant>,
     stalled: Option<(String, String)>,
     told: bool,
+    /// A child of this process that is no node.
+    guard: u32,
 }
 
 impl Watch {
-    /// Of these nodes, none of which has been heard of yet.
-    pub(crate) fn new(nodes: Vec<String>, limits: TimeLimits) -> Self {
+    /// Of these nodes, none of which has been heard of yet; `guard` is the process id of the guard.
+    pub(crate) fn new(nodes: Vec<String>, limits: TimeLimits, guard: u32) -> Self {
         Self {
             limits,
             nodes,
@@ -92,6 +98,7 @@ impl Watch {
             terminated: None,
             stalled: None,
             told: false,
+            guard,
         }
     }
 
@@ -212,6 +219,14 @@ impl Watch {
         Some((silent.clone(), format!("was not ready within {limit:.0} s (--start-timeout)")))
     }
 
+    /// Stops all nodes at once, on the user's wish.
+    pub(crate) fn stop(&mut self) {
+        let now = Instant::now();
+        self.first_gone.get_or_insert(now);
+        self.signal(libc::SIGTERM);
+        self.terminated.get_or_insert(now);
+    }
+
     /// Kills whatever is left.
     pub(crate) fn kill_all(&mut self) {
         self.signal(libc::SIGKILL);
@@ -227,7 +242,7 @@ impl Watch {
         }
         // A node that never spoke has told no process id; it is a child of this process like the others.
         let known: Vec<u32> = self.processes.values().map(|p| p.pid).collect();
-        for pid in children().into_iter().filter(|pid| !known.contains(pid)) {
+        for pid in children().into_iter().filter(|pid| !known.contains(pid) && *pid != self.guard) {
             // SAFETY: as above.
             unsafe { libc::kill(pid as i32, signal) };
         }
@@ -235,7 +250,7 @@ impl Watch {
 }
 
 /// Process ids of the children of this process.
-fn children() -> Vec<u32> {
+pub(super) fn children() -> Vec<u32> {
     let own = std::process::id();
     let ids = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let ids = ids.filter_map(|entry| entry.file_name().to_string_lossy().parse::<u32>().ok());
@@ -249,7 +264,7 @@ fn parent(pid: u32) -> Option<u32> {
 }
 
 /// Whether a process runs; one that has ended but was not collected does not.
-fn is_alive(pid: u32) -> bool {
+pub(super) fn is_alive(pid: u32) -> bool {
     std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"))
         .is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| !rest.trim_start().starts_with(['Z', 'X'])))
 }

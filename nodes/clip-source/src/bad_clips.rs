@@ -15,6 +15,12 @@ impl BadClips {
         Self { seen: BTreeSet::new(), total, max_fraction }
     }
 
+    /// With clips that were in quarantine before the run was cut.
+    pub(crate) fn known(mut self, clips: impl IntoIterator<Item = String>) -> Self {
+        self.seen.extend(clips);
+        self
+    }
+
     /// One more clip in quarantine; a clip that fails again in a later epoch counts once.
     ///
     /// # Errors
@@ -47,5 +53,8 @@ mod tests {
         bad.add("a").unwrap();
         bad.add("b").unwrap();
         assert!(bad.add("c").is_err_and(|e| e.starts_with("3 of 100 clips (3.0 %)")));
+        let mut resumed = BadClips::new(100, 0.02).known(["a".to_owned(), "b".to_owned()]);
+        resumed.add("b").unwrap();
+        assert!(resumed.add("c").is_err());
     }
 }

@@ -8,13 +8,14 @@
 
 mod bad_clips;
 mod plan;
+mod resumed;
 mod rows;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use copl_contract::credits::Credits;
-use copl_contract::events::{Event, ProgressMeter};
+use copl_contract::events::Event;
 use copl_contract::schema::{self, Schema};
 use copl_contract::{EdgeSpec, Edges, ExitCode, Header, Kind, Message, Node, NodeError, NodeSpec, Polled};
 use copl_datasets::descriptor::Generator;
@@ -22,6 +23,7 @@ use copl_datasets::{Clip, Dataset, Descriptor, MissingVideos, ReadOptions, synth
 
 use bad_clips::BadClips;
 use plan::{Plan, Step};
+use resumed::Resumed;
 
 copl_contract::choice! {
     /// What to do when the annotations name a video that is not there.
@@ -96,16 +98,17 @@ impl Node for ClipSource {
         }
         .emit();
         let total = plan.clips.iter().sum::<u64>();
+        let resumed = Resumed::find(edges.place(), &dataset, &plan)?;
+        let mut progress = edges.progress();
         let mut source = Source {
             credits: Credits::new(settings.window),
-            bad: BadClips::new(total, settings.max_bad_fraction),
+            bad: BadClips::new(total, settings.max_bad_fraction).known(resumed.quarantined),
             stall: Duration::from_secs_f64(settings.stall_secs),
-            position: 0,
+            position: resumed.position,
             classes: &dataset.classes,
             edges,
         };
-        let mut progress = ProgressMeter::default();
-        for step in plan.steps() {
+        for step in plan.steps().skip(resumed.items) {
             match step {
                 Step::Clip { epoch, split, index } => {
                     source.send(&dataset.clips[index], epoch, split)?;

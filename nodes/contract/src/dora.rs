@@ -6,7 +6,7 @@ use std::time::Duration;
 use arrow::array::ArrayRef;
 use dora_node_api::{DoraArray, DoraNode, Event, EventStream, MetadataParameters, Parameter, StopCause};
 
-use crate::edges::{Place, Raw, Transport};
+use crate::edges::{Place, Raw, Resume, Transport};
 use crate::error::NodeError;
 use crate::settings::Env;
 
@@ -49,7 +49,9 @@ pub(crate) fn connect() -> Result<Connection, NodeError> {
     let outputs = config.outputs.iter().map(ToString::to_string).collect();
     let run = env.remove("COPL_RUN").unwrap_or_else(|| node.dataflow_id().to_string());
     let run_dir = env.remove("COPL_RUN_DIR").map_or_else(|| PathBuf::from("runs").join(&run), PathBuf::from);
-    let place = Place { node: id, run, run_dir };
+    let data_fingerprint = env.remove("COPL_DATA");
+    let resume = env.remove("COPL_RESUME").map(|folder| Resume { checkpoint: PathBuf::from(folder), data_fingerprint });
+    let place = Place { node: id, run, run_dir, resume };
     Ok(Connection { transport: DoraTransport { node, events }, place, env, inputs, outputs })
 }
 

@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 use arrow::array::{Array, ArrayRef, NullArray, RecordBatch, StructArray};
 use dora_node_api::MetadataParameters;
 
+use crate::checkpoint::ReportPart;
 use crate::error::NodeError;
-use crate::events::Heartbeat;
+use crate::events::{Heartbeat, ProgressMeter};
 use crate::header::{Header, Kind, Split};
 use crate::recording::Recorder;
 use crate::schema::Schema;
@@ -95,6 +96,17 @@ pub struct Place {
     pub run: String,
     /// Folder of the run's files.
     pub run_dir: PathBuf,
+    /// Where the run goes on from, if it was cut before.
+    pub resume: Option<Resume>,
+}
+
+/// What a run that was cut goes on from.
+#[derive(Clone, Debug, Default)]
+pub struct Resume {
+    /// The checkpoint's folder.
+    pub checkpoint: PathBuf,
+    /// Fingerprint of the dataset the run began with, where it is known.
+    pub data_fingerprint: Option<String>,
 }
 
 /// The edges of a running node.
@@ -160,6 +172,13 @@ impl Edges {
     /// What the node is called and where the run's files go.
     pub fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// A meter of this node's progress; of a run that goes on it begins where that stands.
+    pub fn progress(&self) -> ProgressMeter {
+        let part = self.place.resume.as_ref().map(|resume| ReportPart::read(&resume.checkpoint));
+        // A checkpoint that cannot be read is an error of the nodes that need more of it.
+        part.and_then(Result::ok).map_or_else(ProgressMeter::default, |part| part.progress())
     }
 
     /// Whether the dataflow declares this output.
@@ -287,10 +306,11 @@ impl Edges {
         let input = self.inputs.get(&id).ok_or_else(|| broken("no such input".to_owned()))?;
         let batch = match header.kind {
             Kind::Boundary | Kind::End => RecordBatch::new_empty(Arc::new(arrow::datatypes::Schema::empty())),
-            Kind::Data | Kind::Tombstone => {
+            Kind::Data | Kind::Tombstone | Kind::Checkpoint => {
                 let schema = header.schema.ok_or_else(|| broken("a payload without a schema".to_owned()))?;
                 let accepted = match header.kind {
                     Kind::Tombstone => schema == Schema::Quarantine,
+                    Kind::Checkpoint => schema == Schema::Checkpoint && input.spec.carries_checkpoints(),
                     _ => input.spec.schemas.contains(&schema),
                 };
                 if !accepted {
@@ -325,7 +345,7 @@ impl Edges {
         header: Header,
         (schema, batch): (Schema, RecordBatch),
     ) -> Result<(), NodeError> {
-        let belongs = header.kind == Kind::Tombstone
+        let belongs = matches!(header.kind, Kind::Tombstone | Kind::Checkpoint)
             || self.declared.iter().any(|e| e.answers_to(output) && e.schemas.contains(&schema));
         if !belongs {
             return Err(NodeError::contract(output, format!("a `{}` message does not belong here", schema.name())));

@@ -62,6 +62,13 @@ pub enum Event {
         /// Name and value.
         values: Vec<(String, f64)>,
     },
+    /// A checkpoint is whole on disk: the run can go on from here.
+    Checkpoint {
+        /// Its folder.
+        path: String,
+        /// Whether it was asked for.
+        requested: bool,
+    },
     /// A clip was given up.
     Quarantined {
         /// Clip id.
@@ -137,6 +144,16 @@ pub struct ProgressMeter {
 }
 
 impl ProgressMeter {
+    /// Of a pass that is under way: so many of its clips are done.
+    pub fn resumed(epoch: u32, split: Split, done: u64) -> Self {
+        Self { pass: Some((epoch, split)), done, told: None, told_done: done }
+    }
+
+    /// Clips of this epoch's split that are done.
+    pub fn done(&self, epoch: u32, split: Split) -> u64 {
+        if self.pass == Some((epoch, split)) { self.done } else { 0 }
+    }
+
     /// One clip more of this epoch's split.
     pub fn clip(&mut self, epoch: u32, split: Split) {
         if self.pass != Some((epoch, split)) {

@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | `copl_version` | int | [`CONTRACT_VERSION`] |
 //! | `run` | string | id of the run |
-//! | `kind` | string | `data`, `tombstone`, `boundary` or `end` |
+//! | `kind` | string | `data`, `tombstone`, `boundary`, `checkpoint` or `end` |
 //! | `seq` | int | 0, 1, 2, … on each output, without a gap |
 //! | `epoch` | int | from 1 |
 //! | `split` | string | `train`, `val` or `test` |
@@ -32,6 +32,9 @@ pub enum Kind {
     Tombstone,
     /// All clips of this epoch's split have been sent. No payload.
     Boundary,
+    /// All before it is part of a checkpoint: one row of [`Schema::Checkpoint`]. A node that gets one keeps its state and
+    /// passes it on.
+    Checkpoint,
     /// The stream is complete: nothing follows. No payload.
     End,
 }
@@ -43,13 +46,16 @@ impl Kind {
             Self::Data => "data",
             Self::Tombstone => "tombstone",
             Self::Boundary => "boundary",
+            Self::Checkpoint => "checkpoint",
             Self::End => "end",
         }
     }
 
     /// The kind of this name.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Data, Self::Tombstone, Self::Boundary, Self::End].into_iter().find(|k| k.as_str() == text)
+        [Self::Data, Self::Tombstone, Self::Boundary, Self::Checkpoint, Self::End]
+            .into_iter()
+            .find(|k| k.as_str() == text)
     }
 }
 
@@ -187,8 +193,9 @@ impl Header {
         let kind = text("kind")?;
         let step = int("step")?;
         Ok(Self {
-            kind: Kind::parse(kind)
-                .ok_or_else(|| format!("header `kind` is `{kind}`; known: data, tombstone, boundary, end"))?,
+            kind: Kind::parse(kind).ok_or_else(|| {
+                format!("header `kind` is `{kind}`; known: data, tombstone, boundary, checkpoint, end")
+            })?,
             seq: count("seq")?,
             run: text("run")?.to_owned(),
             epoch: u32::try_from(int("epoch")?).map_err(|_| "header `epoch` is out of range".to_owned())?,
@@ -216,7 +223,7 @@ mod tests {
 
     #[test]
     fn survives_the_journey_through_metadata() {
-        for kind in [Kind::Data, Kind::Tombstone, Kind::Boundary, Kind::End] {
+        for kind in [Kind::Data, Kind::Tombstone, Kind::Boundary, Kind::Checkpoint, Kind::End] {
             for step in [None, Some(0), Some(12)] {
                 let sent = Header { kind, step, ..header() };
                 assert_eq!(Header::from_parameters(&sent.to_parameters()), Ok(sent));

@@ -8,6 +8,7 @@
 //! - [`mod@settings`]: a node's settings, typed, with defaults and meanings, read from the `env:` map of the dataflow;
 //! - [`spec`]: the description of a node that `copl nodes`, `copl check` and the docs are generated from;
 //! - [`edges`]: receiving and sending with gap, duplicate and schema checks, end of stream and back-pressure;
+//! - [`checkpoint`]: what a run that was cut goes on from;
 //! - [`credits`]: the bounded window of clips in flight;
 //! - [`events`]: what a node tells the command while it runs (progress, notes, heartbeat);
 //! - [`testing`]: a harness that runs a node against recorded messages, without a daemon;
@@ -15,6 +16,7 @@
 //!
 //! The written form, for nodes in other languages, is `docs/node-contract.md`.
 
+pub mod checkpoint;
 pub mod credits;
 mod dora;
 pub mod edges;

@@ -264,6 +264,15 @@ schemas! {
         "sha256": Utf8, "of the file's bytes";
         "best": Int64, "1 if it is the model the validation split picked";
     }
+    /// A place in the run where every node's state is kept: one row, of a `checkpoint` message.
+    Checkpoint = "checkpoint" {
+        "name": Utf8, "name of the checkpoint, a folder of resume/";
+        "items": Int64, "clips and boundaries that are done, counted over the run";
+        "done": Int64, "clips of the header's epoch and split that are done";
+        "checkpoint_rows": Int64, "rows of the table `checkpoints` that the model sent before it";
+        "requested": Int64, "1 if it was asked for, else 0";
+        "parts": ListUtf8, "files that nodes have put into its folder; each node adds its own";
+    }
     /// A question of the validation or test split with its answer: one row.
     Answers = "answers" {
         "clip": Utf8, "clip id";

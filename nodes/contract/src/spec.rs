@@ -70,6 +70,11 @@ impl EdgeSpec {
         self.with.is_none_or(|(key, wanted)| env.get(key).or_else(|| default(key)).is_some_and(|v| v == wanted))
     }
 
+    /// Whether checkpoint messages take this way: behind predictions, and on to the report.
+    pub fn carries_checkpoints(&self) -> bool {
+        self.schemas == PREDICTIONS || self.schemas == REPORT_TABLES
+    }
+
     /// Whether `name` is this edge.
     pub fn answers_to(&self, name: &str) -> bool {
         name == self.name || (self.many && name.strip_prefix(self.name).is_some_and(|rest| rest.starts_with('_')))

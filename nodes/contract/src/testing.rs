@@ -22,7 +22,7 @@ use std::time::Duration;
 use arrow::array::{Array, ArrayRef, NullArray, RecordBatch, StructArray};
 use dora_node_api::MetadataParameters;
 
-use crate::edges::{Edges, Message, Place, Raw, Transport};
+use crate::edges::{Edges, Message, Place, Raw, Resume, Transport};
 use crate::error::NodeError;
 use crate::header::{Header, Kind, Split};
 use crate::launch::Node;
@@ -53,6 +53,7 @@ pub struct Harness {
     outputs: Vec<String>,
     responder: Option<Responder>,
     run_dir: Option<PathBuf>,
+    resume: Option<Resume>,
 }
 
 impl std::fmt::Debug for Harness {
@@ -90,6 +91,12 @@ impl Harness {
     /// Files of the run go here.
     pub fn run_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.run_dir = Some(folder.into());
+        self
+    }
+
+    /// Goes on from a checkpoint.
+    pub fn resume(mut self, checkpoint: impl Into<PathBuf>) -> Self {
+        self.resume = Some(Resume { checkpoint: checkpoint.into(), data_fingerprint: None });
         self
     }
 
@@ -139,7 +146,7 @@ impl Harness {
             closed: 0,
         };
         let run_dir = self.run_dir.unwrap_or_else(|| std::env::temp_dir().join("copl-harness"));
-        let place = Place { node: N::spec().name.to_owned(), run: "harness".to_owned(), run_dir };
+        let place = Place { node: N::spec().name.to_owned(), run: "harness".to_owned(), run_dir, resume: self.resume };
         let setting = |(key, problem)| NodeError::Setting { key, problem };
         let settings = N::Settings::from_env(&self.env).map_err(setting)?;
         (N::spec().check)(&self.env).map_err(setting)?;

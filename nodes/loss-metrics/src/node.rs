@@ -1,12 +1,16 @@
 //! The node's loop: predictions meet their targets, gradients go back, rows go to the report.
 
 use std::collections::VecDeque;
+use std::path::Path;
 
 use arrow::datatypes::Float32Type;
+use copl_contract::checkpoint::{self, Mark};
 use copl_contract::events::{Event, ProgressMeter};
 use copl_contract::schema::{self, BatchBuilder, Schema};
 use copl_contract::settings::Settings;
 use copl_contract::{EdgeSpec, Edges, ExitCode, Header, Kind, Message, Node, NodeError, NodeSpec, Split, tensor};
+
+use serde::{Deserialize, Serialize};
 
 use crate::ave::loss::TaskLoss;
 use crate::clips::{Arrived, Waiting};
@@ -90,8 +94,11 @@ impl Node for LossMetrics {
             best: None,
             step: 0,
             shown: 0,
-            progress: ProgressMeter::default(),
+            progress: edges.progress(),
         };
+        if let Some(resume) = &edges.place().resume {
+            node.restore(&resume.checkpoint)?;
+        }
         let mut waiting: VecDeque<Message> = VecDeque::new();
         while let Some(message) = edges.recv()? {
             match message.input.as_str() {
@@ -123,18 +130,32 @@ fn positions(message: &Message) -> Result<Vec<u64>, NodeError> {
             column.values().iter().map(|p| *p as u64).collect()
         }
         Kind::Tombstone => vec![message.header.position],
-        Kind::Boundary | Kind::End => Vec::new(),
+        Kind::Boundary | Kind::Checkpoint | Kind::End => Vec::new(),
     })
 }
 
 /// What a pass over a split has seen so far, beside the task's own metrics.
-#[derive(Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 struct Pass {
     loss: f64,
     consistency: f64,
     clips: u64,
     quarantined: u64,
 }
+
+/// The node's part of a checkpoint.
+#[derive(Serialize, Deserialize)]
+struct State {
+    pass: Pass,
+    best: Option<f64>,
+    step: u64,
+    shown: usize,
+    /// Schema of the clips, and what their task has counted.
+    task: Option<(String, serde_yaml::Value)>,
+}
+
+/// Name of its file.
+const STATE: &str = "loss.yml";
 
 struct Running {
     settings: LossMetricsSettings,
@@ -154,8 +175,41 @@ impl Running {
             Kind::Data => self.batch(edges, message),
             Kind::Tombstone => self.tombstone(edges, message),
             Kind::Boundary => self.end_of_pass(edges, &message.header),
+            Kind::Checkpoint => self.checkpoint(edges, message),
             Kind::End => Ok(()),
         }
+    }
+
+    /// Everything before this message is judged: keeps that, and passes the message on behind the rows.
+    fn checkpoint(&self, edges: &mut Edges, message: &Message) -> Result<(), NodeError> {
+        let failed = |e: &dyn std::fmt::Display| NodeError::failed(ExitCode::NodeFailed, e);
+        let mut mark = Mark::read(&message.batch).map_err(|e| NodeError::contract("predictions", e))?;
+        let task = self.task.as_ref().map(|(schema, task)| Ok((schema.name().to_owned(), task.state()?)));
+        let state = State {
+            pass: self.pass.clone(),
+            best: self.best,
+            step: self.step,
+            shown: self.shown,
+            task: task.transpose().map_err(|e: serde_yaml::Error| failed(&e))?,
+        };
+        let folder = checkpoint::partial(&edges.place().run_dir, &mark.name).map_err(|e| failed(&e))?;
+        checkpoint::write_part(&folder, STATE, &state).map_err(|e| failed(&e))?;
+        mark.parts.push(STATE.to_owned());
+        self.report(edges, &message.header.with_kind(Kind::Checkpoint), mark.rows())
+    }
+
+    /// Goes on from a checkpoint.
+    fn restore(&mut self, folder: &Path) -> Result<(), NodeError> {
+        let missing = |e: &dyn std::fmt::Display| NodeError::failed(ExitCode::Missing, e);
+        let state: State = checkpoint::read_part(folder, STATE).map_err(|e| missing(&e))?;
+        if let Some((schema, counted)) = state.task {
+            let schema = Schema::by_name(&schema).ok_or_else(|| missing(&format!("{STATE}: no schema `{schema}`")))?;
+            let mut task = task::task(schema, &self.settings).map_err(|e| missing(&e))?;
+            task.restore(counted).map_err(|e| missing(&format!("{}: {e}", folder.join(STATE).display())))?;
+            self.task = Some((schema, task));
+        }
+        (self.pass, self.best, self.step, self.shown) = (state.pass, state.best, state.step, state.shown);
+        Ok(())
     }
 
     /// The task of a clip, which is that of all clips.
@@ -346,6 +400,7 @@ impl Running {
         if !edges.has_output("report") {
             return Ok(());
         }
-        edges.send("report", header.with_kind(Kind::Data), rows)
+        let kind = if header.kind == Kind::Checkpoint { Kind::Checkpoint } else { Kind::Data };
+        edges.send("report", header.with_kind(kind), rows)
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use arrow::array::RecordBatch;
 use copl_contract::schema::Schema;
 use copl_contract::{Message, Split};
+use serde_yaml::Value;
 
 use crate::ave::Ave;
 use crate::avqa::Avqa;
@@ -62,6 +63,12 @@ pub(crate) trait Task: Debug {
 
     /// The metrics of the pass that ends; the next one begins.
     fn end_of_pass(&mut self, split: Split) -> PassMetrics;
+
+    /// What it has counted so far, for a checkpoint.
+    fn state(&self) -> serde_yaml::Result<Value>;
+
+    /// Goes on from what [`Task::state`] gave.
+    fn restore(&mut self, state: Value) -> serde_yaml::Result<()>;
 
     /// Rows of a table of its own for evaluated clips, where the task has such.
     fn rows(

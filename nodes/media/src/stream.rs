@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
-use copl_contract::events::{Event, ProgressMeter};
+use copl_contract::events::Event;
 use copl_contract::schema::{self, BatchBuilder, Schema};
 use copl_contract::{Edges, ExitCode, Header, Kind, Message, NodeError, Polled};
 
@@ -121,7 +121,7 @@ where
     let mut pool: Pool<Result<T, MediaError>> = Pool::new(work.output, work.workers.max(1)).map_err(|e| failed(&e))?;
     let decode = Arc::new(work.decode);
     let mut pending: VecDeque<Pending> = VecDeque::new();
-    let mut progress = ProgressMeter::default();
+    let mut progress = edges.progress();
     let (mut newest, mut made): (Option<ClipFiles>, Option<Made>) = (None, None);
     let mut open = true;
     while open || !pending.is_empty() {
@@ -180,7 +180,7 @@ where
             Polled::Idle => {}
             Polled::Closed => open = false,
             Polled::Message(message) => match message.header.kind {
-                Kind::End => {}
+                Kind::Checkpoint | Kind::End => {}
                 Kind::Boundary => pending.push_back(Pending::Boundary(message.header)),
                 Kind::Tombstone => pending.push_back(Pending::Tombstone(message.header, message.batch)),
                 Kind::Data => {

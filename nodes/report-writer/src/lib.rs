@@ -3,8 +3,9 @@
 //! Any number of `report_*` inputs carry rows of any table; the message's header names it. A `samples` row frees a place
 //! in the clip source's window: its credit goes back at once, before anything is written, so the graph does not wait for
 //! the disk. Rows are on disk within `FLUSH_SECS`, and always at the end of a pass; when all inputs have ended, each
-//! table becomes one file.
+//! table becomes one file. A checkpoint is whole when all rows before it are on disk.
 
+mod checkpoints;
 mod convert;
 mod tables;
 
@@ -16,6 +17,7 @@ use copl_contract::spec::REPORT_TABLES;
 use copl_contract::{EdgeSpec, Edges, ExitCode, Kind, Message, Node, NodeError, NodeSpec, Polled};
 use copl_reports::ReportError;
 
+use checkpoints::Checkpoints;
 use tables::Tables;
 
 copl_contract::settings! {
@@ -63,11 +65,22 @@ impl Node for ReportWriter {
 
     fn run(settings: Self::Settings, edges: &mut Edges) -> Result<(), NodeError> {
         let every = Duration::from_secs_f64(settings.flush_secs);
-        let mut tables = Tables::open(&edges.place().run_dir, settings.part_rows).map_err(disk)?;
+        let mut checkpoints = Checkpoints::open(edges.place())?;
+        let mut tables =
+            Tables::open(&edges.place().run_dir, settings.part_rows, checkpoints.before()).map_err(disk)?;
         loop {
             let polled = edges.poll(tables.due_in(every))?;
             let end_of_pass = match &polled {
-                Polled::Message(message) => take(edges, &mut tables, message)?,
+                Polled::Message(message) if message.header.kind == Kind::Checkpoint => {
+                    checkpoints.add(message, &tables)?;
+                    checkpoints.complete(&mut tables)?;
+                    false
+                }
+                Polled::Message(message) => {
+                    let end = take(edges, &mut tables, &mut checkpoints, message)?;
+                    checkpoints.complete(&mut tables)?;
+                    end
+                }
                 Polled::Idle => false,
                 Polled::Closed => break,
             };
@@ -84,7 +97,12 @@ impl Node for ReportWriter {
 }
 
 /// Takes a message: credits first, then its rows. Says whether it ends a pass.
-fn take(edges: &mut Edges, tables: &mut Tables, message: &Message) -> Result<bool, NodeError> {
+fn take(
+    edges: &mut Edges,
+    tables: &mut Tables,
+    checkpoints: &mut Checkpoints,
+    message: &Message,
+) -> Result<bool, NodeError> {
     let header = &message.header;
     // A quarantined clip may be reported by its tombstone: the same rows.
     let (Kind::Data | Kind::Tombstone, Some(schema)) = (header.kind, header.schema) else {
@@ -92,6 +110,7 @@ fn take(edges: &mut Edges, tables: &mut Tables, message: &Message) -> Result<boo
     };
     if schema == Schema::Samples {
         let credits = credits(message).map_err(|e| NodeError::contract(&message.input, e))?;
+        checkpoints.credited(&credits.1).map_err(|e| NodeError::contract(&message.input, e))?;
         edges.send("credits", header.with_kind(Kind::Data), credits)?;
     }
     let rows = convert::rows(schema, message).map_err(|e| NodeError::contract(&message.input, e))?;

@@ -1,8 +1,10 @@
 //! All tables of a run, and when they are due to be written.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use copl_contract::checkpoint::ReportPart;
 use copl_reports::{ReportError, Rows, Table, TableWriter};
 
 /// How long the node waits at most for a message when nothing is due.
@@ -16,9 +18,13 @@ pub(crate) struct Tables {
 }
 
 impl Tables {
-    /// Opens every table, behind the rows that are on disk already.
-    pub(crate) fn open(run_dir: &Path, part_rows: usize) -> Result<Self, ReportError> {
-        let open = |t: &Table| Ok((*t, TableWriter::open(run_dir, *t)?.part_rows(part_rows)));
+    /// Opens every table, behind the rows that a checkpoint counts; the model tells its parameters anew.
+    pub(crate) fn open(run_dir: &Path, part_rows: usize, before: Option<&ReportPart>) -> Result<Self, ReportError> {
+        let rows = |t: &Table| match (before, t) {
+            (Some(part), t) if *t != Table::Params => part.rows.get(t.name()).copied().unwrap_or(0),
+            _ => 0,
+        };
+        let open = |t: &Table| Ok((*t, TableWriter::open_after(run_dir, *t, rows(t))?.part_rows(part_rows)));
         Ok(Self { writers: Table::ALL.iter().map(open).collect::<Result<_, _>>()?, waiting_since: None })
     }
 
@@ -32,6 +38,11 @@ impl Tables {
             self.waiting_since.get_or_insert_with(Instant::now);
         }
         Ok(())
+    }
+
+    /// Rows of every table, on disk or not.
+    pub(crate) fn totals(&self) -> BTreeMap<String, u64> {
+        self.writers.iter().map(|(table, writer)| (table.name().to_owned(), writer.total())).collect()
     }
 
     /// Time until rows must be written that may wait for `every`.

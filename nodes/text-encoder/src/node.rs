@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Int32Type;
-use copl_contract::events::{Event, ProgressMeter};
+use copl_contract::events::Event;
 use copl_contract::schema::{self, BatchBuilder, Schema};
 use copl_contract::settings::{Env, Settings};
 use copl_contract::{EdgeSpec, Edges, ExitCode, Kind, Message, Node, NodeError, NodeSpec, tensor};
@@ -65,7 +65,7 @@ impl Node for TextEncoderNode {
 
     fn run(settings: Self::Settings, edges: &mut Edges) -> Result<(), NodeError> {
         let mut questions = Questions::open(&settings)?;
-        let mut progress = ProgressMeter::default();
+        let mut progress = edges.progress();
         while let Some(message) = edges.recv()? {
             let header = message.header.clone();
             match header.kind {
@@ -81,7 +81,7 @@ impl Node for TextEncoderNode {
                 }
                 // A clip the source gave up: the model has its place from the other streams.
                 Kind::Tombstone => edges.send("questions", header, (Schema::Quarantine, message.batch))?,
-                Kind::End => {}
+                Kind::Checkpoint | Kind::End => {}
             }
         }
         Ok(())

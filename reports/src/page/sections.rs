@@ -256,8 +256,8 @@ pub(super) fn settings(views: &[RunView], dataflow: &str) -> String {
         fact("seed", r.seed.map_or_else(|| "the dataflow's".to_owned(), |s| s.to_string()));
         fact("device", r.device.clone());
         fact("data fingerprint", r.data_fingerprint.clone().unwrap_or_default());
-        if let Some(from) = &r.resumed_from {
-            fact("resumed from", from.clone());
+        for resumption in &r.resumed {
+            fact("resumed", format!("{} from {}", resumption.at, resumption.from));
         }
         if let Some(place) = &r.sweep {
             fact("sweep", format!("{}: {}", place.sweep, place.case));

@@ -3,11 +3,13 @@
 //! Frames, spectrogram and question of a clip meet here by their place in the run. `BATCH` clips make a step: predictions go to the
 //! loss node, which sends the gradient with respect to each prediction back; it is carried on through head, prompts and
 //! frozen encoders, and the optimizer steps. After each validation pass the loss node's verdict says whether these are the
-//! best parameters so far; the test split is predicted with the best.
+//! best parameters so far; the test split is predicted with the best. Between two batches, every `CHECKPOINT_STEPS` steps, at
+//! the end of each pass, and when it is asked to, it begins a checkpoint ([`copl_contract::checkpoint`]).
 
 mod join;
 mod nodes;
 mod questions;
+mod resume;
 mod running;
 pub(crate) mod settings;
 

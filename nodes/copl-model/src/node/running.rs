@@ -1,10 +1,11 @@
 //! The node's loop: steps, validation verdicts, the best parameters, checkpoints.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::time::Instant;
 
 use candle_core::{Device, Tensor};
+use copl_contract::checkpoint::{self, Mark};
 use copl_contract::events::{Event, ProgressMeter};
 use copl_contract::schema::{self, BatchBuilder, Schema};
 use copl_contract::{Edges, ExitCode, Header, Kind, Message, NodeError, Split, tensor};
@@ -12,6 +13,7 @@ use copl_contract::{Edges, ExitCode, Header, Kind, Message, NodeError, Split, te
 use super::join::{Clip, Join, Joined, frames, segments};
 use super::nodes::{EncoderNodes, modality};
 use super::questions::{Videos, questions};
+use super::resume::{self, RunPlace};
 use super::settings::CoplModelSettings;
 use crate::config::{MethodKind, Task};
 use crate::encoders::Modality;
@@ -19,8 +21,11 @@ use crate::heads::avqa::negatives::NegativePool;
 use crate::heads::avqa::{Asked, GROUNDING};
 use crate::methods::{ClipShape, full};
 use crate::model::{Batch, Graph, Model, OutputGradients, Predictions};
-use crate::train::{Adam, checkpoint};
+use crate::train::{Adam, checkpoint as adapters};
 use crate::{device, weights};
+
+/// Checkpoints that may be on their way to the report-writer, which completes them.
+const CHECKPOINTS_UNDER_WAY: usize = 16;
 
 /// Schemas of a task's predictions and of the gradients that answer them.
 fn schemas(task: Task) -> (Schema, Schema) {
@@ -59,7 +64,7 @@ pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(),
     table.text().lines().for_each(|line| Event::info(line).emit());
     if let Some(path) = &settings.adapters {
         edges.state("reading the checkpoint");
-        checkpoint::read_adapters(path, &model).map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
+        adapters::read_adapters(path, &model).map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
     }
     if let Some(path) = &settings.head_weights {
         start_head(&model, path)?;
@@ -75,10 +80,13 @@ pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(),
         pool: NegativePool::new(settings.negatives, settings.seed),
         nodes,
         batch: Vec::new(),
-        step: 0,
+        place: RunPlace::default(),
+        kept_at: 0,
+        begun: VecDeque::new(),
         best: None,
         progress: ProgressMeter::default(),
     };
+    node.restore()?;
     node.report_params()?;
     loop {
         // Clips may have come while encoders were waited for.
@@ -103,7 +111,7 @@ pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(),
 /// Starts the grounding layers of the head from a checkpoint; all of them must be there.
 fn start_head(model: &Model, path: &Path) -> Result<(), NodeError> {
     let missing = |e: crate::Error| NodeError::failed(ExitCode::Missing, e);
-    let (stored, _) = checkpoint::read_tensors(path, &Device::Cpu).map_err(missing)?;
+    let (stored, _) = adapters::read_tensors(path, &Device::Cpu).map_err(missing)?;
     let grounding = |name: &str| GROUNDING.iter().any(|layer| name.starts_with(layer));
     let mut all = model.parameters().snapshot().map_err(failed)?;
     let names: Vec<String> = all.keys().filter(|name| grounding(name)).cloned().collect();
@@ -127,24 +135,91 @@ struct Running<'a> {
     pool: NegativePool,
     nodes: EncoderNodes,
     batch: Vec<Clip>,
-    step: u64,
+    place: RunPlace,
+    /// Step of the last checkpoint.
+    kept_at: u64,
+    /// Names of the last checkpoints.
+    begun: VecDeque<String>,
     best: Option<BTreeMap<String, Tensor>>,
     progress: ProgressMeter,
 }
 
 impl Running<'_> {
+    /// Goes on from the run's checkpoint, if it has one.
+    fn restore(&mut self) -> Result<(), NodeError> {
+        let Some(resume) = self.edges.place().resume.clone() else { return Ok(()) };
+        self.edges.state("reading the checkpoint");
+        let (model, adam, pool) = (&self.model, &mut self.adam, &mut self.pool);
+        (self.place, self.best) = resume::restore(&resume.checkpoint, model, adam, pool, &self.device)?;
+        self.kept_at = self.place.step;
+        self.progress = self.edges.progress();
+        Event::info(format!("going on behind step {}", self.place.step)).emit();
+        Ok(())
+    }
+
     fn take(&mut self, joined: Joined) -> Result<(), NodeError> {
-        match joined {
+        let (header, end_of_pass) = match joined {
             Joined::Clip(clip) => {
+                let header = clip.frames.header.clone();
                 self.batch.push(*clip);
-                if self.batch.len() == self.settings.batch { self.step() } else { Ok(()) }
+                if self.batch.len() == self.settings.batch {
+                    self.step()?;
+                }
+                (header, false)
             }
             Joined::Tombstone(message) => {
-                self.progress.clip(message.header.epoch, message.header.split);
-                self.edges.send("predictions", message.header, (Schema::Quarantine, message.batch))
+                let header = message.header.clone();
+                self.progress.clip(header.epoch, header.split);
+                self.edges.send("predictions", message.header, (Schema::Quarantine, message.batch))?;
+                (header, false)
             }
-            Joined::Boundary(header) => self.end_of_pass(&header),
+            Joined::Boundary(header) => {
+                self.end_of_pass(&header)?;
+                (header, true)
+            }
+        };
+        self.place.items += 1;
+        self.checkpoint_if_due(&header, end_of_pass)
+    }
+
+    /// Between two batches, and if it is time: keeps the model's state and begins a checkpoint behind the predictions.
+    fn checkpoint_if_due(&mut self, header: &Header, end_of_pass: bool) -> Result<(), NodeError> {
+        if !self.batch.is_empty() {
+            return Ok(());
         }
+        let run_dir = self.edges.place().run_dir.clone();
+        let every = self.settings.checkpoint_steps;
+        let requested = checkpoint::is_requested(&run_dir);
+        let steps = every > 0 && self.place.step >= self.kept_at + every;
+        if !requested && !steps && (!end_of_pass || header.split == Split::Test) {
+            return Ok(());
+        }
+        self.edges.state("writing a checkpoint");
+        let done = if end_of_pass { 0 } else { self.progress.done(header.epoch, header.split) };
+        let mark = Mark {
+            done,
+            checkpoint_rows: self.place.checkpoint_rows,
+            requested,
+            parts: resume::FILES.map(str::to_owned).into(),
+            ..Mark::new(self.place.items, self.place.step)
+        };
+        let folder = checkpoint::partial(&run_dir, &mark.name).map_err(failed)?;
+        let (model, adam, pool, place) = (&self.model, &self.adam, &self.pool, &self.place);
+        let state = resume::State { model, adam, best: self.best.as_ref(), pool, place };
+        state.write(&folder)?;
+        if requested {
+            checkpoint::answered(&run_dir).map_err(failed)?;
+        }
+        self.kept_at = self.place.step;
+        // On another machine than the report-writer's nobody gives them their name.
+        self.begun.push_back(mark.name.clone());
+        if self.begun.len() > CHECKPOINTS_UNDER_WAY {
+            let oldest = self.begun.pop_front().unwrap_or_default();
+            checkpoint::abandon(&run_dir, &oldest).map_err(failed)?;
+        }
+        let header = Header { clip: String::new(), step: None, ..header.with_kind(Kind::Checkpoint) };
+        let rows = mark.rows().map_err(|e| NodeError::contract("predictions", e))?;
+        self.edges.send("predictions", header, rows)
     }
 
     /// One step with the clips of the batch.
@@ -155,7 +230,7 @@ impl Running<'_> {
             self.restore_best()?;
         }
         let start = Instant::now();
-        let header = Header { clip: String::new(), ..header }.with_step(self.step);
+        let header = Header { clip: String::new(), ..header }.with_step(self.place.step);
         let batch = match self.settings.task {
             Task::Avqa => self.asked(&clips, &header)?,
             Task::Ave | Task::Avs => self.tensors(clips.iter())?,
@@ -175,7 +250,7 @@ impl Running<'_> {
         if let Some(graph) = graph {
             self.learn(&header, graph, &others)?;
             self.nodes.end_of_step();
-            self.step += 1;
+            self.place.step += 1;
         }
         for clip in &clips {
             self.progress.clip(clip.frames.header.epoch, clip.frames.header.split);
@@ -199,7 +274,7 @@ impl Running<'_> {
             questions: questions(clips, &self.device)?,
             negatives: videos.negatives(&self.pool, self.settings.segments, header.position).map_err(failed)?,
             videos: Tensor::new(videos.of.as_slice(), &self.device).map_err(failed)?,
-            step: self.step,
+            step: self.place.step,
         });
         Ok(batch)
     }
@@ -313,7 +388,7 @@ impl Running<'_> {
             std::fs::create_dir_all(folder).map_err(|e| failed(format!("{}: {e}", folder.display())))?;
         }
         let metrics = [(format!("val/{}", metric.0), metric.1), ("epoch".to_owned(), f64::from(header.epoch))].into();
-        let card = checkpoint::write_adapters(&path, &self.model, &metrics).map_err(failed)?;
+        let card = adapters::write_adapters(&path, &self.model, &metrics).map_err(failed)?;
         if let (Some(file), MethodKind::Full, true) = (&self.settings.save_encoder, self.settings.method, best) {
             full::save_encoder(file, &self.model).map_err(failed)?;
             let hash = weights::sha256_of_file(file).map_err(failed)?;
@@ -324,6 +399,7 @@ impl Running<'_> {
             .utf8([card.tensors_sha256])
             .int64([i64::from(best)])
             .build();
+        self.place.checkpoint_rows += 1;
         self.report(header, row)
     }
 

@@ -145,6 +145,7 @@ copl_contract::settings! {
         "DEVICE" device: String = "auto", "cpu, cuda:N, or auto (the first GPU of a cuda build, else the CPU).";
         "DTYPE" dtype: Precision = "f32", "Precision of the frozen encoders' matrix products; bf16 and f16 need a GPU (on the CPU they gain nothing).";
         "CHECKPOINT_STAGES" checkpoint_stages: Stages = "none", "Stages whose activations are computed again in the backward pass: none, all, or numbers such as 0,1. Less memory, more time, the same bits.";
+        "CHECKPOINT_STEPS" checkpoint_steps: u64 = "100", "Training steps after which the run's state is kept, to go on from with `copl resume`; 0: at the end of each pass alone, where it is always kept.";
         "THREADS" threads: Option<usize> = "", "Threads of the arithmetic; all cores if unset.";
         "ADAPTERS" adapters: Option<PathBuf> = "", "Start from this checkpoint (a safetensors file with its card beside it) instead of new parameters, as `copl eval` does; method and encoders must be its own.";
         "SAVE_ENCODER" save_encoder: Option<PathBuf> = "", "With METHOD full: write the best encoder's weights to this safetensors file.";

@@ -1,8 +1,10 @@
 //! Segment accuracy as the AVE task counts it: the share of right segments among all segments of the split, background
 //! included, every segment of the same weight whatever batch it came in.
 
+use serde::{Deserialize, Serialize};
+
 /// Counts of true and predicted classes, C x C.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Confusion {
     classes: usize,
     counts: Vec<u64>,

@@ -9,6 +9,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{Float32Type, Int32Type};
 use copl_contract::schema::{self, Schema};
 use copl_contract::{Message, Split, tensor};
+use serde_yaml::Value;
 
 use self::accuracy::{Confusion, argmax};
 use self::loss::TaskLoss;
@@ -130,5 +131,14 @@ impl Task for Ave {
             self.by_class(&confusion, &mut metrics);
         }
         PassMetrics { metrics, told: 2, picked_by: Some(accuracy) }
+    }
+
+    fn state(&self) -> serde_yaml::Result<Value> {
+        serde_yaml::to_value((&self.confusion, &self.names))
+    }
+
+    fn restore(&mut self, state: Value) -> serde_yaml::Result<()> {
+        (self.confusion, self.names) = serde_yaml::from_value(state)?;
+        Ok(())
     }
 }

@@ -3,13 +3,15 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::ave::accuracy::Confusion;
 
 /// The groups of the results table, and the modality that their kinds begin with.
 const GROUPS: [(&str, &str); 3] = [("AQ", "Audio"), ("VQ", "Visual"), ("AVQ", "Audio-Visual")];
 
 /// Right and wrong answers of a pass, by kind of question.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Answers {
     answers: usize,
     /// By kind, such as "Audio-Visual Counting".

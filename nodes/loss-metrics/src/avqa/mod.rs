@@ -9,6 +9,8 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::Float32Type;
 use copl_contract::schema::{self, BatchBuilder, Schema};
 use copl_contract::{Message, Split, tensor};
+use serde::{Deserialize, Serialize};
+use serde_yaml::Value;
 
 use self::answers::Answers;
 use self::loss::{Weights, answer_loss};
@@ -26,7 +28,7 @@ pub(crate) struct Avqa {
 }
 
 /// What a pass has seen.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Pass {
     answers: Answers,
     /// Right matches, and matches in all.
@@ -138,6 +140,15 @@ impl Task for Avqa {
         }
         let picked_by = if self.weights.answer > 0.0 { Some(accuracy) } else { matched };
         PassMetrics { metrics, told, picked_by }
+    }
+
+    fn state(&self) -> serde_yaml::Result<Value> {
+        serde_yaml::to_value((&self.pass, &self.names))
+    }
+
+    fn restore(&mut self, state: Value) -> serde_yaml::Result<()> {
+        (self.pass, self.names) = serde_yaml::from_value(state)?;
+        Ok(())
     }
 
     fn rows(

@@ -11,6 +11,8 @@
 //! stands what two trivial answers would score: no pixel at all (`empty_miou`), and a centred square of half the picture's
 //! side (`centred_miou`).
 
+use serde::{Deserialize, Serialize};
+
 /// Thresholds of the F-score.
 pub const THRESHOLDS: usize = 255;
 /// β² of the F-score.
@@ -124,7 +126,7 @@ pub struct MaskResults {
 }
 
 /// Sums over the frames of the group under way.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Group {
     clips: usize,
     frames: u64,
@@ -135,7 +137,7 @@ struct Group {
 }
 
 /// Metrics of masks, frame by frame.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MaskMetrics {
     clips_a_group: usize,
     group: Group,

@@ -13,6 +13,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{Float32Type, Int32Type, UInt8Type};
 use copl_contract::schema::{self, Schema};
 use copl_contract::{Message, Split, tensor};
+use serde_yaml::Value;
 
 use self::loss::first_frame_loss;
 use self::metrics::{FrameScore, MaskMetrics, probability};
@@ -162,6 +163,15 @@ impl Task for Avs {
             );
         }
         PassMetrics { metrics, told: 2, picked_by: Some(found.miou) }
+    }
+
+    fn state(&self) -> serde_yaml::Result<Value> {
+        serde_yaml::to_value((&self.metrics, &self.by_category))
+    }
+
+    fn restore(&mut self, state: Value) -> serde_yaml::Result<()> {
+        (self.metrics, self.by_category) = serde_yaml::from_value(state)?;
+        Ok(())
     }
 
     fn pictures(

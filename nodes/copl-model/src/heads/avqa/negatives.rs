@@ -32,6 +32,11 @@ impl NegativePool {
         self.capacity
     }
 
+    /// The videos it holds with their maps, oldest first.
+    pub fn videos(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.videos.iter().map(|(video, maps)| (video.as_str(), maps))
+    }
+
     /// Whether it holds this video. Its maps never change: frozen encoders and the same frames give the same.
     pub fn has(&self, video: &str) -> bool {
         self.videos.iter().any(|(known, _)| known == video)

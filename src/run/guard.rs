@@ -1,0 +1,160 @@
+//! What is left when the command itself is killed.
+//!
+//! A process of its own, outside the command's process group, reads a pipe that the command alone writes to: the ids of the
+//! run's processes, and `done`. If the pipe ends without `done`, the command is gone and could clean nothing: the guard
+//! gives the nodes a moment to leave by themselves, kills the rest, and removes what the run left in shared memory. As
+//! long as it lives it holds a lock in the run's folder, so that nobody resumes a run whose processes still write.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use copl_contract::ExitCode;
+use copl_engine::shm;
+
+use super::watch::{children, is_alive};
+use crate::{Failure, Outcome};
+
+const LOCK: &str = ".guard.lock";
+/// How long orphans may take to leave by themselves, and then to be gone.
+const GRACE: Duration = Duration::from_millis(1500);
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The command's end of the pipe.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    process: Child,
+    told: BTreeSet<u32>,
+}
+
+fn lock(run_dir: &Path) -> PathBuf {
+    run_dir.join(LOCK)
+}
+
+impl Guard {
+    /// Starts the guard of a run, before its first node.
+    pub(crate) fn start(run_dir: &Path) -> Result<Self, Failure> {
+        let failed = |e: std::io::Error| Failure::new(ExitCode::Internal, format!("the guard cannot be started: {e}"));
+        let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+        command.arg("guard").arg(run_dir).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut process = command.process_group(0).spawn().map_err(failed)?;
+        let mut ready = String::new();
+        if let Some(out) = process.stdout.take() {
+            BufReader::new(out).read_line(&mut ready).map_err(failed)?;
+        }
+        if ready.trim() != "ready" {
+            return Err(failed(std::io::Error::other("it left at once")));
+        }
+        Ok(Self { process, told: BTreeSet::new() })
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Tells it of the command's other children.
+    pub(crate) fn tell(&mut self) {
+        for pid in children().into_iter().filter(|pid| *pid != self.pid()).collect::<Vec<_>>() {
+            if self.told.insert(pid) {
+                self.say(&pid.to_string());
+            }
+        }
+    }
+
+    fn say(&mut self, line: &str) {
+        if let Some(pipe) = &mut self.process.stdin {
+            // A guard that was killed guards nothing: the run goes on without.
+            let _ = writeln!(pipe, "{line}");
+        }
+    }
+
+    /// The run has ended and is cleaned up: nothing is left to guard.
+    pub(crate) fn end(mut self) {
+        self.say("done");
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}
+
+/// Waits until a run whose command was killed has no process left.
+pub(crate) fn wait_for_orphans(run_dir: &Path) -> Result<(), Failure> {
+    let Ok(file) = File::open(lock(run_dir)) else { return Ok(()) };
+    let start = Instant::now();
+    while matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)) {
+        if start.elapsed() > 10 * GRACE {
+            let problem = "processes of the run are still alive although its command is gone";
+            return Err(Failure::new(ExitCode::Internal, problem));
+        }
+        std::thread::sleep(LOOK);
+    }
+    Ok(())
+}
+
+/// The guard's process: `copl guard RUN_DIR`.
+pub(crate) fn guard(run_dir: &Path) -> Outcome {
+    let failed = |e: std::io::Error| Failure::new(ExitCode::Internal, e);
+    let file = File::create(lock(run_dir)).map_err(failed)?;
+    // A file system without locks: orphans are killed all the same.
+    let _ = file.try_lock();
+    let before = shm::Snapshot::take();
+    println!("ready");
+    let mut pids = Vec::new();
+    for line in std::io::stdin().lock().lines() {
+        let line = line.map_err(failed)?;
+        if line == "done" {
+            return Ok(ExitCode::Success);
+        }
+        pids.extend(line.parse::<u32>().ok().and_then(Orphan::of));
+    }
+    wait_until_gone(&pids);
+    pids.iter().filter(|p| p.is_alive()).for_each(Orphan::kill);
+    wait_until_gone(&pids);
+    before.clean();
+    Ok(ExitCode::Success)
+}
+
+fn wait_until_gone(orphans: &[Orphan]) {
+    let start = Instant::now();
+    while start.elapsed() < GRACE && orphans.iter().any(Orphan::is_alive) {
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// A process, and when it began: its id may be another's by now.
+#[derive(Debug)]
+struct Orphan {
+    pid: u32,
+    began: String,
+}
+
+/// When a process began, in clock ticks: the twentieth field behind its name.
+fn began(pid: u32) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit(')').next()?.split_whitespace().nth(19).map(str::to_owned)
+}
+
+impl Orphan {
+    fn of(pid: u32) -> Option<Self> {
+        Some(Self { pid, began: began(pid)? })
+    }
+
+    fn is_alive(&self) -> bool {
+        is_alive(self.pid) && began(self.pid).as_ref() == Some(&self.began)
+    }
+
+    fn kill(&self) {
+        let Ok(pid) = i32::try_from(self.pid) else { return };
+        // SAFETY: kill and getpgid take any numbers; one that is gone by now gives an error that changes nothing.
+        unsafe {
+            if libc::getpgid(pid) == pid {
+                libc::kill(-pid, libc::SIGKILL);
+            }
+            libc::kill(pid, libc::SIGKILL);
+        }
+    }
+}
