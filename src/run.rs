@@ -57,7 +57,6 @@ impl Session {
     /// Runs it to its end.
     pub(crate) fn execute(mut self) -> Outcome {
         let internal = |e: &dyn std::fmt::Display| Failure::new(ExitCode::Internal, e);
-        stop::block();
         // SAFETY: no thread has been started yet.
         unsafe { copl_engine::prepare_process(&self.run.path) }.map_err(|e| internal(&e))?;
         let hold = self.run.hold().map_err(|e| internal(&e))?;

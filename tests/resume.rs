@@ -52,7 +52,8 @@ fn wait_for(moment: Moment, run: &mut Child, work: &Path) {
     let (mut steps, mut said) = (0, String::new());
     loop {
         assert!(start.elapsed() < Duration::from_secs(90), "{moment:?} never came: {said}");
-        if matches!(moment, Moment::Writing) && is_writing(work) {
+        // What an earlier cut left is cleared away before the first node starts.
+        if matches!(moment, Moment::Writing) && said.contains("\"started\"") && is_writing(work) {
             return;
         }
         let Ok(line) = events.recv_timeout(Duration::from_micros(200)) else { continue };

@@ -1,39 +1,31 @@
 //! The user's wish to stop: Ctrl-C, SIGTERM, SIGHUP.
 //!
-//! These signals are blocked in all threads of the command, the engine's too, and taken by a thread that waits for them: the
-//! engine would stop all nodes at once, in the midst of a step. The first asks for a checkpoint, which comes between two
-//! batches; with it on disk, or after `--stop-timeout`, the nodes are stopped. A second signal stops them at once.
+//! The engine would stop all nodes at once, in the midst of a step, so its handlers of these signals are replaced by one that
+//! counts. The first signal asks for a checkpoint, which comes between two batches; with it on disk, or after
+//! `--stop-timeout`, the nodes are stopped. A second signal stops them at once. Nodes are started with the usual handlers.
 
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use copl_contract::checkpoint;
 
 const SIGNALS: [i32; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
 
-/// Blocks the signals in this thread and all it starts; processes that it starts get them as usual.
-///
-/// To be called before any thread is started.
-pub(crate) fn block() {
-    with_set(|set| {
-        // SAFETY: the set is a valid one, and the old mask is not asked for.
-        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, set, std::ptr::null_mut()) };
-    });
+/// Signals so far.
+static SEEN: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn count(_: libc::c_int) {
+    SEEN.fetch_add(1, Ordering::Relaxed);
 }
 
-fn with_set<T>(f: impl FnOnce(&libc::sigset_t) -> T) -> T {
-    let mut set = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: sigemptyset makes the set a valid one before anything reads it.
-    let set = unsafe {
-        libc::sigemptyset(set.as_mut_ptr());
-        let mut set = set.assume_init();
-        for signal in SIGNALS {
-            libc::sigaddset(&raw mut set, signal);
-        }
-        set
-    };
-    f(&set)
+/// Counts the signals from now on, whoever took them before.
+fn take_over() {
+    for signal in SIGNALS {
+        let handler = count as extern "C" fn(libc::c_int) as libc::sighandler_t;
+        // SAFETY: the handler only adds to an atomic number, which is allowed at any moment.
+        unsafe { libc::signal(signal, handler) };
+    }
 }
 
 /// What is to be done now.
@@ -50,7 +42,8 @@ pub(crate) enum Wish {
 /// Takes the signals of a run.
 #[derive(Debug)]
 pub(crate) struct Stop {
-    signals: Receiver<i32>,
+    /// Signals before this run, and those acted upon.
+    acted: usize,
     run_dir: PathBuf,
     /// Whether the dataflow can write checkpoints.
     can_checkpoint: bool,
@@ -61,21 +54,20 @@ pub(crate) struct Stop {
 }
 
 impl Stop {
-    /// Listens from now on; [`block`] must have been called.
+    /// Listens from now on.
     pub(crate) fn listen(run_dir: PathBuf, can_checkpoint: bool, patience_secs: f64) -> Self {
-        let (sender, signals) = channel();
-        std::thread::spawn(move || {
-            loop {
-                let mut signal = 0;
-                // SAFETY: the set is valid and `signal` outlives the call.
-                let status = with_set(|set| unsafe { libc::sigwait(set, &raw mut signal) });
-                if status != 0 || sender.send(signal).is_err() {
-                    return;
-                }
-            }
-        });
+        take_over();
         let patience = Duration::from_secs_f64(patience_secs.clamp(0.0, 1e6));
-        Self { signals, run_dir, can_checkpoint, patience, asked: None, answered: false, stopped: false }
+        let acted = SEEN.load(Ordering::Relaxed);
+        Self { acted, run_dir, can_checkpoint, patience, asked: None, answered: false, stopped: false }
+    }
+
+    /// Whether a signal has come that was not acted upon.
+    fn has_new_signal(&mut self) -> bool {
+        // The engine sets its handlers when it starts, some time after the run has.
+        take_over();
+        let seen = SEEN.load(Ordering::Relaxed);
+        std::mem::replace(&mut self.acted, seen) != seen
     }
 
     /// A checkpoint that was asked for is on disk.
@@ -94,7 +86,7 @@ impl Stop {
             return Wish::None;
         }
         let Some(asked) = self.asked else {
-            if self.signals.try_recv().is_err() {
+            if !self.has_new_signal() {
                 return Wish::None;
             }
             self.asked = Some(Instant::now());
@@ -102,7 +94,7 @@ impl Stop {
             self.stopped = !self.can_checkpoint || checkpoint::request(&self.run_dir).is_err();
             return if self.stopped { Wish::Stop } else { Wish::Asked };
         };
-        self.stopped = self.answered || asked.elapsed() > self.patience || self.signals.try_recv().is_ok();
+        self.stopped = self.answered || asked.elapsed() > self.patience || self.has_new_signal();
         if self.stopped { Wish::Stop } else { Wish::None }
     }
 }
