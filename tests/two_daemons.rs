@@ -17,7 +17,13 @@ fn assert_runs(flow: &str) {
     let _alone = alone();
     let work = tempfile::tempdir().unwrap();
     let script = root().join("scripts/two-daemons");
-    let done = Command::new("bash").arg(script).arg(work.path()).arg(root().join(flow)).output().unwrap();
+    let done = Command::new("bash")
+        .env("COPL", env!("CARGO_BIN_EXE_copl"))
+        .arg(script)
+        .arg(work.path())
+        .arg(root().join(flow))
+        .output()
+        .unwrap();
     let said = text(&done);
     assert!(done.status.success(), "{said}");
     assert!(work.path().join("report/metrics.parquet").is_file(), "{said}");

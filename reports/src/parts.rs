@@ -98,7 +98,7 @@ impl TableWriter {
     /// # Errors
     /// If what is on disk cannot be read.
     pub fn open(run_dir: &Path, table: Table) -> Result<Self, ReportError> {
-        let (before, last) = read_once(run_dir, table)?;
+        let (before, last) = Self::on_disk(run_dir, table)?;
         Ok(Self::behind(run_dir, table, before.height() as u64, last))
     }
 
@@ -108,7 +108,7 @@ impl TableWriter {
     /// # Errors
     /// If fewer are on disk, or it cannot be read or written.
     pub fn open_after(run_dir: &Path, table: Table, rows: u64) -> Result<Self, ReportError> {
-        let (before, last) = read_once(run_dir, table)?;
+        let (before, last) = Self::on_disk(run_dir, table)?;
         let have = before.height() as u64;
         if have < rows {
             let problem = format!("{have} rows are on disk, {rows} were there at the checkpoint");
@@ -121,6 +121,12 @@ impl TableWriter {
             parquet::write(&file(run_dir, table), table, &mut kept, last)?;
         }
         Ok(Self::behind(run_dir, table, rows, last))
+    }
+
+    /// What a table holds; under dora's own tools the report-writer may be the first to need the run's folder.
+    fn on_disk(run_dir: &Path, table: Table) -> Result<(DataFrame, u64), ReportError> {
+        fs::create_dir_all(run_dir).map_err(ReportError::io("create", run_dir))?;
+        read_once(run_dir, table)
     }
 
     fn behind(run_dir: &Path, table: Table, total: u64, last: u64) -> Self {
@@ -305,8 +311,9 @@ mod tests {
     #[test]
     fn a_table_without_rows_is_a_file_without_rows() {
         let dir = tempfile::tempdir().unwrap();
-        TableWriter::open(dir.path(), Table::Samples).unwrap().finish().unwrap();
-        let frame = read(dir.path(), Table::Samples).unwrap();
+        let made = dir.path().join("made");
+        TableWriter::open(&made, Table::Samples).unwrap().finish().unwrap();
+        let frame = read(&made, Table::Samples).unwrap();
         assert_eq!((frame.height(), frame.width()), (0, 10));
         assert!(read(&dir.path().join("none"), Table::Samples).is_err());
     }
