@@ -41,6 +41,9 @@ pub(crate) struct PredictArgs {
     /// The picture: frames, spectrogram and what is said of them, as SVG; CLIP.svg in this folder if not given
     #[arg(long, short)]
     pub(crate) output: Option<PathBuf>,
+    /// Segmentation: write the masks to this folder, a PNG file a segment
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) masks: Option<PathBuf>,
     /// Print JSON, with the probability of every class
     #[arg(long)]
     pub(crate) json: bool,
