@@ -51,7 +51,7 @@ pub(crate) enum Verb {
     Report(ReportArgs),
     /// Evaluate a checkpoint on a dataflow's test split: a run without training
     Eval(EvalArgs),
-    /// Say what is seen and heard in a video, segment by segment, with times and a picture
+    /// Say what is seen and heard in a video, segment by segment, with times and a picture; or show what sounds
     Predict(PredictArgs),
     /// Write what was learned in a form that others load: safetensors, a JSON description, a loader in Python
     Export(ExportArgs),
@@ -73,7 +73,7 @@ pub(crate) enum Verb {
     Data(DataArgs),
     /// Encoder weights: list them, pull them from the Hugging Face hub, verify a file
     Weights(WeightsArgs),
-    /// Measure: decoding, spectrograms, a training step, messages
+    /// Measure: decoding, spectrograms, a training step, messages, growth over many runs
     Bench(BenchArgs),
     /// What each exit code means
     ExitCodes,
@@ -391,4 +391,28 @@ pub(crate) enum BenchVerb {
         /// A run's folder
         run: PathBuf,
     },
+    /// Run the mini tasks for a long time and see whether memory, handles, shared memory or disk grow
+    Soak(SoakArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SoakArgs {
+    /// How long; Ctrl-C ends it early, with its table
+    #[arg(long, default_value_t = 30.0)]
+    pub(crate) minutes: f64,
+    /// Share of the time for the one long run at the end; the rest goes to short runs
+    #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
+    pub(crate) long: f64,
+    /// Folder of the dataflows
+    #[arg(long, default_value = "dataflows")]
+    pub(crate) dataflows: PathBuf,
+    /// Folder for the made sets, the cache and the runs; sets stay for the next soak
+    #[arg(long, default_value = "runs/soak")]
+    pub(crate) folder: PathBuf,
+    /// Write every value to this CSV file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) samples: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }

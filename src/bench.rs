@@ -1,5 +1,8 @@
 //! `copl bench`: how fast the parts are on this machine, at this time: decoding, spectrograms, a training step, and what a
-//! run spends beside its model. `copl run dataflows/bench-messages.yml` measures an edge.
+//! run spends beside its model; and whether anything grows over many runs and a long one. `copl run
+//! dataflows/bench-messages.yml` measures an edge.
+
+mod soak;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -30,6 +33,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Outcome {
             step(config, *json)
         }
         BenchVerb::Overhead { run } => overhead(run),
+        BenchVerb::Soak(args) => soak::soak(args),
     }
 }
 

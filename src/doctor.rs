@@ -4,7 +4,8 @@ mod machine;
 
 use std::path::{Path, PathBuf};
 
-use machine::{gib, size_of_folder, space, total_memory};
+pub(crate) use machine::size_of_folder;
+use machine::{gib, space, total_memory};
 
 /// Shared memory in which the nodes pass frames; less than this makes large batches fail.
 const SHM_BYTES: u64 = 1 << 30;

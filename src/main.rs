@@ -10,6 +10,7 @@ mod doctor;
 mod eval;
 mod export;
 mod graph;
+mod interrupt;
 mod nodes;
 mod params;
 mod parity;

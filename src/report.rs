@@ -150,6 +150,7 @@ fn export(args: &ReportExportArgs) -> Outcome {
     let name = match args.to {
         Tracker::Tensorboard => "tensorboard",
         Tracker::Mlflow => "mlruns",
+        Tracker::Wandb => "wandb",
     };
     let folder = args.output.clone().unwrap_or_else(|| args.runs.join(name));
     let made = |path: &Path| {
@@ -169,6 +170,7 @@ fn export(args: &ReportExportArgs) -> Outcome {
                 write(&file, &export::tensorboard(&points, start))?;
             }
             Tracker::Mlflow => export::mlflow(&folder, &view, &points, &run.path).map_err(failed)?,
+            Tracker::Wandb => export::wandb(&folder, &view, &points).map_err(failed)?,
         }
         println!("{}: {} numbers", run.id, points.len());
     }

@@ -41,6 +41,9 @@ pub(crate) struct PredictArgs {
     /// The picture: frames, spectrogram and what is said of them, as SVG; CLIP.svg in this folder if not given
     #[arg(long, short)]
     pub(crate) output: Option<PathBuf>,
+    /// Segmentation: write the masks to this folder, a PNG file a segment
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) masks: Option<PathBuf>,
     /// Print JSON, with the probability of every class
     #[arg(long)]
     pub(crate) json: bool,
@@ -154,7 +157,7 @@ pub(crate) struct ReportArgs {
 pub(crate) enum ReportVerb {
     /// Settings and results of runs side by side, in the terminal
     Compare(CompareArgs),
-    /// Write runs for another tracker: TensorBoard's event files or MLflow's folders
+    /// Write runs for another tracker: TensorBoard's event files, MLflow's folders, offline runs of Weights & Biases
     Export(ReportExportArgs),
 }
 
@@ -166,7 +169,7 @@ pub(crate) struct ReportExportArgs {
     /// The tracker
     #[arg(long, value_enum)]
     pub(crate) to: Tracker,
-    /// Folder to write to; default: tensorboard or mlruns in the folder of the runs
+    /// Folder to write to; default: tensorboard, mlruns or wandb in the folder of the runs
     #[arg(long, short)]
     pub(crate) output: Option<PathBuf>,
     /// Folder of the runs
@@ -176,10 +179,12 @@ pub(crate) struct ReportExportArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Tracker {
-    /// `tensorboard --logdir FOLDER`; Weights & Biases takes the same files: `wandb sync FOLDER`
+    /// `tensorboard --logdir FOLDER`
     Tensorboard,
     /// `mlflow ui --backend-store-uri FOLDER`
     Mlflow,
+    /// Weights & Biases: `wandb sync FOLDER`
+    Wandb,
 }
 
 #[derive(Debug, clap::Args)]

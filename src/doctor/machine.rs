@@ -43,7 +43,7 @@ pub(super) fn processor_flags() -> Vec<String> {
 }
 
 /// Bytes of the files in a folder and its folders; what cannot be read counts nothing.
-pub(super) fn size_of_folder(dir: &Path) -> u64 {
+pub(crate) fn size_of_folder(dir: &Path) -> u64 {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     entries
         .map(|entry| match entry.metadata() {

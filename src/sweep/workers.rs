@@ -4,23 +4,16 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use copl_contract::ExitCode;
 
-use crate::Failure;
 use crate::args::RunArgs;
+use crate::{Failure, interrupt};
 
 /// Cores a run keeps busy: its arithmetic takes all it gets, but gains little beyond a few.
 const CORES_A_RUN: usize = 4;
 const LOOK: Duration = Duration::from_millis(100);
-
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-
-extern "C" fn note_interrupt(_signal: libc::c_int) {
-    INTERRUPTED.store(true, Ordering::SeqCst);
-}
 
 /// A run to be made.
 pub(super) struct Job {
@@ -55,19 +48,17 @@ fn cores() -> usize {
 /// # Errors
 /// If no process can be started.
 pub(super) fn run(jobs: &[Job], count: usize) -> Result<Ended, Failure> {
-    // A run under way gets the interrupt too and stops by itself; this process must outlive it to say so.
-    // SAFETY: the handler does nothing but store to an atomic.
-    unsafe { libc::signal(libc::SIGINT, note_interrupt as *const () as libc::sighandler_t) };
+    interrupt::watch();
     let mut waiting: VecDeque<(usize, &Job)> = jobs.iter().enumerate().collect();
     let mut running: Vec<(usize, &Job, Child, Instant)> = Vec::new();
     let mut ended = Ended::default();
     while !(waiting.is_empty() && running.is_empty()) {
-        while running.len() < count && !INTERRUPTED.load(Ordering::SeqCst) {
+        while running.len() < count && !interrupt::told() {
             let Some((i, job)) = waiting.pop_front() else { break };
             println!("[{}/{}] {}", i + 1, jobs.len(), job.name);
             running.push((i, job, start(job, count)?, Instant::now()));
         }
-        if INTERRUPTED.load(Ordering::SeqCst) {
+        if interrupt::told() {
             waiting.clear();
             ended.interrupted = Some(ExitCode::Interrupted);
         }

@@ -1,6 +1,6 @@
 //! Where the arithmetic runs: `cpu`, `cuda:N`, or `auto`.
 
-use candle_core::Device;
+pub use candle_core::Device;
 
 /// A device as a user names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,12 @@
-//! A finished run for other trackers: TensorBoard's event files and MLflow's folders, made from the tables after the run.
+//! A finished run for other trackers: TensorBoard's event files, MLflow's folders, and the offline runs of Weights & Biases,
+//! made from the tables after the run.
 //!
-//! Nothing is sent anywhere, and nothing of this runs while a model trains. Weights & Biases takes the event files:
-//! `wandb sync FOLDER`.
+//! Nothing is sent anywhere, and nothing of this runs while a model trains.
 
 mod mlflow;
+mod protobuf;
 mod tensorboard;
+mod wandb;
 
 use std::path::Path;
 
@@ -15,6 +17,7 @@ use crate::tables::Table;
 
 pub use mlflow::mlflow;
 pub use tensorboard::tensorboard;
+pub use wandb::wandb;
 
 /// A number of a run.
 #[derive(Clone, Debug, PartialEq)]

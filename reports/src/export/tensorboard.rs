@@ -4,6 +4,7 @@
 //! hold no time of each number, so all carry the time the run started.
 
 use super::Point;
+use super::protobuf::Message;
 
 /// CRC-32C (Castagnoli), reflected.
 fn crc32c(bytes: &[u8]) -> u32 {
@@ -30,46 +31,19 @@ fn record(message: &[u8], out: &mut Vec<u8>) {
     out.extend(masked(message).to_le_bytes());
 }
 
-fn varint(mut value: u64, out: &mut Vec<u8>) {
-    while value >= 0x80 {
-        out.push((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-/// A field of bytes: key, length, content.
-fn bytes(key: u8, content: &[u8], out: &mut Vec<u8>) {
-    out.push(key << 3 | 2);
-    varint(content.len() as u64, out);
-    out.extend(content);
-}
-
 /// An event with its time in seconds since 1970.
-fn event(time: f64) -> Vec<u8> {
-    let mut out = vec![1 << 3 | 1];
-    out.extend(time.to_le_bytes());
-    out
+fn event(time: f64) -> Message {
+    Message::default().double(1, time)
 }
 
 /// The content of an event file, to be named `events.out.tfevents.SECONDS.NAME`.
 pub fn tensorboard(points: &[Point], started_unix: f64) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut first = event(started_unix);
-    bytes(3, b"brain.Event:2", &mut first);
-    record(&first, &mut out);
+    record(event(started_unix).text(3, "brain.Event:2").bytes(), &mut out);
     for point in points {
-        let mut value = Vec::new();
-        bytes(1, point.tag.as_bytes(), &mut value);
-        value.push(2 << 3 | 5);
-        value.extend((point.value as f32).to_le_bytes());
-        let mut summary = Vec::new();
-        bytes(1, &value, &mut summary);
-        let mut message = event(started_unix);
-        message.push(2 << 3);
-        varint(point.step.max(0) as u64, &mut message);
-        bytes(5, &summary, &mut message);
-        record(&message, &mut out);
+        let value = Message::default().text(1, &point.tag).float(2, point.value as f32);
+        let summary = Message::default().message(1, &value);
+        record(event(started_unix).integer(2, point.step.max(0)).message(5, &summary).bytes(), &mut out);
     }
     out
 }

@@ -42,6 +42,41 @@ pub fn frames(rgb: &[u8], [t, h, w, c]: [usize; 4]) -> Result<Vec<u8>, PictureEr
     encode(&out, width, h, ::png::ColorType::Rgb)
 }
 
+/// Colour of what a mask covers.
+const COVERED: [u8; 3] = [255, 64, 32];
+
+/// Frames [T, H, W, 3] side by side with masks [T, H, W] over them: half the colour of what a mask covers, half its own;
+/// the rest is darkened.
+///
+/// # Errors
+/// If the bytes do not fill the shape, or the masks have not one value a pixel.
+pub fn overlaid(rgb: &[u8], shape: [usize; 4], masks: &[bool]) -> Result<Vec<u8>, PictureError> {
+    if masks.len() * 3 != rgb.len() {
+        return Err(PictureError::Shape {
+            values: masks.len(),
+            shape: format!("[{}, {}, {}]", shape[0], shape[1], shape[2]),
+        });
+    }
+    let mix = |(pixel, covered): (&[u8], &bool)| -> [u8; 3] {
+        let half = |c: usize| u8::midpoint(pixel[c], if *covered { COVERED[c] } else { 0 });
+        [half(0), half(1), half(2)]
+    };
+    let mixed: Vec<u8> = rgb.chunks_exact(3).zip(masks).flat_map(mix).collect();
+    frames(&mixed, shape)
+}
+
+/// A mask [H, W]: white is covered.
+///
+/// # Errors
+/// If the values do not fill the shape.
+pub fn mask(covered: &[bool], [h, w]: [usize; 2]) -> Result<Vec<u8>, PictureError> {
+    if covered.is_empty() || covered.len() != h * w {
+        return Err(PictureError::Shape { values: covered.len(), shape: format!("[{h}, {w}]") });
+    }
+    let pixels: Vec<u8> = covered.iter().map(|on| if *on { 255 } else { 0 }).collect();
+    encode(&pixels, w, h, ::png::ColorType::Grayscale)
+}
+
 /// Spectrogram segments [T, time, mel] side by side: time to the right, low sounds below, loud is dark. The scale goes
 /// from the lowest to the highest energy of the clip.
 ///
@@ -101,6 +136,15 @@ mod tests {
         assert_eq!((width, height), (4, 1));
         assert_eq!(pixels, [10, 10, 10, 255, 255, 255, 255, 255, 255, 20, 20, 20]);
         assert!(frames(&rgb, [2, 1, 2, 3]).is_err());
+    }
+
+    #[test]
+    fn a_mask_tints_what_it_covers_and_darkens_the_rest() {
+        let (width, height, pixels) = decoded(overlaid(&[100; 6], [1, 1, 2, 3], &[true, false]).unwrap());
+        assert_eq!((width, height, pixels), (2, 1, vec![177, 82, 66, 50, 50, 50]));
+        assert!(overlaid(&[100; 6], [1, 1, 2, 3], &[true]).is_err());
+        assert_eq!(decoded(mask(&[true, false], [2, 1]).unwrap()), (1, 2, vec![255, 0]));
+        assert!(mask(&[true], [1, 2]).is_err());
     }
 
     #[test]
