@@ -88,7 +88,7 @@ fn because(edge: &EdgeSpec) -> String {
 
 /// Edges that are connected though a setting has no use for them: what stands behind them would wait for ever.
 fn useless(seen: &Seen<'_>, spec: &NodeSpec, found: &mut Vec<Diagnostic>) {
-    let env = settings(seen);
+    let env = seen.node.settings();
     let inputs = seen.node.inputs().into_iter().map(|i| (i.name, spec.inputs.as_slice()));
     let outputs = seen.node.outputs().iter().map(|o| (o, spec.outputs.as_slice()));
     for (item, edges) in inputs.chain(outputs) {
