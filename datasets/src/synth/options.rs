@@ -122,8 +122,8 @@ impl SynthOptions {
     pub fn avs() -> Self {
         Self {
             train: 600,
-            val: 32,
-            test: 48,
+            val: 64,
+            test: 96,
             width: 64,
             height: 64,
             frames_per_sec: 16,
