@@ -12,13 +12,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow::array::{Array, ArrayRef, NullArray, RecordBatch, StructArray};
+use arrow::array::{ArrayRef, NullArray, RecordBatch, StructArray};
 use dora_node_api::MetadataParameters;
 
 use crate::checkpoint::ReportPart;
 use crate::error::NodeError;
 use crate::events::{Heartbeat, ProgressMeter};
 use crate::header::{Header, Kind, Split};
+use crate::payload;
 use crate::recording::Recorder;
 use crate::schema::Schema;
 use crate::sequence::Sequence;
@@ -316,12 +317,7 @@ impl Edges {
                 if !accepted {
                     return Err(broken(format!("a `{}` message does not belong here", schema.name())));
                 }
-                let rows = data
-                    .as_any()
-                    .downcast_ref::<StructArray>()
-                    .ok_or_else(|| broken(format!("a payload is a struct array, this one is {}", data.data_type())))?;
-                let batch = RecordBatch::from(rows);
-                schema.check(&batch).map_err(&broken)?;
+                let batch = payload::rows(schema, data).map_err(&broken)?;
                 if !input.spec.feedback {
                     self.stats.item();
                 }

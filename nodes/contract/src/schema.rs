@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, Float64Array, Int32Builder, Int64Array, ListArray, ListBuilder, RecordBatch,
-    StringArray, StringBuilder,
+    Array, ArrayRef, AsArray, BinaryArray, FixedSizeListArray, Float64Array, Int32Builder, Int64Array, ListArray,
+    ListBuilder, RecordBatch, StringArray, StringBuilder,
 };
 use arrow::datatypes::{DataType, Field, Float32Type, Int32Type, Schema as ArrowSchema, UInt8Type};
 
@@ -379,12 +379,18 @@ impl Schema {
                     field.data_type()
                 ));
             }
-            if array.null_count() > 0 {
+            if array.null_count() > 0 || inner(array).is_some_and(|inner| inner.null_count() > 0) {
                 return Err(format!("column `{}` of a `{}` message holds nulls", column.name, self.name()));
             }
         }
         Ok(())
     }
+}
+
+/// The values in a column of lists or tensors: what reads them sees no nulls among them either.
+fn inner(array: &ArrayRef) -> Option<&ArrayRef> {
+    let fixed = array.as_fixed_size_list_opt().map(FixedSizeListArray::values);
+    fixed.or_else(|| array.as_list_opt::<i32>().map(ListArray::values))
 }
 
 /// Builds a batch of a schema column by column, in the schema's order.

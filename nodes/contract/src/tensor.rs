@@ -21,8 +21,8 @@ pub fn column<T: ArrowPrimitiveType>(
     rows: usize,
     shape: &[usize],
 ) -> Result<(Field, ArrayRef), String> {
-    let width: usize = shape.iter().product();
-    if values.len() != rows * width {
+    let width = product(shape).ok_or_else(|| format!("column `{name}`: a tensor of {shape:?} is too large"))?;
+    if Some(values.len()) != rows.checked_mul(width) {
         return Err(format!("column `{name}`: {} values do not make {rows} tensors of {shape:?}", values.len()));
     }
     let width = i32::try_from(width).map_err(|_| format!("column `{name}`: a tensor of {shape:?} is too large"))?;
@@ -36,6 +36,11 @@ pub fn column<T: ArrowPrimitiveType>(
             .into(),
     );
     Ok((field, Arc::new(list)))
+}
+
+/// Values of a tensor of this shape, if they can be counted: a shape is a claim of whoever sent it.
+fn product(shape: &[usize]) -> Option<usize> {
+    shape.iter().try_fold(1_usize, |product, length| product.checked_mul(*length))
 }
 
 /// A view of a tensor column: all rows in one slice.
@@ -66,7 +71,7 @@ pub fn view<'a, T: ArrowPrimitiveType>(batch: &'a RecordBatch, name: &str) -> Re
         .ok()
         .and_then(|v| serde_json::from_value(v.get("shape")?.clone()).ok())
         .ok_or_else(|| format!("column `{name}`: unreadable tensor shape `{metadata}`"))?;
-    if shape.iter().product::<usize>() != width {
+    if product(&shape) != Some(width) {
         return Err(format!("column `{name}`: shape {shape:?} does not make {width} values"));
     }
     let start = list.value_offset(0) as usize;

@@ -13,6 +13,8 @@
 //! # }
 //! ```
 
+pub mod odd;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;

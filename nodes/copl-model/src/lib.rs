@@ -33,6 +33,6 @@ pub mod parity;
 pub mod segments;
 pub mod train;
 pub mod weights;
-mod wire;
+pub mod wire;
 
 pub use error::{Error, NameMismatch, Result};

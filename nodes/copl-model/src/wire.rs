@@ -30,7 +30,7 @@ pub(crate) const FROM_ENCODER: &[Schema] =
 
 /// What an encoder node says of its encoder.
 #[derive(Debug, Clone)]
-pub(crate) struct Introduction {
+pub struct Introduction {
     pub(crate) name: String,
     pub(crate) weights: String,
     pub(crate) parameters: usize,
@@ -99,7 +99,7 @@ fn images_rows(images: &Tensor, clips: usize) -> Result<Rows, String> {
 ///
 /// # Errors
 /// If a value is out of range, or a tensor has not the shape its schema says.
-pub(crate) fn message(from: &Message) -> Result<SegmentMessage, String> {
+pub fn message(from: &Message) -> Result<SegmentMessage, String> {
     let batch = &from.batch;
     let schema = from.header.schema.ok_or("a message without a schema")?;
     let int = |name: &str| -> Result<usize, String> {
@@ -197,7 +197,7 @@ impl Introduction {
     ///
     /// # Errors
     /// If it contradicts itself.
-    pub(crate) fn read(batch: &RecordBatch) -> Result<Self, String> {
+    pub fn read(batch: &RecordBatch) -> Result<Self, String> {
         let int = |name: &str| -> Result<usize, String> {
             let value = row(schema::int64(batch, name)?, name)?.value(0);
             usize::try_from(value).map_err(|_| format!("`{name}` is {value}"))
