@@ -6,6 +6,7 @@ use copl_contract::settings::Env;
 use saphyr::{LoadableYamlNode, MarkedYaml, Marker, Scalar, YamlData};
 
 use super::diagnostic::{Diagnostic, Place};
+use super::unclosed::unclosed;
 
 /// A value with its place.
 #[derive(Clone, Debug)]
@@ -96,7 +97,7 @@ impl Document {
             let place = source.place(marker.line(), marker.col() + 1, 1);
             vec![match e.info() {
                 "duplicated key in mapping" => source.duplicate(&place),
-                info => Diagnostic::error(&place, format!("not valid YAML: {info}")),
+                info => source.invalid(text, marker, &place, info),
             }]
         })?;
         let start = source.place(1, 1, 1);
@@ -240,6 +241,17 @@ impl Source {
         let key = rest.split([':', ' ']).next().unwrap_or_default();
         let place = self.place(place.line, place.column, key.chars().count());
         Diagnostic::error(&place, format!("the key `{key}` stands twice in one mapping"))
+    }
+
+    /// Where a bracket or quote that opens on an earlier line is never closed, that is what there is to mend.
+    fn invalid(&self, text: &str, marker: &Marker, place: &Place, info: &str) -> Diagnostic {
+        match unclosed(text, marker.index()) {
+            Some((open, line, column)) if line < place.line => {
+                let place = self.place(line, column, 1);
+                Diagnostic::error(&place, format!("not valid YAML: this `{open}` is not closed"))
+            }
+            _ => Diagnostic::error(place, format!("not valid YAML: {info}")),
+        }
     }
 
     fn item(&self, node: &MarkedYaml<'_>) -> Item {

@@ -8,6 +8,7 @@ pub mod diagnostic;
 pub mod document;
 pub mod overrides;
 pub mod resolve;
+mod unclosed;
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use arrow::datatypes::Float32Type;
 use copl_contract::credits::Credits;
 use copl_contract::events::Event;
 use copl_contract::schema::{self, BatchBuilder, Schema};
-use copl_contract::settings::Settings;
+use copl_contract::settings::{SECS, Settings, within};
 use copl_contract::{EdgeSpec, Edges, ExitCode, Header, Kind, Node, NodeError, NodeSpec, Split, tensor};
 
 pub use faulty::{Fault, Faulty, FaultySettings};
@@ -45,7 +45,13 @@ impl Node for TensorSource {
                 &[Schema::Tensor],
                 "tensors whose first number is their place",
             )],
-            check: |env| TensorSourceSettings::from_env(env).map(|_| ()),
+            check: |env| {
+                let settings = TensorSourceSettings::from_env(env)?;
+                within("MESSAGES", settings.messages, 1..=1 << 40)?;
+                within("VALUES", settings.values, 1..=1 << 28)?;
+                within("WINDOW", settings.window, 1..=100_000)?;
+                within("STALL_SECS", settings.stall_secs, SECS)
+            },
         }
     }
 
@@ -111,7 +117,7 @@ impl Node for TensorSink {
             settings: TensorSinkSettings::specs(),
             inputs: vec![EdgeSpec::required("tensors", &[Schema::Tensor], "tensors whose first number is their place")],
             outputs: vec![EdgeSpec::required("credits", &[Schema::Credits], "one row for every tensor taken")],
-            check: |env| TensorSinkSettings::from_env(env).map(|_| ()),
+            check: |env| within("DELAY_MS", TensorSinkSettings::from_env(env)?.delay_ms, 0.0..=1e6),
         }
     }
 
@@ -124,11 +130,9 @@ impl Node for TensorSink {
             let view =
                 tensor::view::<Float32Type>(&message.batch, "tensor").map_err(|e| NodeError::contract("tensors", e))?;
             let position = message.header.position;
-            if view.values[0] != position as f32 {
-                return Err(NodeError::failed(
-                    ExitCode::Contract,
-                    format!("tensor {position} holds {}", view.values[0]),
-                ));
+            if view.values.first() != Some(&(position as f32)) {
+                let found = view.values.first().map_or("nothing".to_owned(), f32::to_string);
+                return Err(NodeError::failed(ExitCode::Contract, format!("tensor {position} holds {found}")));
             }
             bytes += size_of_val(view.values);
             count += 1;

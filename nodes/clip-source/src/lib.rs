@@ -50,12 +50,14 @@ copl_contract::settings! {
 pub struct ClipSource;
 
 fn check(env: &copl_contract::settings::Env) -> Result<(), (String, String)> {
-    use copl_contract::settings::Settings;
+    use copl_contract::settings::{SECS, Settings, within};
     let settings = ClipSourceSettings::from_env(env)?;
     let bad = |key: &str, problem: String| Err((key.to_owned(), problem));
     if !(0.0..=1.0).contains(&settings.max_bad_fraction) {
         return bad("MAX_BAD_FRACTION", format!("{} is no share between 0 and 1", settings.max_bad_fraction));
     }
+    within("WINDOW", settings.window, 1..=100_000)?;
+    within("STALL_SECS", settings.stall_secs, SECS)?;
     Descriptor::load(&settings.dataset).map(|_| ()).or_else(|e| bad("DATASET", e.to_string()))
 }
 

@@ -149,6 +149,23 @@ pub fn nearest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Opt
         .map(|(_, n)| n)
 }
 
+/// Refuses a number outside its range; NaN is outside every range.
+///
+/// # Errors
+/// The key, and which numbers are possible.
+pub fn within<T>(key: &str, value: T, possible: std::ops::RangeInclusive<T>) -> Result<(), (String, String)>
+where
+    T: PartialOrd + std::fmt::Display,
+{
+    if possible.contains(&value) {
+        return Ok(());
+    }
+    Err((key.to_owned(), format!("{value} is not possible: {} to {} are", possible.start(), possible.end())))
+}
+
+/// Seconds a node may be told to wait: more than nothing, less than ten days.
+pub const SECS: std::ops::RangeInclusive<f64> = 1e-3..=864_000.0;
+
 /// Checks that every key is a setting or passed through.
 ///
 /// # Errors
@@ -301,6 +318,15 @@ mod tests {
         assert_eq!(failed(&[("SIZ", "1"), ("ROOT", "x")]).1, "no such setting; did you mean SIZE?");
         assert_eq!(failed(&[("SIZE", "big"), ("ROOT", "x")]).1, "`big` is no whole number");
         assert!(failed(&[("RULE", "center"), ("ROOT", "x")]).1.contains("did you mean centre?"));
+    }
+
+    #[test]
+    fn a_number_out_of_its_range_is_refused_by_its_key() {
+        assert_eq!(within("SIZE", 64, 1..=4096), Ok(()));
+        assert_eq!(within("SIZE", 0, 1..=4096), Err(("SIZE".into(), "0 is not possible: 1 to 4096 are".into())));
+        for secs in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e300] {
+            assert!(within("STALL_SECS", secs, SECS).is_err(), "{secs}");
+        }
     }
 
     #[test]

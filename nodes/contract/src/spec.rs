@@ -8,6 +8,9 @@ pub type Axis = (usize, &'static str);
 /// The shape tensors have with given settings; none where settings do not decide it, or are wrong.
 pub type ShapeOf = fn(&Env) -> Option<Vec<Axis>>;
 
+/// Messages that may be under way on an edge at once, with given settings; none where they are wrong.
+pub type HoldingOf = fn(&Env) -> Option<usize>;
+
 /// An input or output of a node.
 #[derive(Clone, Debug)]
 pub struct EdgeSpec {
@@ -27,17 +30,39 @@ pub struct EdgeSpec {
     pub meaning: &'static str,
     /// The shape its tensors have with these settings; none where settings do not decide it, or are wrong.
     pub shape: Option<ShapeOf>,
+    /// How many messages may be under way on it at once, where that is more than the clips of the window.
+    pub holding: Option<HoldingOf>,
 }
 
 impl EdgeSpec {
     /// An edge that must be connected.
     pub const fn required(name: &'static str, schemas: &'static [Schema], meaning: &'static str) -> Self {
-        Self { name, schemas, optional: false, feedback: false, many: false, with: None, meaning, shape: None }
+        Self {
+            name,
+            schemas,
+            optional: false,
+            feedback: false,
+            many: false,
+            with: None,
+            meaning,
+            shape: None,
+            holding: None,
+        }
     }
 
     /// An edge that may be left out.
     pub const fn optional(name: &'static str, schemas: &'static [Schema], meaning: &'static str) -> Self {
-        Self { name, schemas, optional: true, feedback: false, many: false, with: None, meaning, shape: None }
+        Self {
+            name,
+            schemas,
+            optional: true,
+            feedback: false,
+            many: false,
+            with: None,
+            meaning,
+            shape: None,
+            holding: None,
+        }
     }
 
     /// The same edge, closing a cycle.
@@ -61,6 +86,12 @@ impl EdgeSpec {
     /// The same edge, whose tensors have a shape that settings decide: `copl check` compares both ends of a link.
     pub const fn shaped(mut self, shape: ShapeOf) -> Self {
         self.shape = Some(shape);
+        self
+    }
+
+    /// The same edge, on which so many messages may be under way at once: `copl check` wants queues that hold them.
+    pub const fn holding(mut self, holding: HoldingOf) -> Self {
+        self.holding = Some(holding);
         self
     }
 

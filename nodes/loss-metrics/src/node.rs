@@ -61,7 +61,7 @@ impl Node for LossMetrics {
                     copl_contract::spec::ANSWERS,
                     "the loss's gradient for each training batch; a verdict after each validation pass",
                 ),
-                EdgeSpec::optional(
+                EdgeSpec::required(
                     "report",
                     copl_contract::spec::REPORT_TABLES,
                     "a `samples` row for every clip, `metrics`, `quarantine`, `nodes`, `masks`, `answers`",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use copl_contract::schema::{BatchBuilder, Schema};
-use copl_contract::settings::{Env, Settings};
+use copl_contract::settings::{Env, SECS, Settings, within};
 use copl_contract::spec::Axis;
 use copl_contract::{EdgeSpec, Edges, Node, NodeError, NodeSpec};
 use copl_media::cache::Cache;
@@ -160,7 +160,25 @@ impl SpectrogramSettings {
 }
 
 fn check(env: &Env) -> Result<(), (String, String)> {
-    SpectrogramSettings::from_env(env)?.front().map(|_| ())
+    let s = SpectrogramSettings::from_env(env)?;
+    for (key, given) in [("SEGMENTS", s.segments), ("MELS", s.mels), ("FRAMES", s.frames), ("TILE_SECS", s.tile_secs)] {
+        given.map_or(Ok(()), |given| within(key, given, 1..=100_000))?;
+    }
+    let given = |key: &str, given: Option<f64>, least: f64, most: f64| {
+        given.map_or(Ok(()), |given| within(key, given, least..=most))
+    };
+    s.rate.map_or(Ok(()), |rate| within("RATE", rate, 1000..=384_000))?;
+    given("WINDOW_SECS", s.window_secs, 0.025, 3600.0)?;
+    given("MARGIN_SECS", s.margin_secs, 0.0, 3600.0)?;
+    given("SHIFT_MS", s.shift_ms, 0.01, 1e6)?;
+    given("MEAN", s.mean, f64::MIN, f64::MAX)?;
+    given("STD", s.std, f64::MIN_POSITIVE, f64::MAX)?;
+    within("CLIP_SECS", s.clip_secs, SECS)?;
+    within("MIN_SECS", s.min_secs, 0.0..=*SECS.end())?;
+    within("WORKERS", s.workers, 1..=1024)?;
+    within("TIMEOUT_SECS", s.timeout_secs, SECS)?;
+    within("CACHE_MAX_GIB", s.cache_max_gib, 0.0..=1e9)?;
+    s.front().map(|_| ())
 }
 
 /// [T, time, mel] of the segments.
@@ -168,7 +186,15 @@ fn shape(env: &Env) -> Option<Vec<Axis>> {
     let settings = SpectrogramSettings::from_env(env).ok()?;
     let [segments, frames, mels] = settings.front().ok()?.shape();
     Some(match settings.kind {
-        Kind::Kaldi => vec![(segments, "SEGMENTS"), (frames, "FRAMES"), (mels, "MELS")],
+        Kind::Kaldi => {
+            // What is not given on its own is the preset's.
+            let of = |given: bool, key| if given || settings.preset.is_none() { key } else { "PRESET" };
+            vec![
+                (segments, of(settings.segments.is_some(), "SEGMENTS")),
+                (frames, of(settings.frames.is_some(), "FRAMES")),
+                (mels, of(settings.mels.is_some(), "MELS")),
+            ]
+        }
         Kind::HtsAt => vec![(segments, "SEGMENTS"), (frames, "TILE_SECS"), (mels, "KIND")],
     })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use copl_contract::schema::{BatchBuilder, Schema};
-use copl_contract::settings::{Env, Settings};
+use copl_contract::settings::{Env, SECS, Settings, within};
 use copl_contract::spec::Axis;
 use copl_contract::{EdgeSpec, Edges, Node, NodeError, NodeSpec};
 use copl_media::cache::Cache;
@@ -67,6 +67,19 @@ impl VideoDecoderSettings {
     }
 }
 
+fn check(env: &Env) -> Result<(), (String, String)> {
+    let s = VideoDecoderSettings::from_env(env)?;
+    within("SEGMENTS", s.segments, 1..=10_000)?;
+    within("SEGMENT_SECS", s.segment_secs, SECS)?;
+    within("SIZE", s.size, 1..=4096)?;
+    within("EXTRACT_FPS", s.extract_fps, 1e-6..=1000.0)?;
+    within("MIN_SECS", s.min_secs, 0.0..=*SECS.end())?;
+    within("WORKERS", s.workers, 1..=1024)?;
+    within("TIMEOUT_SECS", s.timeout_secs, SECS)?;
+    within("MAX_PIXELS", s.max_pixels, 1..=u64::from(u32::MAX))?;
+    within("CACHE_MAX_GIB", s.cache_max_gib, 0.0..=1e9)
+}
+
 /// [T, H, W, 3] of the frames.
 fn shape(env: &Env) -> Option<Vec<Axis>> {
     let settings = VideoDecoderSettings::from_env(env).ok()?;
@@ -95,7 +108,7 @@ impl Node for VideoDecoder {
                 .shaped(shape),
                 EdgeSpec::optional("report", copl_contract::spec::REPORT_TABLES, "rows of the `nodes` table"),
             ],
-            check: |env| VideoDecoderSettings::from_env(env).map(|_| ()),
+            check,
         }
     }
 

@@ -49,6 +49,20 @@ fn wrong_id(id: &str) -> Option<String> {
     }
 }
 
+/// A slip in `copl`: another program would hardly be called so and run a node of ours.
+fn almost_ours(flow: &Flow<'_>, seen: &Seen<'_>) -> Option<Diagnostic> {
+    let (path, args) = (seen.node.0.get("path")?, seen.text("args")?);
+    let name = path.text()?;
+    copl_contract::settings::nearest(name, ["copl"])?;
+    let mut words = args.split_whitespace();
+    let is_node =
+        words.next() == Some("node") && words.next().is_some_and(|kind| flow.specs.iter().any(|s| s.name == kind));
+    is_node.then(|| {
+        Diagnostic::error(&path.place, format!("`{name}` is no program that runs `{args}`"))
+            .help("did you mean `copl`?")
+    })
+}
+
 fn program(flow: &Flow<'_>, seen: &Seen<'_>) -> Option<Diagnostic> {
     let names = flow.specs.iter().map(|s| s.name);
     let form = || format!("write `args: node NAME`; nodes: {}", names.clone().collect::<Vec<_>>().join(", "));
@@ -58,7 +72,7 @@ fn program(flow: &Flow<'_>, seen: &Seen<'_>) -> Option<Diagnostic> {
             .then(|| missing.help("write `path: copl` and `args: node NAME` for a node of this program"));
     };
     if !seen.node.is_ours() {
-        return None;
+        return almost_ours(flow, seen);
     }
     let Some(args) = seen.node.0.get("args") else {
         return Some(Diagnostic::error(&path.place, "`path: copl` without `args: node NAME`").help(form()));

@@ -1,6 +1,8 @@
 //! Queues: dora drops the oldest message of a full queue, so every queue must hold all clips under way.
 
-use super::{Flow, Link};
+use copl_contract::EdgeSpec;
+
+use super::{Flow, Link, Seen};
 use crate::dataflow::diagnostic::{Diagnostic, Place};
 use crate::dataflow::document::{Input, Item};
 
@@ -55,6 +57,12 @@ fn queue(flow: &Flow<'_>, link: &Link<'_>, source: &Source<'_>) -> Option<Diagno
     // A size that is no number is refused with the keys.
     let size = given.map_or(Some(DEFAULT_SIZE), |item| item.text()?.parse().ok())?;
     let (window, label, name) = (source.window, source.label, link.name());
+    if let Some(messages) = exchange(from, to, link).filter(|n| *n > window && holds(link.input, size) < *n) {
+        let place = &given.unwrap_or(link.input.name).place;
+        let message =
+            format!("the input `{name}` may have {messages} messages waiting and holds {size}: one would be dropped");
+        return Some(Diagnostic::error(place, message).help(format!("write `queue_size: {messages}` or more")));
+    }
     if holds(link.input, size) >= window {
         return None;
     }
@@ -67,6 +75,13 @@ fn queue(flow: &Flow<'_>, link: &Link<'_>, source: &Source<'_>) -> Option<Diagno
     // A node of another program may be one that wants the latest messages only.
     let found = if to.spec.is_some() { Diagnostic::error(place, message) } else { Diagnostic::warning(place, message) };
     Some(found.help(format!("write `queue_size: {window}` or more: as many clips can wait here at once")))
+}
+
+/// Messages that may be under way on a link for another reason than the window's clips, as either end knows.
+fn exchange(from: &Seen<'_>, to: &Seen<'_>, link: &Link<'_>) -> Option<usize> {
+    let of = |seen: &Seen<'_>, edge: Option<&EdgeSpec>| edge?.holding?(&seen.node.settings());
+    let given = of(from, from.spec.and_then(|spec| spec.output(link.output)));
+    given.max(of(to, to.spec.and_then(|spec| spec.input(link.name()))))
 }
 
 /// Messages a queue holds before it drops any, as dora has it.

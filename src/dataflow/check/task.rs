@@ -11,18 +11,27 @@ struct Source<'a> {
     label: &'a str,
     dataset: &'a str,
     task: Task,
+    /// What a segment or question is sorted into, background included; none where nothing is, or nobody says.
+    classes: Option<usize>,
 }
 
 pub(super) fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {
     let sources = flow.nodes.iter().filter_map(|seen| {
         let (_, dataset) = seen.variable("DATASET")?;
         // A dataset that is not known is told elsewhere.
-        let task = Descriptor::load(dataset).ok()?.task;
-        Some(Source { label: seen.label(), dataset, task })
+        let descriptor = Descriptor::load(dataset).ok()?;
+        let listed = Some(descriptor.classes.len()).filter(|classes| *classes > 0);
+        let classes = match descriptor.task {
+            Task::Ave => listed.map(|classes| classes + 1),
+            Task::MusicAvqa => listed,
+            Task::AvsS4 => None,
+        };
+        Some(Source { label: seen.label(), dataset, task: descriptor.task, classes })
     });
     let sources: Vec<Source<'_>> = sources.collect();
     let pairs = sources.iter().flat_map(|source| flow.nodes.iter().map(move |seen| (source, seen)));
-    let of_datasets = pairs.flat_map(|(source, seen)| [task(source, seen), segments(source, seen)]).flatten();
+    let of_datasets =
+        pairs.flat_map(|(source, seen)| [task(source, seen), segments(source, seen), classes(source, seen)]).flatten();
     of_datasets.chain(flow.nodes.iter().filter_map(|seen| questions(flow, seen))).collect()
 }
 
@@ -41,7 +50,7 @@ fn task(source: &Source<'_>, seen: &Seen<'_>) -> Option<Diagnostic> {
         Some((item, text)) => (&item.place, text),
         None => (seen.node.place(), setting.default.as_deref()?),
     };
-    let Source { label, dataset, task } = source;
+    let Source { label, dataset, task, .. } = source;
     let wanted = word(*task);
     if given == wanted || (setting.check)(given).is_err() {
         return None;
@@ -67,6 +76,27 @@ fn segments(source: &Source<'_>, seen: &Seen<'_>) -> Option<Diagnostic> {
         seen.label()
     );
     Some(Diagnostic::error(place, message).help(format!("set SEGMENTS to {wanted}")))
+}
+
+/// The model has a logit for every class. More of them do no harm, but are seldom meant where they are written.
+fn classes(source: &Source<'_>, seen: &Seen<'_>) -> Option<Diagnostic> {
+    let wanted = source.classes?;
+    let (given, place) = seen.whole_number("CLASSES")?;
+    let is_written = seen.variable("CLASSES").is_some();
+    let (label, dataset) = (source.label, source.dataset);
+    let say = |comparison: &str| {
+        let what = if source.task == Task::Ave { "classes, background included" } else { "answers" };
+        format!(
+            "CLASSES {given} of `{}` {comparison} {wanted} {what} of the dataset {dataset} of `{label}`",
+            seen.label()
+        )
+    };
+    let found = match given.cmp(&wanted) {
+        std::cmp::Ordering::Less => Diagnostic::error(place, say("is less than the")),
+        std::cmp::Ordering::Greater if is_written => Diagnostic::warning(place, say("is more than the")),
+        _ => return None,
+    };
+    Some(found.help(format!("set CLASSES to {wanted}")))
 }
 
 /// The model's input for questions is there where its task asks some, and they come as its head takes them.

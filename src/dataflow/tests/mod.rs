@@ -3,6 +3,8 @@
 mod broken;
 mod changed;
 mod encoders;
+mod mutated;
+mod odd;
 mod questions;
 mod specs;
 

@@ -39,13 +39,15 @@ impl Node for EncoderNode {
                 REQUESTS,
                 wire::TO_ENCODER,
                 "the model's images, prompts and latents, and gradients of what it was answered",
-            )],
+            )
+            .holding(settings::messages)],
             outputs: vec![
                 EdgeSpec::required(
                     ANSWERS,
                     wire::FROM_ENCODER,
                     "first what the encoder is; then what latents gathered, features, and gradients of prompts and latents",
-                ),
+                )
+                .holding(settings::messages),
                 EdgeSpec::optional("report", copl_contract::spec::REPORT_TABLES, "rows of `nodes`"),
             ],
             check: settings::check,

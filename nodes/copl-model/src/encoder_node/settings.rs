@@ -4,6 +4,7 @@ use candle_core::{DType, Device};
 use copl_contract::settings::{Env, Settings};
 
 use crate::config::{NODE, SHARED};
+use crate::encoders;
 use crate::kernels::{Execution, Stages};
 use crate::node::settings::{EncoderName, Precision, compute};
 
@@ -30,11 +31,20 @@ impl EncoderSettings {
     }
 }
 
+/// Messages between two of its answers: one a block, and three more (docs/node-contract.md, "State").
+pub(super) fn messages(env: &Env) -> Option<usize> {
+    let settings = EncoderSettings::from_env(env).ok()?;
+    Some(encoders::preset(&settings.arch.0).ok()?.blocks().len() + 3)
+}
+
 /// Checks what single settings cannot say.
 pub(super) fn check(env: &Env) -> Result<(), (String, String)> {
     let s = EncoderSettings::from_env(env)?;
     if [SHARED, NODE].contains(&s.arch.0.as_str()) {
         return Err(("ARCH".to_owned(), format!("`{}` is no encoder: name a preset", s.arch.0)));
+    }
+    if s.threads == Some(0) {
+        return Err(("THREADS".to_owned(), "must be at least 1".to_owned()));
     }
     crate::device::parse(&s.device).map(|_| ()).map_err(|e| ("DEVICE".to_owned(), e))
 }

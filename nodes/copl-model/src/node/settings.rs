@@ -291,6 +291,8 @@ pub(super) fn check(env: &Env) -> Result<(), (String, String)> {
         ("BATCH", s.batch),
         ("BANK_LEN", s.bank_len),
         ("BOTTLENECK", s.bottleneck),
+        ("VOCABULARY", s.vocabulary),
+        ("THREADS", s.threads.unwrap_or(1)),
     ];
     if let Some((key, _)) = positive.into_iter().find(|(_, v)| *v == 0) {
         return Err((key.to_owned(), "must be at least 1".to_owned()));
