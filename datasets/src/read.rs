@@ -80,9 +80,22 @@ fn missing_text(root: &Path, clips: usize, files: &[(FileKind, PathBuf)]) -> Str
     format!("{clips} clips lack {} files in {}: {}{more}", files.len(), root.display(), shown.join(", "))
 }
 
-/// Reads a file and adds its name, length and content to the fingerprint.
+/// Largest annotation file that is read: the official ones have a few megabytes.
+const MAX_FILE_BYTES: u64 = 1 << 30;
+
+/// Reads a file and adds its name, length and content to the fingerprint. A pipe, a device, or a file of a size that no
+/// annotations have is refused before it is opened: it would never end.
 pub(crate) fn read_file(path: &Path, fingerprint: &mut Sha256) -> Result<Vec<u8>, ReadError> {
-    let bytes = fs::read(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+    let failed = |source| ReadError::Io { path: path.to_owned(), source };
+    let about = fs::metadata(path).map_err(failed)?;
+    if !about.is_file() {
+        return Err(failed(io::Error::other("not a regular file")));
+    }
+    if about.len() > MAX_FILE_BYTES {
+        let problem = format!("{} bytes; annotations of at most {MAX_FILE_BYTES} are read", about.len());
+        return Err(failed(io::Error::other(problem)));
+    }
+    let bytes = fs::read(path).map_err(failed)?;
     if let Some(name) = path.file_name() {
         fingerprint.update(name.as_encoded_bytes());
     }
