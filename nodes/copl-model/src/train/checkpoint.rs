@@ -1,8 +1,9 @@
 //! Checkpoints of what a method has learned: adapters and head in a safetensors file, and a card in JSON beside it.
 //!
 //! Frozen encoders are not stored; the card names them and their weights' SHA-256, and a checkpoint is refused for
-//! others. A file under its final name is whole: it is written aside, flushed to disk and renamed. The card is written
-//! last and holds the tensors' SHA-256, so a pair that does not belong together is noticed.
+//! others. A file under its final name is whole: it is written aside, flushed to disk and renamed. Both files of a pair are
+//! on disk before either gets its name, so a disk that is full leaves the pair before; a kill between the two names is
+//! noticed, for the card, named last, holds the tensors' SHA-256.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -17,7 +18,7 @@ use crate::encoders::EncoderCard;
 use crate::error::{Error, Result, bad_file, io};
 use crate::model::Model;
 use crate::params::ParameterTable;
-use crate::weights::sha256_of_file;
+use crate::weights::{sha256_of_bytes, sha256_of_file};
 
 /// What a checkpoint is, readable by people and programs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,7 +51,7 @@ pub fn card_path(path: &Path) -> PathBuf {
 /// # Errors
 /// If a file cannot be written.
 pub fn write_adapters(path: &Path, model: &Model, metrics: &BTreeMap<String, f64>) -> Result<Card> {
-    write_tensors(path, &model.parameters().snapshot()?, &BTreeMap::new())?;
+    let tensors = serialised(path, &model.parameters().snapshot()?, &BTreeMap::new())?;
     let ParameterTable { rows, trainable, .. } = model.table();
     let card = Card {
         version: VERSION,
@@ -58,12 +59,14 @@ pub fn write_adapters(path: &Path, model: &Model, metrics: &BTreeMap<String, f64
         encoders: model.encoders(),
         parameters: rows.into_iter().filter(|row| row.trainable).map(|row| (row.group, row.count)).collect(),
         trainable,
-        tensors_sha256: sha256_of_file(path)?,
+        tensors_sha256: sha256_of_bytes(&tensors),
         metrics: metrics.clone(),
     };
     let target = card_path(path);
     let text = serde_json::to_vec_pretty(&card).map_err(bad_file(&target))?;
-    write_whole(&target, &text)?;
+    let (tensors, text) = (Aside::write(path, &tensors)?, Aside::write(&target, &text)?);
+    tensors.name()?;
+    text.name()?;
     Ok(card)
 }
 
@@ -113,6 +116,11 @@ pub fn write_tensors(
     tensors: &BTreeMap<String, Tensor>,
     metadata: &BTreeMap<String, String>,
 ) -> Result<()> {
+    Aside::write(path, &serialised(path, tensors, metadata)?)?.name()
+}
+
+/// The bytes of a safetensors file that will be `path`.
+fn serialised(path: &Path, tensors: &BTreeMap<String, Tensor>, metadata: &BTreeMap<String, String>) -> Result<Vec<u8>> {
     let mut stored = Vec::with_capacity(tensors.len());
     for (name, tensor) in tensors {
         let (dtype, bytes) = bytes_of(tensor)?;
@@ -123,7 +131,7 @@ pub fn write_tensors(
     });
     let views = views.collect::<Result<Vec<_>>>()?;
     let metadata = (!metadata.is_empty()).then(|| metadata.clone().into_iter().collect());
-    write_whole(path, &safetensors::serialize(views, metadata).map_err(bad_file(path))?)
+    safetensors::serialize(views, metadata).map_err(bad_file(path))
 }
 
 /// Reads all tensors and the text metadata of a safetensors file.
@@ -150,17 +158,31 @@ fn bytes_of(tensor: &Tensor) -> Result<(Dtype, Vec<u8>)> {
     })
 }
 
-/// Writes a file aside, flushes it, gives it its name and flushes the folder.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut scratch = readable_by_umask(&mut tempfile::Builder::new()).tempfile_in(folder).map_err(io(path))?;
-    scratch.write_all(bytes).map_err(io(path))?;
-    scratch.as_file().sync_all().map_err(io(path))?;
-    scratch.persist(path).map_err(|error| Error::Io { path: path.to_path_buf(), source: error.error })?;
-    std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io(folder))
+/// A file that is whole and on disk, but has not its name yet; gone where it never gets it.
+struct Aside<'a> {
+    path: &'a Path,
+    folder: &'a Path,
+    scratch: tempfile::NamedTempFile,
+}
+
+impl<'a> Aside<'a> {
+    fn write(path: &'a Path, bytes: &[u8]) -> Result<Self> {
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let mut scratch = readable_by_umask(&mut tempfile::Builder::new()).tempfile_in(folder).map_err(io(path))?;
+        scratch.write_all(bytes).map_err(io(path))?;
+        scratch.as_file().sync_all().map_err(io(path))?;
+        Ok(Self { path, folder, scratch })
+    }
+
+    /// Gives it its name, and flushes the folder.
+    fn name(self) -> Result<()> {
+        let Self { path, folder, scratch } = self;
+        scratch.persist(path).map_err(|error| Error::Io { path: path.to_path_buf(), source: error.error })?;
+        std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io(folder))
+    }
 }
 
 /// Scratch files are private unless told otherwise; a finished one should be as readable as any file the user makes.

@@ -18,7 +18,7 @@ pub fn sha256_of_file(path: &Path) -> Result<String> {
 }
 
 /// Hexadecimal SHA-256 of bytes.
-pub(super) fn sha256_of_bytes(bytes: &[u8]) -> String {
+pub(crate) fn sha256_of_bytes(bytes: &[u8]) -> String {
     hexadecimal(&Sha256::digest(bytes))
 }
 

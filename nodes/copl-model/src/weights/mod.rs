@@ -19,6 +19,7 @@ mod spec;
 mod tensors;
 
 pub use contents::{Contents, contents};
+pub(crate) use digest::sha256_of_bytes;
 pub use digest::sha256_of_file;
 pub use format::Format;
 pub use names::check_names;
