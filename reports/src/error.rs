@@ -101,6 +101,11 @@ fn hint(candidates: &[String]) -> String {
 }
 
 impl ReportError {
+    /// Whether there was no room left on the disk.
+    pub fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull)
+    }
+
     /// Turns an I/O error into one that says what was done to which path.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();

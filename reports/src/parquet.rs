@@ -1,7 +1,7 @@
 //! One Parquet file of a table: rows to a polars frame, a frame to a file under its final name, and back.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use polars::prelude::{
@@ -75,15 +75,57 @@ fn series(name: &str, values: &Values) -> FrameColumn {
 /// If the disk is full or the folder cannot be written.
 pub(crate) fn write(path: &Path, table: Table, frame: &mut DataFrame, parts: u64) -> Result<(), ReportError> {
     let aside = aside(path);
-    let file = File::create(&aside).map_err(ReportError::io("create", &aside))?;
-    let mut out = BufWriter::new(file);
-    ParquetWriter::new(&mut out)
-        .with_key_value_metadata(Some(metadata(table, parts)))
-        .finish(frame)
-        .map_err(ReportError::parquet("write", &aside))?;
-    out.flush().map_err(ReportError::io("write", &aside))?;
-    out.get_ref().sync_all().map_err(ReportError::io("write", &aside))?;
-    rename(&aside, path)
+    let written = write_aside(&aside, table, frame, parts).and_then(|()| rename(&aside, path));
+    if written.is_err() {
+        remove_aside(&aside);
+    }
+    written
+}
+
+fn write_aside(aside: &Path, table: Table, frame: &mut DataFrame, parts: u64) -> Result<(), ReportError> {
+    let file = File::create(aside).map_err(ReportError::io("create", aside))?;
+    let mut out = Watched { file: BufWriter::new(file), failed: None };
+    let written = ParquetWriter::new(&mut out).with_key_value_metadata(Some(metadata(table, parts))).finish(frame);
+    if let Some(source) = out.failed.take() {
+        return Err(ReportError::io("write", aside)(source));
+    }
+    written.map_err(ReportError::parquet("write", aside))?;
+    out.file.flush().map_err(ReportError::io("write", aside))?;
+    out.file.get_ref().sync_all().map_err(ReportError::io("write", aside))
+}
+
+/// A file that remembers why it could not be written: polars makes text of it, and a full disk must be known as one.
+struct Watched {
+    file: BufWriter<File>,
+    failed: Option<io::Error>,
+}
+
+impl Watched {
+    fn note<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &result {
+            let same = error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error);
+            self.failed.get_or_insert(same);
+        }
+        result
+    }
+}
+
+impl Write for Watched {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes);
+        self.note(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.file.flush();
+        self.note(flushed)
+    }
+}
+
+/// Takes away what could not be finished: on a full disk it would keep room from what is still to be written.
+pub(crate) fn remove_aside(aside: &Path) {
+    // Where it cannot be removed the next write replaces it; the failure before this one is what is told.
+    let _ = fs::remove_file(aside);
 }
 
 /// Renames a finished file and makes the new name durable.

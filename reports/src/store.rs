@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ReportError;
-use crate::parquet::{aside, rename};
+use crate::parquet::{aside, remove_aside, rename};
 use crate::time::{Moment, since_epoch};
 
 const RECORD: &str = "run.json";
@@ -210,8 +210,12 @@ fn write_whole(path: &Path, text: &str) -> Result<(), ReportError> {
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
     let aside = aside(path);
     let mut file = File::create(&aside).map_err(ReportError::io("create", &aside))?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(ReportError::io("write", &aside))?;
-    rename(&aside, path)
+    let written = file.write_all(bytes).and_then(|()| file.sync_all()).map_err(ReportError::io("write", &aside));
+    let written = written.and_then(|()| rename(&aside, path));
+    if written.is_err() {
+        remove_aside(&aside);
+    }
+    written
 }
 
 /// The folder that holds the runs.

@@ -12,7 +12,7 @@ mod tables;
 use std::time::Duration;
 
 use copl_contract::schema::{self, BatchBuilder, Schema};
-use copl_contract::settings::Settings;
+use copl_contract::settings::{Settings, within};
 use copl_contract::spec::REPORT_TABLES;
 use copl_contract::{EdgeSpec, Edges, ExitCode, Kind, Message, Node, NodeError, NodeSpec, Polled};
 use copl_reports::ReportError;
@@ -55,6 +55,8 @@ impl Node for ReportWriter {
             ],
             check: |env| {
                 let settings = ReportWriterSettings::from_env(env)?;
+                within("FLUSH_ROWS", settings.flush_rows, 1..=1_000_000_000)?;
+                within("PART_ROWS", settings.part_rows, 1..=1_000_000_000)?;
                 match settings.flush_secs {
                     s if s.is_finite() && s > 0.0 => Ok(()),
                     s => Err(("FLUSH_SECS".to_owned(), format!("{s} is no time: more than 0 seconds are needed"))),
@@ -131,10 +133,7 @@ fn credits(message: &Message) -> Result<(Schema, arrow::array::RecordBatch), Str
 }
 
 fn disk(e: ReportError) -> NodeError {
-    let code = match &e {
-        ReportError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => ExitCode::Missing,
-        _ => ExitCode::NodeFailed,
-    };
+    let code = if e.is_disk_full() { ExitCode::Missing } else { ExitCode::NodeFailed };
     NodeError::failed(code, format!("the report cannot be written: {e}"))
 }
 
