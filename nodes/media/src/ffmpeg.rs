@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use ffmpeg_sidecar::child::FfmpegChild;
 use ffmpeg_sidecar::command::FfmpegCommand;
 
+use crate::confine;
 use crate::error::{BadClip, MediaError, ReasonCode, Stage};
 use crate::limits::Limits;
 use crate::log::Log;
@@ -49,7 +50,7 @@ impl Run<'_> {
         let outcome = self.drain(&mut child, deadline, limits);
         if outcome.is_err() {
             // Already gone is fine; anything else shows in the wait below.
-            let _ = child.kill();
+            let _ = confine::kill(child.as_inner_mut());
         }
         let status = wait(&mut child, deadline);
         let (bytes, log) = outcome?;
@@ -57,6 +58,10 @@ impl Run<'_> {
             Some(status) => status.success(),
             None => return Err(self.timed_out(limits)),
         };
+        if log.no_memory {
+            let detail = format!("ffmpeg asked for more than {} bytes of memory", limits.max_memory_bytes);
+            return Err(BadClip::new(self.stage, ReasonCode::Oversized, detail).into());
+        }
         match log.unfit {
             Some(said) if !success => Err(MediaError::UnfitFfmpeg { ffmpeg: limits.ffmpeg.clone(), said }),
             _ => Ok(Output { bytes, log, success }),
@@ -71,10 +76,18 @@ impl Run<'_> {
         if let Some(folder) = self.folder {
             command.as_inner_mut().current_dir(folder);
         }
-        command.spawn().map_err(|source| match source.kind() {
+        confine::group(command.as_inner_mut());
+        let mut child = command.spawn().map_err(|source| match source.kind() {
             ErrorKind::NotFound => MediaError::NoFfmpeg { looked_for: program },
             _ => MediaError::system(format!("start {}", program.display()), source),
-        })
+        })?;
+        if let Err(source) = confine::memory(child.as_inner_mut(), limits.max_memory_bytes) {
+            // It must not run without the bound; that it could not be set is what is told.
+            let _ = confine::kill(child.as_inner_mut());
+            let _ = child.as_inner_mut().wait();
+            return Err(MediaError::system("bound the memory of ffmpeg", source));
+        }
+        Ok(child)
     }
 
     fn drain(&self, child: &mut FfmpegChild, deadline: Instant, limits: &Limits) -> Result<(Vec<u8>, Log), MediaError> {
@@ -139,7 +152,7 @@ fn wait(child: &mut FfmpegChild, deadline: Instant) -> std::io::Result<Option<st
             return Ok(Some(status));
         }
         if Instant::now() >= deadline {
-            child.kill()?;
+            confine::kill(child)?;
             child.wait()?;
             return Ok(None);
         }

@@ -10,7 +10,7 @@ use crate::limits::Limits;
 
 /// Demuxers a clip may use. Play lists (HLS, DASH, concat), image sequences and text are left out: they would let one
 /// file name others.
-const FORMATS: &str = "mov,matroska,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,flv,live_flv,asf,asf_o,ogg,rm,dv,mxf,nut,\
+pub(crate) const FORMATS: &str = "mov,matroska,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,flv,live_flv,asf,asf_o,ogg,rm,dv,mxf,nut,\
 gif,ivf,wtv,wav,w64,aiff,au,caf,mp3,aac,flac,ac3,eac3,dts,amr,wv,tta,ape";
 
 /// The demuxer of a single PNG: it takes no pattern, so no file names others.

@@ -5,6 +5,7 @@
 //! samples is in `copl-spectrogram`.
 
 pub mod cache;
+mod confine;
 pub mod doctor;
 pub mod error;
 pub mod ffmpeg;

@@ -1,7 +1,7 @@
 //! What ffmpeg says on stderr, read as it comes and kept small.
 //!
 //! ffmpeg is run with `-v repeat+level+info`, so every message carries its level and none is folded into "repeated n
-//! times". Kept are the description of the input (see [`crate::probe`]), the first error lines, and three facts that the
+//! times". Kept are the description of the input (see [`crate::probe`]), the first error lines, and some facts that the
 //! exit status hides: faulty packets or frames, a file that ends early, and a picture beyond `max_pixels`.
 
 use std::io::{BufRead, BufReader, Read};
@@ -30,6 +30,8 @@ pub struct Log {
     pub refused_size: Option<(u64, u64)>,
     /// How much earlier than its place in the container a stream would be put (see [`crate::origin`]).
     pub late_start_micros: Option<i64>,
+    /// ffmpeg was refused memory.
+    pub no_memory: bool,
     /// ffmpeg does not know an option, filter or encoder it was asked for: no fault of the clip.
     pub unfit: Option<String>,
 }
@@ -69,6 +71,7 @@ impl Log {
         }
         self.cut_short |=
             ["partial file", "ended prematurely", "Packet corrupt", "Truncated"].iter().any(|mark| line.contains(mark));
+        self.no_memory |= line.contains("Cannot allocate memory");
         self.no_index |= line.contains("moov atom not found");
         if ["corrupt decoded frame", "Error while decoding stream", "Error submitting packet to decoder"]
             .iter()

@@ -15,7 +15,7 @@ use crate::error::{BadClip, MediaError, ReasonCode, Stage};
 use crate::ffmpeg::Run;
 use crate::limits::Limits;
 use crate::log::Log;
-use crate::{input, verdict};
+use crate::{confine, input, verdict};
 
 /// A file's streams.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -86,8 +86,11 @@ pub fn probe(path: &Path, limits: &Limits) -> Result<Probe, MediaError> {
 pub fn promised_end(absolute: &Path, stage: Stage, limits: &Limits) -> Option<f64> {
     let mut url = std::ffi::OsString::from("file:");
     url.push(absolute);
-    let mut child = Command::new(ffprobe_beside(&limits.ffmpeg))
-        .args(["-v", "quiet", "-protocol_whitelist", "file", "-of", "json", "-show_entries"])
+    let mut command = Command::new(ffprobe_beside(&limits.ffmpeg));
+    confine::group(&mut command);
+    let mut child = command
+        .args(["-v", "quiet", "-protocol_whitelist", "file", "-format_whitelist", input::FORMATS])
+        .args(["-of", "json", "-show_entries"])
         .arg("format=format_name,start_time,duration:stream=codec_type,start_time,duration:stream_tags=DURATION")
         .arg(url)
         .stdin(Stdio::null())
@@ -95,13 +98,16 @@ pub fn promised_end(absolute: &Path, stage: Stage, limits: &Limits) -> Option<f6
         .stderr(Stdio::null())
         .spawn()
         .ok()?;
+    if confine::memory(&child, limits.max_memory_bytes).is_err() {
+        let _ = confine::kill(&mut child);
+    }
     let stdout = child.stdout.take()?;
     let (send, receive) = channel();
     thread::spawn(move || {
         let _ = send.send(serde_json::from_reader::<_, Description>(stdout));
     });
     let description = receive.recv_timeout(limits.timeout);
-    let _ = child.kill();
+    let _ = confine::kill(&mut child);
     let _ = child.wait();
     description.ok()?.ok()?.end(stage)
 }

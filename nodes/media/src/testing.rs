@@ -88,6 +88,30 @@ fn write_huge(path: &Path) -> io::Result<()> {
     fs::write(path, bytes)
 }
 
+/// A QuickTime animation of a few kilobytes whose index states `samples` pictures of one byte each: ffmpeg makes a table of
+/// all of them, 24 bytes a picture, before it reads the first.
+///
+/// # Errors
+/// If ffmpeg fails, or writes another kind of file than it did.
+pub fn write_swelling(path: &Path, samples: u32) -> io::Result<()> {
+    ffmpeg(&["-f", "lavfi", "-i", "testsrc2=s=64x64:r=5:d=10", "-c:v", "qtrle", text(path)?])?;
+    let mut bytes = fs::read(path)?;
+    // Behind each name: version and flags, then the fields, big-endian.
+    for (table, from_name, values) in
+        [(b"stsz", 8, [1, samples].as_slice()), (b"stts", 8, &[1, samples, 1]), (b"stsc", 8, &[1, 1, samples, 1])]
+    {
+        let name = bytes.windows(4).position(|part| part == table);
+        let Some(start) = name.map(|name| name + from_name).filter(|start| start + values.len() * 4 <= bytes.len())
+        else {
+            return Err(io::Error::other("no sample tables in the movie"));
+        };
+        for (number, value) in values.iter().enumerate() {
+            bytes[start + number * 4..][..4].copy_from_slice(&value.to_be_bytes());
+        }
+    }
+    fs::write(path, bytes)
+}
+
 /// Good video with ten seconds of samples that are not numbers.
 fn write_nan(path: &Path) -> io::Result<()> {
     let (video, audio) = ("testsrc2=s=128x96:r=25:d=10", "aevalsrc=0/0:s=16000:d=10");

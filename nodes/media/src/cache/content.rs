@@ -9,6 +9,8 @@ use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
+use crate::limits::MAX_FILE_BYTES;
+
 /// What a file's state is known by without reading it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct State {
@@ -41,9 +43,9 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    /// `None` if the clip is no regular file or cannot be read.
+    /// `None` if the clip is no regular file, cannot be read, or is larger than any that is decoded.
     pub fn of(&self, clip: &Path) -> Option<Content> {
-        let about = fs::metadata(clip).ok().filter(Metadata::is_file)?;
+        let about = fs::metadata(clip).ok().filter(Metadata::is_file).filter(|about| about.len() <= MAX_FILE_BYTES)?;
         let state = State::of(&about);
         let key = (clip.to_owned(), state.clone());
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
