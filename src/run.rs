@@ -1,6 +1,7 @@
 //! `copl run`: checks the dataflow, runs it on the embedded engine, watches its nodes, and says how it ended.
 
 pub(crate) mod guard;
+mod memory;
 mod stop;
 mod verdict;
 pub(crate) mod watch;
@@ -67,7 +68,7 @@ impl Session {
         let mode = Mode::pick(self.show.quiet, self.show.json, self.show.live, std::io::stdout().is_terminal());
         let mut progress = Progress::new(mode);
         progress.log("", &self.title());
-        let before = shm::Snapshot::take();
+        let (before, kills) = (shm::Snapshot::take(), memory::Kills::so_far());
         let (sender, lines) = channel::<Line>();
         let mut watch = Watch::new(node_ids(&yaml)?, self.limits, guard.pid());
         let can_checkpoint = self.resolved.contains("node copl-model");
@@ -104,7 +105,10 @@ impl Session {
         guard.end();
         let verdict = match results {
             Ok(_) if stop.is_wished() => verdict::interrupted(),
-            Ok(results) => verdict::verdict(&results, &watch),
+            Ok(results) => {
+                let verdict = verdict::verdict(&results, &watch);
+                memory::explained(verdict, &results, &watch, kills, &self.resolved)
+            }
             Err(failure) => Verdict { code: failure.code, message: failure.message },
         };
         if !self.reports() {

@@ -20,13 +20,14 @@ copl_contract::choice! {
         WrongSchema = "wrong-schema",
         Drop = "drop",
         Repeat = "repeat",
+        Swell = "swell",
     }
 }
 
 copl_contract::settings! {
     /// Settings of `faulty`.
     pub struct FaultySettings {
-        "FAULT" fault: Fault = "none", "What goes wrong: crash (SIGABRT), panic, hang (it computes for ever), exit (code 0, before the end of its streams), garbage (bytes without a header), wrong-schema (other columns than the header says), drop (a message is lost), repeat (a message comes twice).";
+        "FAULT" fault: Fault = "none", "What goes wrong: crash (SIGABRT), panic, hang (it computes for ever), exit (code 0, before the end of its streams), garbage (bytes without a header), wrong-schema (other columns than the header says), drop (a message is lost), repeat (a message comes twice), swell (it takes memory until it gets no more, or has 16 GiB).";
         "AT" at: u64 = "3", "At which message, from 0.";
     }
 }
@@ -77,6 +78,7 @@ fn commit(fault: Fault, edges: &mut Edges, message: Message) -> Result<(), NodeE
             std::thread::sleep(Duration::from_secs(1));
         },
         Fault::Exit => std::process::exit(0),
+        Fault::Swell => swell(),
         Fault::Garbage => {
             return edges.send_unchecked("tensors", None, Arc::new(UInt8Array::from(vec![0xAB; 1000])));
         }
@@ -92,6 +94,17 @@ fn commit(fault: Fault, edges: &mut Edges, message: Message) -> Result<(), NodeE
         Fault::Repeat => edges.send_unchecked("tensors", Some(numbered(number.saturating_sub(1))), rows)?,
     }
     edges.send("tensors", message.header.with_kind(Kind::Data), (Schema::Tensor, message.batch))
+}
+
+/// Takes memory, and writes to it: what is only asked for costs nothing.
+fn swell() {
+    const PIECE: usize = 64 << 20;
+    let mut held: Vec<Vec<u8>> = Vec::new();
+    while held.len() * PIECE < 16 << 30 {
+        held.push(vec![1; PIECE]);
+        // Kept from being seen as unused.
+        std::hint::black_box(&held);
+    }
 }
 
 #[allow(clippy::panic, reason = "the fault that was asked for")]
