@@ -111,6 +111,82 @@ fn every_page_of_the_book_is_there_and_every_page_is_in_the_book() {
     assert_eq!(listed, there);
 }
 
+/// The targets of a page's links and pictures, those in blocks of code left out.
+fn links(page: &str) -> Vec<String> {
+    let mut in_code = false;
+    let mut found = Vec::new();
+    for line in page.lines() {
+        in_code ^= line.trim_start().starts_with("```");
+        let targets = line.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+        found.extend(targets.filter(|_| !in_code).map(|(target, _)| target.to_owned()));
+    }
+    found
+}
+
+/// The names under which a page's headings can be linked to, as GitHub and mdBook make them.
+fn anchors(page: &str) -> Vec<String> {
+    let headings = page.lines().filter(|l| l.starts_with('#')).map(|l| l.trim_start_matches('#').trim().to_lowercase());
+    let kept = |c: &char| c.is_alphanumeric() || [' ', '-', '_'].contains(c);
+    headings.map(|h| h.chars().filter(kept).collect::<String>().replace(' ', "-")).collect()
+}
+
+/// What is wrong with the links of a page, if they are looked up from its folder. A page of the book may not lead out of
+/// it, for the book is read without the repository.
+fn broken(file: &std::path::Path, page: &str, book: Option<&std::path::Path>) -> Vec<String> {
+    let folder = file.parent().unwrap();
+    let mut wrong = Vec::new();
+    for link in links(page) {
+        if link.contains("://") || link.starts_with("mailto:") {
+            continue;
+        }
+        let (path, anchor) = link.split_once('#').unwrap_or((link.as_str(), ""));
+        let target = if path.is_empty() { file.to_owned() } else { folder.join(path) };
+        let Ok(target) = target.canonicalize() else {
+            wrong.push(format!("{}: {link}: no such file", file.display()));
+            continue;
+        };
+        if book.is_some_and(|book| !target.starts_with(book)) {
+            wrong.push(format!("{}: {link}: outside the book", file.display()));
+        }
+        let text = if anchor.is_empty() { String::new() } else { std::fs::read_to_string(&target).unwrap() };
+        if !anchor.is_empty() && !anchors(&text).iter().any(|a| a == anchor) {
+            wrong.push(format!("{}: {link}: no such heading", file.display()));
+        }
+    }
+    wrong
+}
+
+#[test]
+fn a_broken_link_is_found() {
+    let docs = root().join("docs").canonicalize().unwrap();
+    let page = "# A page\n[a](index.md) ![b](ave-mini.svg) [c](#a-page) [d](https://dora-rs.ai)\n\
+                ```\n[code](no.md)\n```\n[e](no.md) [f](../README.md) [g](report.md#no) [h](how-to/../nano.md)";
+    let found = broken(&docs.join("speed.md"), page, Some(&docs));
+    // `#a-page` is looked up in the file itself, which has no such heading.
+    let wanted =
+        ["#a-page: no such heading", "no.md: no such file", "README.md: outside", "report.md#no: no such heading"];
+    assert_eq!(found.len(), wanted.len(), "{found:?}");
+    assert!(found.iter().zip(wanted).all(|(line, words)| line.contains(words)), "{found:?}");
+    assert_eq!(anchors("## Why nothing is lost, \"ever\"\ntext\n### CUDA"), ["why-nothing-is-lost-ever", "cuda"]);
+}
+
+#[test]
+fn every_link_of_the_docs_leads_somewhere() {
+    let docs = root().join("docs").canonicalize().unwrap();
+    let mut pages = vec![root().join("README.md"), root().join("CONTRIBUTING.md")];
+    for folder in ["", "how-to", "reference"] {
+        let entries = std::fs::read_dir(docs.join(folder)).unwrap().map(|e| e.unwrap().path());
+        pages.extend(entries.filter(|p| p.extension().is_some_and(|e| e == "md")));
+    }
+    assert!(pages.len() > 15, "{pages:?}");
+    let of = |file: &std::path::PathBuf| {
+        let book = file.starts_with(&docs).then_some(docs.as_path());
+        broken(file, &std::fs::read_to_string(file).unwrap(), book)
+    };
+    let wrong: Vec<String> = pages.iter().flat_map(of).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 #[test]
 fn the_schema_for_editors_is_that_of_the_nodes() {
     let done = copl().args(["nodes", "schema"]).output().unwrap();

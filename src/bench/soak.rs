@@ -34,6 +34,9 @@ const WARM_UP: f64 = 1.0 / 3.0;
 const WARM_RUNS: usize = 1;
 /// Epochs of the long run: it is interrupted before.
 const ENDLESS: u32 = 1_000_000;
+/// The report writer holds a table's newest part in memory, 20,000 rows unless told otherwise: it would fill for longer
+/// than most soaks take. With small parts it is full within the warm-up.
+const PARTS: [&str; 2] = ["--set", "report.PART_ROWS=200"];
 
 /// A mini task: its dataflow, the set that is made for it (training, validation and test clips or videos), epochs.
 struct Task {
@@ -170,7 +173,8 @@ impl Soak<'_> {
     fn long(&mut self, task: &Task, until: Instant) -> Result<(), Failure> {
         let (runs, cache) = (self.folder.join("runs"), self.folder.join("cache"));
         fs::create_dir_all(&runs).map_err(failed)?;
-        let job = self.job(task, &runs, &cache, ENDLESS, Some(until));
+        let mut job = self.job(task, &runs, &cache, ENDLESS, Some(until));
+        job.arguments.extend(PARTS.map(str::to_owned));
         if !self.args.json {
             println!(
                 "long run of {} for {:.0} s",

@@ -75,6 +75,16 @@ impl History {
     }
 }
 
+/// What gives the screen back: the ordinary screen, and the cursor.
+const GIVE_BACK: &[u8] = b"\x1b[?1049l\x1b[?25h";
+
+/// The engine aborts at a third Ctrl-C, and then nothing is dropped.
+extern "C" fn give_back(_signal: libc::c_int) {
+    // SAFETY: `write` may be called in a handler of signals, with bytes that live for ever. The process ends here: there
+    // is nobody to tell whether the terminal took them.
+    unsafe { libc::write(libc::STDOUT_FILENO, GIVE_BACK.as_ptr().cast(), GIVE_BACK.len()) };
+}
+
 /// The dashboard.
 pub(super) struct Live {
     terminal: Terminal<TermionBackend<AlternateScreen<Stdout>>>,
@@ -90,6 +100,8 @@ impl Live {
     /// If standard output is no terminal.
     pub(super) fn new() -> std::io::Result<Self> {
         let mut terminal = Terminal::new(TermionBackend::new(std::io::stdout().into_alternate_screen()?))?;
+        // SAFETY: the handler does nothing but write; the process aborts when it returns.
+        unsafe { libc::signal(libc::SIGABRT, give_back as *const () as libc::sighandler_t) };
         // The other screen begins empty: clearing it would ask the terminal where its cursor is, on the keyboard's line.
         terminal.hide_cursor()?;
         Ok(Self { terminal, history: History::default(), said: Vec::new(), drawn: None })
@@ -144,7 +156,7 @@ fn progress(frame: &mut Frame<'_>, area: Rect, state: &RunState, now: Instant) {
     let (done, total) = (state.done_of_run().unwrap_or(0), state.clips_of_run().unwrap_or(0));
     let share = if total == 0 { 0.0 } else { (done as f64 / total as f64).clamp(0.0, 1.0) };
     let left = state.time_left(now).map_or_else(String::new, |left| format!(", {} left", text::duration(left)));
-    let label = format!("{:.0} %{left}  {}", 100.0 * share, text::numbers(state));
+    let label = format!("{:.0} %{left}  {}", 100.0 * share, text::brief(state));
     frame.render_widget(Gauge::default().ratio(share).label(label).gauge_style(Style::new().fg(Color::Blue)), area);
 }
 
@@ -235,6 +247,13 @@ mod tests {
         let model = screen.lines().find(|l| l.contains("model")).unwrap();
         assert!(model.contains("3/10") && model.trim_end_matches(['│', '"', ' ']).ends_with('5'), "{model}");
         assert!(screen.contains("2.50") && screen.contains("50.00"), "the ends of the axes\n{screen}");
+        // The smallest terminal there is: everything stands above the last line, and the head of the table with its nodes.
+        let mut small = Terminal::new(TestBackend::new(80, 24)).unwrap();
+        small.draw(|frame| draw(frame, &state, &history, &said, now)).unwrap();
+        let screen = small.backend().to_string();
+        for words in ["epoch 1/2 train", "clips waiting", "3/10", "50.00", "dataset d: 2 epochs"] {
+            assert!(screen.contains(words), "{words}\n{screen}");
+        }
     }
 
     #[test]

@@ -74,6 +74,26 @@ pub(super) fn numbers(state: &RunState) -> String {
     parts.join("  ·  ")
 }
 
+/// The metric that tells how good a model is.
+const SCORES: [&str; 2] = ["accuracy", "miou"];
+
+/// Epoch, running training loss and the last score in few words, for a line that holds more: `epoch 3/12 train, loss 1.234,
+/// accuracy 61.2 %`.
+pub(super) fn brief(state: &RunState) -> String {
+    let mut parts = Vec::new();
+    if let Some(node) = state.last() {
+        let epochs = state.epochs().map_or_else(String::new, |e| format!("/{e}"));
+        parts.push(format!("epoch {}{epochs} {}", node.epoch, node.split));
+    }
+    parts.extend(state.train_loss().map(|(_, loss)| format!("loss {loss:.3}")));
+    let score = state.val().and_then(|(_, values)| values.iter().find(|(name, _)| SCORES.contains(&name.as_str())));
+    parts.extend(score.map(|(name, value)| metric(name, *value)));
+    if state.quarantined() > 0 {
+        parts.push(format!("quarantined {}", state.quarantined()));
+    }
+    parts.join(", ")
+}
+
 /// A duration as people say it.
 pub(super) fn duration(time: Duration) -> String {
     let secs = time.as_secs();
@@ -86,12 +106,30 @@ pub(super) fn duration(time: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use copl_contract::events::Event;
+
     use super::*;
 
     #[test]
     fn a_pass_is_one_line_with_units() {
         let values = [("loss".to_owned(), 1.23), ("accuracy".to_owned(), 61.2), ("majority".to_owned(), 33.14)];
         assert_eq!(pass(3, "val", &values), "epoch 3 val: loss 1.230, accuracy 61.2 %, majority 33.1 %");
+    }
+
+    #[test]
+    fn the_brief_line_holds_the_score_and_not_all_that_was_measured() {
+        let (mut state, now) = (RunState::default(), Instant::now());
+        let clips = [320, 60, 100];
+        let plan = Event::Plan { dataset: "d".into(), epochs: 12, clips, fingerprint: "f".into() };
+        let values = vec![("loss".into(), 1.23), ("accuracy".into(), 61.2), ("accuracy/Bell".into(), 50.0)];
+        let val = Event::Metrics { epoch: 9, split: "val".into(), whole: true, values };
+        let step = vec![("step/loss".into(), 1.234)];
+        let step = Event::Metrics { epoch: 10, split: "train".into(), whole: false, values: step };
+        let progress = Event::Progress { epoch: 10, split: "train".into(), done: 3 };
+        for event in [plan, val, progress, step] {
+            state.take("loss", &event, now);
+        }
+        assert_eq!(brief(&state), "epoch 10/12 train, loss 1.234, accuracy 61.2 %");
     }
 
     #[test]

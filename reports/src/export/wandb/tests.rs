@@ -6,7 +6,7 @@ use crate::store::{RunRecord, Store};
 /// Records of a log; every checksum is verified.
 fn read(bytes: &[u8]) -> Vec<Vec<u8>> {
     assert_eq!(bytes[..7], HEADER);
-    let (mut at, mut records, mut open) = (7, Vec::new(), Vec::new());
+    let (mut at, mut records, mut open, mut begun) = (7, Vec::new(), Vec::new(), false);
     while at < bytes.len() {
         let left = BLOCK - at % BLOCK;
         if left < FRAME {
@@ -19,14 +19,15 @@ fn read(bytes: &[u8]) -> Vec<Vec<u8>> {
         assert!(FRAME + length <= left, "a piece crosses the end of its block");
         let piece = &bytes[at + 6..at + FRAME + length];
         assert_eq!(crc32fast::hash(piece), check);
-        assert_eq!(open.is_empty(), [1, 2].contains(&piece[0]));
+        assert_ne!(begun, [1, 2].contains(&piece[0]), "a whole or first piece begins a record, the others go on");
         open.extend(&piece[1..]);
-        if [1, 4].contains(&piece[0]) {
+        begun = [2, 3].contains(&piece[0]);
+        if !begun {
             records.push(std::mem::take(&mut open));
         }
         at += FRAME + length;
     }
-    assert!(open.is_empty());
+    assert!(!begun, "the last record has no end");
     records
 }
 
