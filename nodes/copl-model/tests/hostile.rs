@@ -218,7 +218,7 @@ fn changed_safetensors_are_read_or_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("w.safetensors");
     let file = |header: &str, data: usize| {
-        [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &vec![1; data]].concat()
+        [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), &vec![1_u8; data]].concat()
     };
     let entry = |name: &str, dtype: &str, shape: &str, start: usize, end: usize| {
         format!(r#""{name}":{{"dtype":"{dtype}","shape":{shape},"data_offsets":[{start},{end}]}}"#)
