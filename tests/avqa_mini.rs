@@ -9,6 +9,7 @@ use common::{copl, mini_run_of, run_folder, text};
 use copl_reports::tables::Table;
 
 const FLOW: &str = "music-avqa-mini.yml";
+const GROUNDING: &str = "music-avqa-grounding-mini.yml";
 
 /// A made set of 6 training, 2 validation and 2 test videos, ten questions each.
 fn tiny_avqa(folder: &Path) -> PathBuf {
@@ -35,8 +36,7 @@ fn metric(folder: &Path, split: &str, name: &str) -> Option<f64> {
 fn a_run_answers_questions_and_starts_from_grounding() {
     let work = tempfile::tempdir().unwrap();
     let data = tiny_avqa(work.path());
-    let grounding = ["--epochs", "1", "--seed", "3", "--set", "model.METHOD=linear-probe", "--set", "loss.ANSWER=0"];
-    let done = mini_run_of(FLOW, &data, work.path(), &grounding).output().unwrap();
+    let done = mini_run_of(GROUNDING, &data, work.path(), &["--epochs", "1", "--seed", "3"]).output().unwrap();
     assert!(done.status.success(), "{}", text(&done));
     let pretrained = run_folder(work.path()).join("checkpoints/best.safetensors");
     assert!(metric(&run_folder(work.path()), "val", "match_accuracy").is_some());
