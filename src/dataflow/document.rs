@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use copl_contract::settings::Env;
 use saphyr::{LoadableYamlNode, MarkedYaml, Marker, Scalar, YamlData};
+use saphyr_parser::{Event, Parser};
 
 use super::diagnostic::{Diagnostic, Place};
 use super::unclosed::unclosed;
@@ -76,6 +77,26 @@ impl Item {
     }
 }
 
+/// Lists and mappings that may stand in each other; a dataflow has four. A tree of any depth would overflow the stack.
+const DEEPEST: usize = 64;
+
+/// Where a text nests deeper than [`DEEPEST`].
+fn too_deep(text: &str) -> Option<Marker> {
+    let mut depth = 0_usize;
+    // What is no YAML from some place on is told by the reader of the whole.
+    for (event, span) in Parser::new_from_str(text).map_while(Result::ok) {
+        match event {
+            Event::SequenceStart(..) | Event::MappingStart(..) => depth += 1,
+            Event::SequenceEnd | Event::MappingEnd => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEEPEST {
+            return Some(span.start);
+        }
+    }
+    None
+}
+
 /// A dataflow file.
 #[derive(Clone, Debug)]
 pub struct Document {
@@ -92,6 +113,10 @@ impl Document {
     /// The place where it is no YAML, or where a key stands twice.
     pub fn parse(file: &str, text: &str) -> Result<Self, Vec<Diagnostic>> {
         let source = Source::new(file, text);
+        if let Some(marker) = too_deep(text) {
+            let problem = format!("lists and mappings stand in each other more than {DEEPEST} deep");
+            return Err(vec![Diagnostic::error(&source.at(&marker, 1), problem)]);
+        }
         let documents = MarkedYaml::load_from_str(text).map_err(|e| {
             let marker = e.marker();
             let place = source.place(marker.line(), marker.col() + 1, 1);

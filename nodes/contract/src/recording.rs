@@ -115,10 +115,18 @@ fn part(file: &mut impl Read) -> Result<Option<Vec<u8>>, String> {
     if bytes.len() != length as usize { Err("the file is cut short".to_owned()) } else { Ok(Some(bytes)) }
 }
 
+/// The rows of a message. Arrow's reader trusts lengths that a file states, and panics where they are wrong.
+fn batch(rows: &[u8]) -> Result<RecordBatch, String> {
+    let read = || {
+        let mut reader = StreamReader::try_new(rows, None).map_err(|e| e.to_string())?;
+        reader.next().ok_or("a message without a batch")?.map_err(|e| e.to_string())
+    };
+    std::panic::catch_unwind(read).unwrap_or_else(|_| Err("its rows are damaged".to_owned()))
+}
+
 fn message(line: &[u8], rows: &[u8]) -> Result<Message, String> {
     let line: Line = serde_json::from_slice(line).map_err(|e| e.to_string())?;
-    let mut reader = StreamReader::try_new(rows, None).map_err(|e| e.to_string())?;
-    let batch: RecordBatch = reader.next().ok_or("a message without a batch")?.map_err(|e| e.to_string())?;
+    let batch = batch(rows)?;
     let kind = Kind::parse(&line.kind).ok_or_else(|| format!("unknown kind `{}`", line.kind))?;
     let schema = match line.schema {
         Some(name) => Some(Schema::by_name(&name).ok_or_else(|| format!("unknown schema `{name}`"))?),

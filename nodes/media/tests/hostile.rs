@@ -124,10 +124,14 @@ fn a_program_that_never_ends_is_killed_with_all_it_started() {
     assert_eq!(refused(&clip(folder.path()), &limits).reason, ReasonCode::Timeout);
     assert!(begun.elapsed() < Duration::from_secs(6), "it took {:?}", begun.elapsed());
     let pid = fs::read_to_string(&note).unwrap();
-    let stat = fs::read_to_string(Path::new("/proc").join(pid.trim()).join("stat"));
-    // A process that has ended and was not collected yet is `Z`.
-    let is_gone = stat.as_ref().map_or(true, |stat| stat.rsplit(')').next().is_some_and(|s| s.trim().starts_with('Z')));
-    assert!(is_gone, "what the program started goes on: {stat:?}");
+    let stat = || fs::read_to_string(Path::new("/proc").join(pid.trim()).join("stat"));
+    // A process that has ended and was not collected yet is `Z`; a killed one needs a moment to end.
+    let is_gone = || stat().map_or(true, |stat| stat.rsplit(')').next().is_some_and(|s| s.trim().starts_with('Z')));
+    let killed = Instant::now();
+    while !is_gone() {
+        assert!(killed.elapsed() < Duration::from_secs(2), "what the program started goes on: {:?}", stat());
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[test]

@@ -314,7 +314,7 @@ mod tests {
             assert_eq!(checked(&[("KIND", "hts-at"), (key, value)]).unwrap_err().0, key);
         }
         assert_eq!(checked(&[("TILE_SECS", "10")]).unwrap_err().0, "TILE_SECS");
-        assert_eq!(checked(&[("KIND", "hts-at"), ("TILE_SECS", "0")]).unwrap_err().0, "KIND");
+        assert_eq!(checked(&[("KIND", "hts-at"), ("TILE_SECS", "0")]).unwrap_err().0, "TILE_SECS");
         assert_eq!(checked(&[("PRESET", "ave-swim")]).unwrap_err().0, "PRESET");
     }
 
