@@ -105,7 +105,7 @@ fn a_writer_that_is_killed_leaves_whole_tables() {
     kill::each(NAME, run.path(), 40, |time| {
         let found = numbers(run.path());
         assert_eq!(found, (0..found.len() as i64).collect::<Vec<_>>(), "after kill {time}");
-        assert!(found.len() % 50 == 0 && found.len() > before, "after kill {time}: {} rows", found.len());
+        assert!(found.len().is_multiple_of(50) && found.len() > before, "after kill {time}: {} rows", found.len());
         before = found.len();
         for name in names(run.path()).iter().filter(|name| name.ends_with(".parquet")) {
             let bytes = fs::read(run.path().join(name)).unwrap();

@@ -93,7 +93,7 @@ fn no_call_that_a_pickle_makes_is_made() {
         pickles.push((name, wrap(&[b"}".as_slice(), &text("k")].concat(), call(name), b"s")));
         pickles.push((name, wrap(b"ctorch\nSize\n)R", call(name), b"b")));
         pickles.push((name, wrap(b"((", call(name), b"tt")));
-        pickles.push((name, wrap(b"", call(name), b"q\0000h\0")));
+        pickles.push((name, wrap(b"", call(name), b"q\x00000h\x00")));
         pickles.push((name, wrap(b"ccollections\nOrderedDict\n", call(name), b"\x85R")));
         pickles.push((name, wrap(b"ctorch._utils\n_rebuild_tensor_v2\n(", call(name), b"QtR")));
     }

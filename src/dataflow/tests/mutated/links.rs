@@ -68,7 +68,7 @@ fn of_input(good: &Good, n: usize, node: Node<'_>, input: Input<'_>) -> Vec<Muta
         let kind = if name == "credits" { "input: the credits are left out" } else { "input: left out" };
         made.push(mutant(kind, "removed".to_owned(), good.without(line..=line), lines));
     }
-    if n % 4 == 0 {
+    if n.is_multiple_of(4) {
         let twice = [good.line(line)];
         made.push(mutant("input: twice", "twice".to_owned(), good.with_behind(line, &twice), vec![line + 1]));
         let colon = good.rewritten(line, |l| l.replacen(": {", " {", 1));
@@ -97,10 +97,10 @@ fn of_options(good: &Good, n: usize, node: Node<'_>, input: Input<'_>) -> Vec<Mu
     let value = ["many", "-32", "0", "3.5", "[32]", "32 messages"][n % 6];
     made.push(mutant("queue: no whole number", size, text, value));
     let (source, _) = input.value.entry("source").unwrap();
-    if n % 3 == 0 {
+    if n.is_multiple_of(3) {
         made.push(mutant("input: `source` with a slip", source, "source", ["sorce", "src", "from"][n % 9 / 3]));
     }
-    if n % 7 == 0 {
+    if n.is_multiple_of(7) {
         made.push(mutant("queue: unknown policy", size, text, &format!("{text}, queue_policy: drop_newest")));
     }
     made
