@@ -270,6 +270,13 @@ impl Source {
 
     /// Where a bracket or quote that opens on an earlier line is never closed, that is what there is to mend.
     fn invalid(&self, text: &str, marker: &Marker, place: &Place, info: &str) -> Diagnostic {
+        // The parser points at what stands before a tab.
+        let indented = |line: &str| line.find('\t').filter(|at| line[..*at].trim().is_empty());
+        let tab = self.lines.iter().enumerate().skip(place.line - 1).find_map(|(i, line)| Some((i, indented(line)?)));
+        if let Some((line, column)) = tab.filter(|_| info.contains("tab")) {
+            let place = self.place(line + 1, column + 1, 1);
+            return Diagnostic::error(&place, "not valid YAML: lines are indented with blanks, this one with a tab");
+        }
         match unclosed(text, marker.index()) {
             Some((open, line, column)) if line < place.line => {
                 let place = self.place(line, column, 1);

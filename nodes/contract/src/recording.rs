@@ -115,8 +115,26 @@ fn part(file: &mut impl Read) -> Result<Option<Vec<u8>>, String> {
     if bytes.len() != length as usize { Err("the file is cut short".to_owned()) } else { Ok(Some(bytes)) }
 }
 
+/// Refuses rows whose parts state lengths that are not there: Arrow's reader would ask for as much memory.
+fn check_lengths(mut rows: &[u8]) -> Result<(), String> {
+    let damaged = || "its rows are damaged".to_owned();
+    while let Some((_, rest)) = rows.split_at_checked(4).filter(|(marker, _)| *marker == [0xff; 4]) {
+        let (length, rest) = rest.split_at_checked(4).ok_or_else(damaged)?;
+        let length = u32::from_le_bytes(length.try_into().map_err(|_| damaged())?) as usize;
+        if length == 0 {
+            return Ok(());
+        }
+        let (metadata, rest) = rest.split_at_checked(length).ok_or_else(damaged)?;
+        let message = arrow::ipc::root_as_message(metadata).map_err(|_| damaged())?;
+        let body = usize::try_from(message.bodyLength()).map_err(|_| damaged())?;
+        rows = rest.get(body..).ok_or_else(damaged)?;
+    }
+    if rows.is_empty() { Ok(()) } else { Err(damaged()) }
+}
+
 /// The rows of a message. Arrow's reader trusts lengths that a file states, and panics where they are wrong.
 fn batch(rows: &[u8]) -> Result<RecordBatch, String> {
+    check_lengths(rows)?;
     let read = || {
         let mut reader = StreamReader::try_new(rows, None).map_err(|e| e.to_string())?;
         reader.next().ok_or("a message without a batch")?.map_err(|e| e.to_string())
