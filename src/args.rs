@@ -63,7 +63,7 @@ pub(crate) enum Verb {
     Graph(GraphArgs),
     /// List the nodes, or describe one: settings, inputs, outputs with their Arrow schemas
     Nodes(NodesArgs),
-    /// Look at this machine: ffmpeg, codecs, shared memory, disk, device, weights
+    /// Look at this machine: ffmpeg, codecs, disk, device, weights
     Doctor(DoctorArgs),
     /// Count a dataflow's parameters: what learns, what is frozen, beside the paper's table
     Params(ParamsArgs),

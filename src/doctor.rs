@@ -8,7 +8,6 @@ pub(crate) use machine::size_of_folder;
 use machine::{gib, space, total_memory};
 
 /// Shared memory in which the nodes pass frames; less than this makes large batches fail.
-const SHM_BYTES: u64 = 1 << 30;
 /// Free disk in the runs folder: checkpoints of a large model take a gibibyte or two.
 const DISK_BYTES: u64 = 5 << 30;
 /// Decoders of what AVE and YouTube sets are made of.
@@ -75,7 +74,7 @@ impl Line {
 /// Looks at everything.
 pub(crate) fn run(options: &Options) -> Vec<Line> {
     let mut lines = ffmpeg(&options.ffmpeg);
-    lines.extend([shared_memory(), disk(&options.runs_dir), memory()]);
+    lines.extend([disk(&options.runs_dir), memory()]);
     lines.extend(processor());
     lines.extend([cuda(options.cuda_built), cache()]);
     lines.extend(options.weights.iter().map(weights));
@@ -143,24 +142,6 @@ fn ffmpeg(program: &Path) -> Vec<Line> {
         Line::lacking("ffprobe", State::Warn, "not found", todo)
     });
     lines
-}
-
-fn shared_memory() -> Line {
-    let name = "shared memory";
-    match space(Path::new("/dev/shm")) {
-        None => {
-            Line::lacking(name, State::Fail, "no /dev/shm", "mount a tmpfs at /dev/shm: nodes pass frames through it")
-        }
-        Some(space) => {
-            let found = format!("/dev/shm: {} free of {}", gib(space.free), gib(space.size));
-            if space.free < SHM_BYTES {
-                let todo = "give it a gibibyte or more (docker: --shm-size=2g), or lower WINDOW of the clip source";
-                Line::lacking(name, State::Warn, found, todo)
-            } else {
-                Line::ok(name, found)
-            }
-        }
-    }
 }
 
 fn disk(runs: &Path) -> Line {

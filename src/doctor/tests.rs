@@ -7,19 +7,9 @@ fn options(ffmpeg: &str, weights: Vec<Weights>) -> Options {
 #[test]
 fn this_machine_is_described() {
     let lines = run(&options("ffmpeg", vec![Weights { name: "nano".into(), path: None, needed: true }]));
-    for name in [
-        "ffmpeg",
-        "decoders",
-        "encoders",
-        "ffprobe",
-        "shared memory",
-        "disk",
-        "memory",
-        "threads",
-        "cuda",
-        "clip cache",
-        "weights nano",
-    ] {
+    for name in
+        ["ffmpeg", "decoders", "encoders", "ffprobe", "disk", "memory", "threads", "cuda", "clip cache", "weights nano"]
+    {
         assert!(lines.iter().any(|l| l.name == name && !l.found.is_empty()), "{name}: {lines:?}");
     }
     assert!(!failed(&lines), "{}", render(&lines));

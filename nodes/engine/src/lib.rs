@@ -16,8 +16,11 @@ use dora_message::descriptor::Descriptor;
 pub mod shm;
 
 /// Waits instead of dropping where a link is congested. dora's default drops after a millisecond, unreported.
-const ZENOH_OVERLAY: &str = "{transport:{link:{tx:{queue:{size:{real_time:16},congestion_control:\
-    {drop:{wait_before_drop:3600000000,max_wait_before_drop_fragments:3600000000}}}}}}}";
+///
+/// No shared memory: zenoh gives up a buffer in it, and drops its message without a word, when a watchdog thread of the sender
+/// was late by a tenth of a second, so a paused or starved run would lose messages (tests/delivery.rs).
+const ZENOH_OVERLAY: &str = "{transport:{shared_memory:{enabled:false},link:{tx:{queue:{size:{real_time:16},\
+    congestion_control:{drop:{wait_before_drop:3600000000,max_wait_before_drop_fragments:3600000000}}}}}}}";
 
 /// Why the engine could not run a dataflow at all.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +73,7 @@ pub struct NodeResult {
     pub stderr: String,
 }
 
-/// Settings of this process that dora and its nodes inherit: zenoh's queues, no drain watchdog, quiet logs.
+/// Settings of this process that dora and its nodes inherit: zenoh's queues, no shared memory, no drain watchdog, quiet logs.
 ///
 /// # Errors
 /// If the overlay file cannot be written to `folder`.
@@ -87,6 +90,8 @@ pub unsafe fn prepare_process(folder: &Path) -> Result<(), EngineError> {
         }
     };
     set("DORA_ZENOH_CONFIG_OVERLAY", overlay.as_os_str());
+    // Nor does dora put a payload into shared memory, from which zenoh would only copy it.
+    set("DORA_ZERO_COPY_THRESHOLD", usize::MAX.to_string().as_ref());
     set("DORA_FINISH_DRAIN_GRACE_SECS", "off".as_ref());
     set("DORA_ZENOH_MULTICAST", "off".as_ref());
     set("RUST_LOG", "error".as_ref());
