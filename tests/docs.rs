@@ -33,7 +33,7 @@ fn the_page_of_the_report_lists_every_column() {
         )
         .unwrap();
         for column in table.columns() {
-            writeln!(page, "| `{}` | {} | {} | {} |", column.name, column.kind.label(), column.unit, column.meaning)
+            writeln!(page, "| `{}` | `{}` | {} | {} |", column.name, column.kind.label(), column.unit, column.meaning)
                 .unwrap();
         }
     }

@@ -3,57 +3,22 @@
 mod common;
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
-use common::{alone, copl, mini_run, run_folder, text, tiny_ave, wait};
+use common::{alone, mini_run, run_folder, run_with, text, tiny_ave};
 
-/// A source, a node that swells, a sink; the node is started by `shell`, which bounds its memory.
-fn flow(shell: &str) -> String {
+/// A run with a node that swells, started by a shell that bounds its memory.
+fn swell(bound: &str) -> (Option<i32>, String) {
     let program = env!("CARGO_BIN_EXE_copl");
-    format!(
-        "nodes:
-  - id: source
-    path: copl
-    args: node tensor-source
-    env: {{ MESSAGES: 20, VALUES: 1000, WINDOW: 8 }}
-    inputs:
-      credits: {{ source: sink/credits, queue_size: 16 }}
-    outputs: [tensors]
-
-  - id: middle
-    path: sh
-    args: -c \"{shell}; exec {program} node faulty\"
-    env: {{ FAULT: swell }}
-    inputs:
-      tensors: {{ source: source/tensors, queue_size: 16 }}
-    outputs: [tensors]
-
-  - id: sink
-    path: copl
-    args: node tensor-sink
-    inputs:
-      tensors: {{ source: middle/tensors, queue_size: 16 }}
-    outputs: [credits]
-"
-    )
-}
-
-fn run(shell: &str) -> (Option<i32>, String) {
-    let _alone = alone();
-    let work = tempfile::tempdir().unwrap();
-    let file = work.path().join("flow.yml");
-    std::fs::write(&file, flow(shell)).unwrap();
-    let mut command = copl();
-    command.args(["run", "--runs"]).arg(work.path().join("runs")).arg(&file);
-    let run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let (output, _) = wait(run, Duration::from_secs(60));
-    (output.status.code(), text(&output))
+    let middle =
+        format!("path: sh\n    args: -c \"{bound}; exec {program} node faulty\"\n    env: {{ FAULT: swell }}");
+    let (code, said, _) = run_with(&middle, &[]);
+    (code, said)
 }
 
 #[test]
 fn an_allocation_that_is_refused() {
-    let (code, said) = run("ulimit -v 3500000");
+    let (code, said) = swell("ulimit -v 3500000");
     assert_eq!(code, Some(6), "{said}");
     for words in [
         "node `middle` was killed by SIGABRT",
@@ -103,7 +68,7 @@ impl Drop for Group {
 #[test]
 fn a_node_that_the_kernel_kills_for_its_memory() {
     let Some(group) = Group::of_bytes(400 << 20) else { return };
-    let (code, said) = run(&format!("echo $$ > {}/cgroup.procs", group.0.display()));
+    let (code, said) = swell(&format!("echo $$ > {}/cgroup.procs", group.0.display()));
     assert_eq!(code, Some(6), "{said}");
     for words in [
         "node `middle` was killed by SIGKILL",

@@ -5,10 +5,9 @@
 
 mod common;
 
-use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::{alone, copl, shared_memory, text, wait};
+use common::run_with;
 
 /// A node of this program in the middle, that does `fault`.
 fn faulty(fault: &str) -> String {
@@ -20,49 +19,8 @@ fn shell(script: &str) -> String {
     format!("path: sh\n    args: -c \"{script}\"")
 }
 
-/// What became of a run with this node in the middle: exit code, what was said, and how long it took.
-fn run(middle: &str, more: &[&str]) -> (Option<i32>, String, Duration) {
-    let _alone = alone();
-    let work = tempfile::tempdir().unwrap();
-    let file = work.path().join("flow.yml");
-    let flow = format!(
-        "nodes:
-  - id: source
-    path: copl
-    args: node tensor-source
-    env: {{ MESSAGES: 20, VALUES: 1000, WINDOW: 8 }}
-    inputs:
-      credits: {{ source: sink/credits, queue_size: 16 }}
-    outputs: [tensors]
-
-  - id: middle
-    {middle}
-    inputs:
-      tensors: {{ source: source/tensors, queue_size: 16 }}
-    outputs: [tensors]
-
-  - id: sink
-    path: copl
-    args: node tensor-sink
-    inputs:
-      tensors: {{ source: middle/tensors, queue_size: 16 }}
-    outputs: [credits]
-"
-    );
-    std::fs::write(&file, flow).unwrap();
-    let before = shared_memory();
-    let mut command = copl();
-    command.args(["run", "--runs"]).arg(work.path().join("runs")).arg(&file).args(more);
-    let start = Instant::now();
-    let (output, _) =
-        wait(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap(), Duration::from_secs(60));
-    let left: Vec<_> = shared_memory().into_iter().filter(|f| !before.contains(f)).collect();
-    assert!(left.is_empty(), "left in shared memory: {left:?}");
-    (output.status.code(), text(&output), start.elapsed())
-}
-
 fn assert_ends(middle: &str, more: &[&str], code: i32, words: &[&str]) {
-    let (found, said, took) = run(middle, more);
+    let (found, said, took) = run_with(middle, more);
     assert_eq!(found, Some(code), "{said}");
     assert!(words.iter().all(|word| said.contains(word)), "{words:?} in {said}");
     assert!(took < Duration::from_secs(25), "it took {took:?}: {said}");

@@ -116,3 +116,44 @@ pub fn wait(mut child: Child, limit: Duration) -> (Output, Duration) {
     let took = start.elapsed();
     (child.wait_with_output().unwrap(), took)
 }
+
+/// What became of a run of three nodes, a source of 20 tensors, this one in the middle, and a sink: exit code, what was said,
+/// and how long it took.
+pub fn run_with(middle: &str, more: &[&str]) -> (Option<i32>, String, Duration) {
+    let _alone = alone();
+    let work = tempfile::tempdir().unwrap();
+    let file = work.path().join("flow.yml");
+    let flow = format!(
+        "nodes:
+  - id: source
+    path: copl
+    args: node tensor-source
+    env: {{ MESSAGES: 20, VALUES: 1000, WINDOW: 8 }}
+    inputs:
+      credits: {{ source: sink/credits, queue_size: 16 }}
+    outputs: [tensors]
+
+  - id: middle
+    {middle}
+    inputs:
+      tensors: {{ source: source/tensors, queue_size: 16 }}
+    outputs: [tensors]
+
+  - id: sink
+    path: copl
+    args: node tensor-sink
+    inputs:
+      tensors: {{ source: middle/tensors, queue_size: 16 }}
+    outputs: [credits]
+"
+    );
+    std::fs::write(&file, flow).unwrap();
+    let before = shared_memory();
+    let mut command = copl();
+    command.args(["run", "--runs"]).arg(work.path().join("runs")).arg(&file).args(more);
+    let run = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (output, took) = wait(run, Duration::from_secs(60));
+    let left: Vec<_> = shared_memory().into_iter().filter(|f| !before.contains(f)).collect();
+    assert!(left.is_empty(), "left in shared memory: {left:?}");
+    (output.status.code(), text(&output), took)
+}

@@ -134,6 +134,20 @@ fn sync(path: &Path) -> io::Result<()> {
     File::open(path).and_then(|f| f.sync_all()).map_err(|e| named(e, path))
 }
 
+/// What was removed, or was not there.
+fn gone(removed: io::Result<()>, path: &Path) -> io::Result<()> {
+    match removed {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(named(e, path)),
+        _ => Ok(()),
+    }
+}
+
+fn write_synced(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
 /// The folder of a checkpoint that is being made; it is there after the call.
 ///
 /// # Errors
@@ -151,12 +165,7 @@ pub fn partial(run_dir: &Path, name: &str) -> io::Result<PathBuf> {
 pub fn write_part(checkpoint: &Path, file: &str, part: &impl Serialize) -> io::Result<()> {
     let path = checkpoint.join(file);
     let text = serde_yaml::to_string(part).map_err(|e| named(io::Error::other(e), &path))?;
-    let write = || {
-        let mut file = File::create(&path)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    };
-    write().map_err(|e| named(e, &path))
+    write_synced(&path, &text).map_err(|e| named(e, &path))
 }
 
 /// Reads a node's part.
@@ -185,13 +194,7 @@ pub fn commit(run_dir: &Path, name: &str) -> io::Result<()> {
     }
     sync(&folder)?;
     let (aside, latest) = (folder.join("LATEST.partial-file"), folder.join(LATEST));
-    let write = || {
-        let mut file = File::create(&aside)?;
-        file.write_all(name.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&aside, &latest)
-    };
-    write().map_err(|e| named(e, &latest))?;
+    write_synced(&aside, name).and_then(|()| fs::rename(&aside, &latest)).map_err(|e| named(e, &latest))?;
     sync(&folder)?;
     remove_before(&folder, name)
 }
@@ -202,10 +205,7 @@ pub fn commit(run_dir: &Path, name: &str) -> io::Result<()> {
 /// If the folder cannot be written.
 pub fn abandon(run_dir: &Path, name: &str) -> io::Result<()> {
     let path = folder(run_dir).join(format!("{name}{PARTIAL}"));
-    match fs::remove_dir_all(&path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(named(e, &path)),
-        _ => Ok(()),
-    }
+    gone(fs::remove_dir_all(&path), &path)
 }
 
 /// Removes the checkpoints before `name`, whole or not.
@@ -265,10 +265,8 @@ pub fn tidy(run_dir: &Path) -> io::Result<()> {
 /// # Errors
 /// If the folder cannot be written.
 pub fn remove(run_dir: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(folder(run_dir)) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(named(e, &folder(run_dir))),
-        _ => Ok(()),
-    }
+    let path = folder(run_dir);
+    gone(fs::remove_dir_all(&path), &path)
 }
 
 /// Asks the model for a checkpoint between its next two batches.
@@ -291,10 +289,7 @@ pub fn is_requested(run_dir: &Path) -> bool {
 /// If the run's folder cannot be written.
 pub fn answered(run_dir: &Path) -> io::Result<()> {
     let path = run_dir.join(REQUEST);
-    match fs::remove_file(&path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(named(e, &path)),
-        _ => Ok(()),
-    }
+    gone(fs::remove_file(&path), &path)
 }
 
 #[cfg(test)]
