@@ -94,7 +94,16 @@ fn start(job: &Job, count: usize) -> Result<Child, Failure> {
     let failed = |e: std::io::Error| Failure::new(ExitCode::Internal, format!("{}: {e}", job.name));
     let log = File::create(&job.log).map_err(failed)?;
     let args = &job.args;
-    let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+    let program = std::env::current_exe().map_err(failed)?;
+    if !program.exists() {
+        let problem = format!(
+            "{}: the program of this sweep was replaced or removed while it ran ({}); the same command goes on",
+            job.name,
+            program.display()
+        );
+        return Err(Failure::new(ExitCode::Missing, problem));
+    }
+    let mut command = Command::new(program);
     command.arg("run").arg(&args.flow.file).arg("--quiet").arg("--runs").arg(&args.runs);
     command.args(args.limits.arguments());
     for set in &args.flow.set {
