@@ -10,8 +10,7 @@ use common::{alone, mini_run, run_folder, run_with, text, tiny_ave};
 /// A run with a node that swells, started by a shell that bounds its memory.
 fn swell(bound: &str) -> (Option<i32>, String) {
     let program = env!("CARGO_BIN_EXE_copl");
-    let middle =
-        format!("path: sh\n    args: -c \"{bound}; exec {program} node faulty\"\n    env: {{ FAULT: swell }}");
+    let middle = format!("path: sh\n    args: -c \"{bound}; exec {program} node faulty\"\n    env: {{ FAULT: swell }}");
     let (code, said, _) = run_with(&middle, &[]);
     (code, said)
 }

@@ -66,7 +66,7 @@ fn a_node_that_leaves_too_soon_in_good_order() {
 #[test]
 fn a_slow_start_is_waited_for() {
     let slow = shell(&format!("sleep 4; exec {} node faulty", env!("CARGO_BIN_EXE_copl")));
-    let (code, said, took) = run(&slow, &[]);
+    let (code, said, took) = run_with(&slow, &[]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("20 tensors") && took > Duration::from_secs(4), "{took:?} {said}");
 }
