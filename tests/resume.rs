@@ -238,6 +238,7 @@ fn chain(interval: u32, workers: u32, cuts: &[(&str, Moment)]) {
     assert_same(&numbers(work.path()), straight(), &what);
     let record = std::fs::read_to_string(run_folder(work.path()).join("run.json")).unwrap();
     assert_eq!(record.matches("\"from\"").count(), cuts.len(), "{record}");
+    println!("the same: {what}");
 }
 
 #[test]
