@@ -4,10 +4,9 @@ mod machine;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use machine::size_of_folder;
 use machine::{gib, space, total_memory};
+pub(crate) use machine::{in_bytes, size_of_folder};
 
-/// Shared memory in which the nodes pass frames; less than this makes large batches fail.
 /// Free disk in the runs folder: checkpoints of a large model take a gibibyte or two.
 const DISK_BYTES: u64 = 5 << 30;
 /// Decoders of what AVE and YouTube sets are made of.

@@ -26,11 +26,11 @@ pub(super) fn space(path: &Path) -> Option<Space> {
 /// Memory of the machine, and what is available without swapping.
 pub(super) fn total_memory() -> Option<Space> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    Some(Space { size: meminfo(&text, "MemTotal")?, free: meminfo(&text, "MemAvailable")? })
+    Some(Space { size: in_bytes(&text, "MemTotal")?, free: in_bytes(&text, "MemAvailable")? })
 }
 
-/// A line of /proc/meminfo in bytes: `MemTotal:       16384 kB`.
-fn meminfo(text: &str, key: &str) -> Option<u64> {
+/// A line of /proc/meminfo or of a process's status in bytes: `MemTotal:       16384 kB`.
+pub(crate) fn in_bytes(text: &str, key: &str) -> Option<u64> {
     let rest = text.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix(':'))?;
     rest.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
 }
@@ -73,8 +73,8 @@ mod tests {
     #[test]
     fn memory_is_read_by_its_whole_key() {
         let text = "MemTotal:       2048 kB\nMemAvailableX: 1 kB\nMemAvailable:   1024 kB\n";
-        assert_eq!((meminfo(text, "MemTotal"), meminfo(text, "MemAvailable")), (Some(2 << 20), Some(1 << 20)));
-        assert_eq!(meminfo(text, "SwapTotal"), None);
+        assert_eq!((in_bytes(text, "MemTotal"), in_bytes(text, "MemAvailable")), (Some(2 << 20), Some(1 << 20)));
+        assert_eq!(in_bytes(text, "SwapTotal"), None);
     }
 
     #[test]

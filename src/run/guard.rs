@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use copl_contract::ExitCode;
 use copl_engine::shm;
 
-use super::watch::{children, is_alive};
+use super::watch::{children, field, is_alive};
 use crate::{Failure, Outcome};
 
 const LOCK: &str = ".guard.lock";
@@ -29,6 +29,7 @@ const LOOK: Duration = Duration::from_millis(50);
 pub(crate) struct Guard {
     process: Child,
     told: BTreeSet<u32>,
+    looked: Option<Instant>,
 }
 
 fn lock(run_dir: &Path) -> PathBuf {
@@ -49,7 +50,7 @@ impl Guard {
         if ready.trim() != "ready" {
             return Err(failed(std::io::Error::other("it left at once")));
         }
-        Ok(Self { process, told: BTreeSet::new() })
+        Ok(Self { process, told: BTreeSet::new(), looked: None })
     }
 
     /// Its process id.
@@ -57,8 +58,12 @@ impl Guard {
         self.process.id()
     }
 
-    /// Tells it of the command's other children.
+    /// Tells it of the command's other children. To be called often: all processes of the machine are looked at now and then.
     pub(crate) fn tell(&mut self) {
+        if self.looked.is_some_and(|looked| looked.elapsed() < LOOK) {
+            return;
+        }
+        self.looked = Some(Instant::now());
         for pid in children().into_iter().filter(|pid| *pid != self.pid()).collect::<Vec<_>>() {
             if self.told.insert(pid) {
                 self.say(&pid.to_string());
@@ -132,10 +137,8 @@ struct Orphan {
     began: String,
 }
 
-/// When a process began, in clock ticks: the twentieth field behind its name.
 fn began(pid: u32) -> Option<String> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit(')').next()?.split_whitespace().nth(19).map(str::to_owned)
+    field(pid, 19)
 }
 
 impl Orphan {

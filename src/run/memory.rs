@@ -120,18 +120,8 @@ fn advice(document: &Document, specs: &[NodeSpec], node: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::watch::TimeLimits;
     use super::*;
     use copl_contract::events::Event;
-
-    fn watch() -> Watch {
-        #[derive(clap::Parser)]
-        struct Defaults {
-            #[command(flatten)]
-            limits: TimeLimits,
-        }
-        Watch::new(Vec::new(), <Defaults as clap::Parser>::parse_from(["run"]).limits, 0)
-    }
 
     fn ended(end: NodeEnd) -> NodeResult {
         NodeResult { node: "model".to_owned(), end, time: 1, stderr: String::new() }
@@ -143,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_refused_allocation_is_known_by_its_line() {
-        let mut watch = watch();
+        let mut watch = Watch::of_nothing();
         assert_eq!(known(NodeEnd::Signal(libc::SIGABRT), &watch, 0, 0), None, "an abort may have any cause");
         watch.line("model", "memory allocation of 67108864 bytes failed");
         let how = known(NodeEnd::Signal(libc::SIGABRT), &watch, 0, 0);
@@ -152,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_kill_of_the_kernels_is_known_by_its_count() {
-        let watch = watch();
+        let watch = Watch::of_nothing();
         assert_eq!(known(NodeEnd::Signal(libc::SIGKILL), &watch, 3, 3), None, "killed by hand");
         assert!(known(NodeEnd::Signal(libc::SIGKILL), &watch, 3, 4).is_some_and(|how| how.contains("kernel")));
         assert_eq!(known(NodeEnd::Exit(5), &watch, 3, 4), None, "another process was killed");
@@ -162,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_full_device_is_known_by_its_words() {
-        let mut watch = watch();
+        let mut watch = Watch::of_nothing();
         let message = "DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")".to_owned();
         watch.event("model", &Event::Failed { code: 5, message });
         assert_eq!(known(NodeEnd::Exit(5), &watch, 0, 0).as_deref(), Some("its device is full"));

@@ -93,15 +93,6 @@ mod tests {
     use super::*;
     use copl_contract::events::Event;
 
-    fn watch() -> Watch {
-        #[derive(clap::Parser)]
-        struct Defaults {
-            #[command(flatten)]
-            limits: super::super::watch::TimeLimits,
-        }
-        Watch::new(Vec::new(), <Defaults as clap::Parser>::parse_from(["run"]).limits, 0)
-    }
-
     fn ended(node: &str, end: NodeEnd, time: u64) -> NodeResult {
         NodeResult { node: node.to_owned(), end, time, stderr: String::new() }
     }
@@ -114,14 +105,14 @@ mod tests {
             ended("source", NodeEnd::Exit(75), 4),
             ended("report", NodeEnd::Success, 0),
         ];
-        let v = verdict(&results, &watch());
+        let v = verdict(&results, &Watch::of_nothing());
         assert_eq!(v.code, ExitCode::NodeKilled);
         assert!(v.message.starts_with("node `model` was killed by SIGKILL"), "{}", v.message);
     }
 
     #[test]
     fn a_nodes_own_words_and_code_are_the_commands() {
-        let mut watch = watch();
+        let mut watch = Watch::of_nothing();
         watch.event("source", &Event::Failed { code: 9, message: "3 of 100 clips".into() });
         let v = verdict(&[ended("source", NodeEnd::Exit(9), 7), ended("model", NodeEnd::Exit(75), 6)], &watch);
         assert_eq!((v.code, v.message.as_str()), (ExitCode::TooManyBadClips, "node `source` failed: 3 of 100 clips"));
@@ -129,7 +120,7 @@ mod tests {
 
     #[test]
     fn success_and_interruption() {
-        assert_eq!(verdict(&[ended("a", NodeEnd::Success, 0)], &watch()).code, ExitCode::Success);
-        assert_eq!(verdict(&[ended("a", NodeEnd::Exit(130), 1)], &watch()).code, ExitCode::Interrupted);
+        assert_eq!(verdict(&[ended("a", NodeEnd::Success, 0)], &Watch::of_nothing()).code, ExitCode::Success);
+        assert_eq!(verdict(&[ended("a", NodeEnd::Exit(130), 1)], &Watch::of_nothing()).code, ExitCode::Interrupted);
     }
 }

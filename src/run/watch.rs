@@ -219,6 +219,17 @@ impl Watch {
         Some((silent.clone(), format!("was not ready within {limit:.0} s (--start-timeout)")))
     }
 
+    /// Of no nodes, with the limits of the command's defaults.
+    #[cfg(test)]
+    pub(super) fn of_nothing() -> Self {
+        #[derive(clap::Parser)]
+        struct Defaults {
+            #[command(flatten)]
+            limits: TimeLimits,
+        }
+        Self::new(Vec::new(), <Defaults as clap::Parser>::parse_from(["run"]).limits, 0)
+    }
+
     /// Stops all nodes at once, on the user's wish.
     pub(crate) fn stop(&mut self) {
         let now = Instant::now();
@@ -257,14 +268,18 @@ pub(super) fn children() -> Vec<u32> {
     ids.filter(|pid| parent(*pid) == Some(own) && is_alive(*pid)).collect()
 }
 
-/// Process id of a process's parent: the second field behind the name, which stands in brackets and may hold anything.
-fn parent(pid: u32) -> Option<u32> {
+/// A field of a process's state, counted from 0 behind the name, which stands in brackets and may hold anything: its state,
+/// its parent; the twentieth is when it began, in clock ticks.
+pub(super) fn field(pid: u32, number: usize) -> Option<String> {
     let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?;
-    stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse().ok()
+    stat.rsplit(')').next()?.split_whitespace().nth(number).map(str::to_owned)
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    field(pid, 1)?.parse().ok()
 }
 
 /// Whether a process runs; one that has ended but was not collected does not.
 pub(super) fn is_alive(pid: u32) -> bool {
-    std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"))
-        .is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| !rest.trim_start().starts_with(['Z', 'X'])))
+    field(pid, 0).is_some_and(|state| !state.starts_with(['Z', 'X']))
 }

@@ -52,17 +52,9 @@ impl EdgeSpec {
 
     /// An edge that may be left out.
     pub const fn optional(name: &'static str, schemas: &'static [Schema], meaning: &'static str) -> Self {
-        Self {
-            name,
-            schemas,
-            optional: true,
-            feedback: false,
-            many: false,
-            with: None,
-            meaning,
-            shape: None,
-            holding: None,
-        }
+        let mut edge = Self::required(name, schemas, meaning);
+        edge.optional = true;
+        edge
     }
 
     /// The same edge, closing a cycle.

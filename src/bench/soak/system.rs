@@ -5,6 +5,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::doctor::in_bytes;
+
 const SHARED: &str = "/dev/shm";
 
 /// A process at one moment.
@@ -30,14 +32,8 @@ pub(super) fn process(pid: u32) -> Option<Process> {
     let handles = fs::read_dir(folder(pid).join("fd")).ok()?.count() as u64;
     let maps = fs::read_to_string(folder(pid).join("maps")).ok()?;
     // A process that has ended but was not collected has no memory.
-    let memory = kib(&status, "VmRSS")?;
-    Some(Process { memory, peak_memory: kib(&status, "VmHWM")?, handles, shared: shared_of(&maps) })
-}
-
-/// A line of /proc/PID/status in bytes: `VmRSS:     2048 kB`.
-fn kib(status: &str, key: &str) -> Option<u64> {
-    let rest = status.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix(':'))?;
-    rest.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
+    let memory = in_bytes(&status, "VmRSS")?;
+    Some(Process { memory, peak_memory: in_bytes(&status, "VmHWM")?, handles, shared: shared_of(&maps) })
 }
 
 /// The files in shared memory among the maps of a process, those without a name left out.
@@ -100,7 +96,10 @@ mod tests {
     #[test]
     fn a_status_is_read_by_its_keys() {
         let status = "Name:\tcopl\nVmPeak:\t   9 kB\nVmHWM:\t     4 kB\nVmRSS:\t     2 kB\n";
-        assert_eq!((kib(status, "VmRSS"), kib(status, "VmHWM"), kib(status, "VmSwap")), (Some(2048), Some(4096), None));
+        assert_eq!(
+            (in_bytes(status, "VmRSS"), in_bytes(status, "VmHWM"), in_bytes(status, "VmSwap")),
+            (Some(2048), Some(4096), None)
+        );
     }
 
     #[test]
