@@ -175,13 +175,13 @@ schemas! {
     MaskPredictions = "mask-predictions" {
         "clip": Utf8, "clip id";
         "position": Int64, "place of the clip in the run";
-        "logits": TensorF32, "[T, H, W] of the sounding object, against all else";
+        "logits": TensorF32, "[T, H, W] of the sounding object, against all else; in training [1, H, W], of the first frame, which alone has a mask";
         "visual_features": TensorF32, "[T, d] pooled visual features";
         "audio_features": TensorF32, "[T, d] pooled audio features, mapped to the visual width where widths differ";
     }
     /// The loss's gradient with respect to every prediction of segmentation: one row a clip, in their order.
     MaskGradients = "mask-gradients" {
-        "logits": TensorF32, "[T, H, W]";
+        "logits": TensorF32, "[1, H, W], as predicted";
         "visual_features": TensorF32, "[T, d]";
         "audio_features": TensorF32, "[T, d]";
     }

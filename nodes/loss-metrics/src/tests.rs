@@ -32,9 +32,10 @@ fn mask_clip(position: u64, second: bool) -> (Schema, RecordBatch) {
     row.tensor_i32(vec![1, i32::from(second)], 1, &[2]).build().unwrap()
 }
 
-fn mask_prediction(position: u64, logits: [f32; 8]) -> (Schema, RecordBatch) {
+/// Logits of both frames, or of the first.
+fn mask_prediction(position: u64, logits: &[f32]) -> (Schema, RecordBatch) {
     let row = BatchBuilder::new(Schema::MaskPredictions).utf8([format!("c{position}")]).int64([position as i64]);
-    let row = row.tensor_f32(logits.to_vec(), 1, &[2, 2, 2]);
+    let row = row.tensor_f32(logits.to_vec(), 1, &[logits.len() / 4, 2, 2]);
     row.tensor_f32(vec![1.0, 0.0], 1, &[2, 1]).tensor_f32(vec![1.0, 0.0], 1, &[2, 1]).build().unwrap()
 }
 
@@ -107,20 +108,37 @@ fn the_verdict_follows_the_validation_pass_and_every_segment_weighs_the_same() {
 
 #[test]
 fn masks_are_answered_by_the_gradient_of_their_first_frame() {
-    let sent = run(Harness::new().message("clips", header(Split::Train, 0), mask_clip(0, false)).message(
-        "predictions",
-        header(Split::Train, 0),
-        mask_prediction(0, [0.0; 8]),
-    ))
-    .unwrap();
-    let gradients = of(&sent, "gradients", Schema::MaskGradients);
-    let batch = gradients[0].batch.as_ref().unwrap();
     // sigmoid(0) - mask, the mean over four pixels; the second frame has no loss.
-    let expected = [-0.125, 0.125, 0.125, 0.125, 0.0, 0.0, 0.0, 0.0];
-    assert_eq!(tensor::view::<Float32Type>(batch, "logits").unwrap().values, expected);
-    let samples = of(&sent, "report", Schema::Samples);
-    let target = copl_contract::schema::list(samples[0].batch.as_ref().unwrap(), "target").unwrap().value(0);
-    assert_eq!(format!("{target:?}").matches("-1").count(), 1, "the second mask is not known: {target:?}");
+    let slopes = [-0.125, 0.125, 0.125, 0.125, 0.0, 0.0, 0.0, 0.0];
+    for predicted in [4, 8] {
+        let sent = run(Harness::new().message("clips", header(Split::Train, 0), mask_clip(0, false)).message(
+            "predictions",
+            header(Split::Train, 0),
+            mask_prediction(0, &[0.0; 8][..predicted]),
+        ))
+        .unwrap();
+        let gradients = of(&sent, "gradients", Schema::MaskGradients);
+        let gradient = tensor::view::<Float32Type>(gradients[0].batch.as_ref().unwrap(), "logits").unwrap();
+        assert_eq!((gradient.values, gradient.shape), (&slopes[..predicted], vec![predicted / 4, 2, 2]));
+        let samples = of(&sent, "report", Schema::Samples);
+        let list = |name: &str| {
+            let list = copl_contract::schema::list(samples[0].batch.as_ref().unwrap(), name).unwrap().value(0);
+            format!("{list:?}")
+        };
+        assert_eq!(list("target").matches("-1").count(), 1, "the second mask is not known: {}", list("target"));
+        assert_eq!(list("prediction").matches("-1").count(), 2 - predicted / 4, "{}", list("prediction"));
+    }
+}
+
+#[test]
+fn an_evaluated_clip_needs_the_logits_of_every_frame() {
+    let failed = run(Harness::new().message("clips", header(Split::Val, 0), mask_clip(0, true)).message(
+        "predictions",
+        header(Split::Val, 0),
+        mask_prediction(0, &[0.0; 4]),
+    ))
+    .unwrap_err();
+    assert!(failed.to_string().contains("masks of [1, 2, 2] are predicted"), "{failed}");
 }
 
 #[test]
@@ -131,7 +149,7 @@ fn masks_are_judged_by_miou_and_shown_over_their_frames() {
     for (split, position, logits) in [(Split::Val, 0, right), (Split::Val, 1, half), (Split::Test, 2, half)] {
         harness = harness
             .message("clips", header(split, position), mask_clip(position, true))
-            .message("predictions", header(split, position), mask_prediction(position, logits))
+            .message("predictions", header(split, position), mask_prediction(position, &logits))
             .message("frames", header(split, position), frames());
         if position == 1 {
             harness = harness.control("predictions", Kind::Boundary, 1, Split::Val);

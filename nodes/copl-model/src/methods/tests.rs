@@ -209,6 +209,8 @@ fn a_mask_has_a_logit_for_every_pixel_of_every_segment() {
     let model = model(&segmentation(), None).unwrap();
     let logits = model.predict(&batch(16)).unwrap().logits;
     assert_eq!(logits.dims(), [CLIPS, SEGMENTS, 32, 32]);
+    let (trained, _) = model.forward(&batch(16)).unwrap();
+    assert_eq!(trained.logits.dims(), [CLIPS, 1, 32, 32], "a training clip has one mask");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::fixture::Fixture;
 use super::{Measure, ParityReport};
 use crate::error::Result;
-use crate::heads::avs::{Decoder, DecoderConfig};
+use crate::heads::avs::{Decoder, DecoderConfig, Wanted};
 use crate::kernels::Execution;
 use crate::loss::mask_loss;
 use crate::methods::ClipShape;
@@ -52,7 +52,7 @@ pub(super) fn compare(fixture: &Fixture, execution: Execution, report: &mut Pari
     let maps = [map(0)?, map(1)?, map(2)?, map(3)?];
     let masks: Vec<f32> = fixture.get("input.mask")?.flatten_all()?.to_vec1()?;
     for (mode, training) in [("eval", false), ("train", true)] {
-        let logits = decoder.forward(&all, &buffers, &maps, &all.get("audio")?, shape, training)?.logits;
+        let logits = decoder.forward(&all, &buffers, &maps, &all.get("audio")?, shape, Wanted::All, training)?.logits;
         let loss = mask_loss(&logits.flatten_all()?.to_vec1::<f32>()?, &masks, shape.clips, shape.segments);
         report.compare(
             &format!("expect.{mode}.logits"),
@@ -67,18 +67,22 @@ pub(super) fn compare(fixture: &Fixture, execution: Execution, report: &mut Pari
             &value,
             fixture.get(&format!("expect.{mode}.loss"))?,
         )?;
-        if !training {
-            continue;
-        }
-        let slope = Tensor::from_vec(loss.gradient, logits.shape(), logits.device())?;
-        let store = (logits * slope)?.sum_all()?.backward()?;
-        for (name, expected) in fixture.under("grad.") {
-            let found = match vars.get(&name).and_then(|var| store.get(var)) {
-                Some(found) => found.clone(),
-                None => expected.zeros_like()?,
-            };
-            report.compare(&format!("grad.{name}"), Measure::Gradient, &found, &expected)?;
-        }
+    }
+    // As a training step computes it: behind the interaction first frames alone.
+    let audio = all.get("audio")?;
+    let logits = decoder.forward(&all, &buffers, &maps, &audio, shape, Wanted::First, true)?.logits;
+    let loss = mask_loss(&logits.flatten_all()?.to_vec1::<f32>()?, &masks, shape.clips, 1);
+    let expected = fixture.get("expect.train.logits")?.flatten_all()?;
+    let expected = expected.reshape((shape.clips, shape.segments, ()))?.narrow(1, 0, 1)?.reshape(logits.shape())?;
+    report.compare("expect.train.logits of first frames", Measure::Activation, &logits, &expected)?;
+    let slope = Tensor::from_vec(loss.gradient, logits.shape(), logits.device())?;
+    let store = (logits * slope)?.sum_all()?.backward()?;
+    for (name, expected) in fixture.under("grad.") {
+        let found = match vars.get(&name).and_then(|var| store.get(var)) {
+            Some(found) => found.clone(),
+            None => expected.zeros_like()?,
+        };
+        report.compare(&format!("grad.{name}"), Measure::Gradient, &found, &expected)?;
     }
     Ok(())
 }

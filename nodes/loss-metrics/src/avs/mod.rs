@@ -68,7 +68,7 @@ impl Avs {
         Self { metric_clips, metrics: MaskMetrics::new(metric_clips), by_category: BTreeMap::new() }
     }
 
-    /// Judges the masks of a clip: its row, and the sum and number of its IoUs.
+    /// Judges the masks of a clip: its row, and the sum and number of its IoUs. A frame that is not predicted has -1 pixels.
     fn clip(&mut self, logits: &[f32], masks: &Masks<'_>, category: &str, loss: f64) -> (JudgedClip, f64, u64) {
         let [segments, height, width] = masks.shape;
         let (mut prediction, mut sum, mut count) = (Vec::with_capacity(segments), 0.0, 0_u64);
@@ -81,6 +81,7 @@ impl Avs {
             self.metrics.add(&score);
         }
         self.metrics.end_clip();
+        prediction.resize(segments, -1);
         let (total, frames) = self.by_category.entry(category.to_owned()).or_default();
         (*total, *frames) = (*total + sum, *frames + count);
         let target = pixels_on(masks);
@@ -95,16 +96,25 @@ fn pixels_on(masks: &Masks<'_>) -> Vec<i32> {
     (0..masks.shape[0]).map(|segment| masks.mask(segment).map_or(-1, on)).collect()
 }
 
-/// Logits of the predictions, [clips, T, H, W]; refuses those of another size than the masks.
-fn logits<'a>(predictions: &'a RecordBatch, masks: &Masks<'_>) -> Result<&'a [f32], String> {
+/// Logits of a clip's row of the predictions, [T, H, W], and their shape; in training the first frame's [1, H, W] do.
+/// Refuses those of another size than the masks.
+fn logits<'a>(
+    predictions: &'a RecordBatch,
+    row: usize,
+    clip: &Message,
+    masks: &Masks<'_>,
+) -> Result<(&'a [f32], Vec<usize>), String> {
     let logits = tensor::view::<Float32Type>(predictions, "logits")?;
-    if logits.shape != masks.shape {
+    let [_, height, width] = masks.shape;
+    let first_alone = clip.header.split == Split::Train && logits.shape == [1, height, width];
+    if logits.shape != masks.shape && !first_alone {
         return Err(format!(
             "masks of {:?} are predicted, those of the dataset are {:?}: set MASK_SIZE and SEGMENTS of the model to match",
             logits.shape, masks.shape
         ));
     }
-    Ok(logits.values)
+    let values = logits.shape.iter().product::<usize>();
+    Ok((&logits.values[row * values..][..values], logits.shape))
 }
 
 impl Task for Avs {
@@ -125,9 +135,7 @@ impl Task for Avs {
         let (mut loss, mut sum, mut count, mut shape) = (0.0, 0.0, 0, Vec::new());
         for (row, clip) in clips.iter().enumerate() {
             let masks = Masks::of(&clip.batch)?;
-            let all = logits(predictions, &masks)?;
-            let values = masks.shape.iter().product::<usize>();
-            let own = &all[row * values..][..values];
+            let (own, own_shape) = logits(predictions, row, clip, &masks)?;
             let Some(first) = masks.mask(0) else {
                 return Err(format!("clip {} has no mask of its first frame", clip.header.clip));
             };
@@ -138,7 +146,7 @@ impl Task for Avs {
             (sum, count) = (sum + iou, count + frames);
             gradient.extend(own_loss.gradient);
             judged.push(row);
-            shape = masks.shape.to_vec();
+            shape = own_shape;
         }
         let step = vec![Metric::percent("step/miou", sum / count.max(1) as f64)];
         Ok(Judged { loss, gradients: vec![(gradient, shape)], clips: judged, step })
@@ -182,8 +190,7 @@ impl Task for Avs {
         frames: Option<&Message>,
     ) -> Result<Option<(Schema, RecordBatch)>, String> {
         let masks = Masks::of(&clip.batch)?;
-        let all = logits(predictions, &masks)?;
-        let values = masks.shape.iter().product::<usize>();
-        pictures::rows(&all[row * values..][..values], &masks, clip, frames).map(Some)
+        let (own, _) = logits(predictions, row, clip, &masks)?;
+        pictures::rows(own, &masks, clip, frames).map(Some)
     }
 }

@@ -48,10 +48,20 @@ impl Default for DecoderConfig {
     }
 }
 
+/// Frames of each clip that logits are wanted of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// All T.
+    All,
+    /// The first alone, the only one of a training clip with a mask. The others take part as far as they matter to it: in the
+    /// audio-visual interaction and its batch statistics; behind it a frame is by itself. Same numbers, same gradients.
+    First,
+}
+
 /// Logits of a batch, and in training what its running statistics become.
 #[derive(Debug, Clone)]
 pub struct Segmentation {
-    /// [B T, 4 H, 4 W]
+    /// [B T, 4 H, 4 W], or [B, 4 H, 4 W] of first frames.
     pub logits: Tensor,
     /// Running statistics after the batch, by name; empty in evaluation.
     pub buffers: BTreeMap<String, Tensor>,
@@ -100,10 +110,11 @@ impl Decoder {
         (1..=4).flat_map(|scale| tpavi::buffers(&format!("tpavi_b{scale}"), self.config.channels)).collect()
     }
 
-    /// Maps [B T, H_i, W_i, C_i] and `audio` [B T, d] -> logits.
+    /// Maps [B T, H_i, W_i, C_i] and `audio` [B T, d] -> logits of the wanted frames.
     ///
     /// # Errors
     /// If shapes do not fit or a tensor is absent.
+    #[allow(clippy::too_many_arguments, reason = "the decoder's inputs, each of its own kind")]
     pub fn forward(
         &self,
         parameters: &Tensors,
@@ -111,6 +122,7 @@ impl Decoder {
         maps: &[Tensor; 4],
         audio: &Tensor,
         shape: ClipShape,
+        wanted: Wanted,
         training: bool,
     ) -> Result<Segmentation> {
         let mut updates = BTreeMap::new();
@@ -128,6 +140,10 @@ impl Decoder {
             let name = format!("tpavi_b{scale}");
             let target = training.then_some(&mut updates);
             let x = tpavi::forward(&name, parameters, buffers, &x, audio, shape, target, self.execution)?;
+            let x = match wanted {
+                Wanted::All => x,
+                Wanted::First => first_frames(&x, shape)?,
+            };
             let x = match fused {
                 Some(coarser) => (coarser + self.unit(parameters, &format!("path{scale}.resConfUnit1"), &x)?)?,
                 None => x,
@@ -157,6 +173,13 @@ impl Decoder {
         let (_, height, width, _) = x.dims4()?;
         Ok(resize(x, (2 * height, 2 * width), how, self.execution)?)
     }
+}
+
+/// [B T, H, W, C] -> [B, H, W, C], of each clip's first frame.
+fn first_frames(x: &Tensor, shape: ClipShape) -> Result<Tensor> {
+    let (_, height, width, channels) = x.dims4()?;
+    let clips = x.reshape((shape.clips, shape.segments, height, width, channels))?;
+    Ok(clips.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?)
 }
 
 fn filter(parameters: &Tensors, name: &str, dilation: usize) -> Result<Filter> {

@@ -15,7 +15,7 @@ mod tpavi;
 
 use candle_core::Tensor;
 
-pub use self::decoder::{Decoder, DecoderConfig, Segmentation};
+pub use self::decoder::{Decoder, DecoderConfig, Segmentation, Wanted};
 use super::layers::{dense, linear_specs};
 use super::{Head, HeadInput, HeadOutput};
 use crate::config::ModelConfig;
@@ -108,17 +108,18 @@ impl Head for AvsHead {
         self.decoder.buffers()
     }
 
-    /// Logits [B, T, H, W].
+    /// Logits [B, T, H, W]; in training [B, 1, H, W], of the first frames, which alone have a mask.
     fn predict(&self, parameters: &Tensors, buffers: &Tensors, input: HeadInput<'_>) -> Result<HeadOutput> {
         let HeadInput { features, shape, training, .. } = input;
         let map = |scale| self.map(parameters, &features.maps, scale);
         let maps = [map(0)?, map(1)?, map(2)?, map(3)?];
         let audio = features.audio.flatten(0, 1)?;
         let audio = dense(parameters, "audio", &audio, self.execution)?;
+        let wanted = if training { Wanted::First } else { Wanted::All };
         let Segmentation { logits, buffers } =
-            self.decoder.forward(parameters, buffers, &maps, &audio, shape, training)?;
+            self.decoder.forward(parameters, buffers, &maps, &audio, shape, wanted, training)?;
         let side = self.mask_size;
-        let logits = logits.reshape((shape.clips, shape.segments, side, side))?;
+        let logits = logits.reshape((shape.clips, (), side, side))?;
         Ok(HeadOutput { logits, others: Vec::new(), buffers })
     }
 }
