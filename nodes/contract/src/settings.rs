@@ -10,10 +10,11 @@ use std::path::PathBuf;
 pub type Env = BTreeMap<String, String>;
 
 /// Environment variables any node may be given beside its settings; they speak to libraries, not to the node.
-pub const PASSED_THROUGH: [&str; 8] = [
+pub const PASSED_THROUGH: [&str; 9] = [
     "RUST_LOG",
     "RUST_BACKTRACE",
     "RAYON_NUM_THREADS",
+    "CANDLE_NUM_THREADS",
     "MALLOC_MMAP_MAX_",
     "MALLOC_TRIM_THRESHOLD_",
     "DORA_FINISH_DRAIN_GRACE_SECS",

@@ -53,6 +53,18 @@ pub fn open(choice: DeviceChoice) -> Result<(Device, String), String> {
     }
 }
 
+/// Makes the threads of the arithmetic, as many as cores (or `RAYON_NUM_THREADS`) where no number is given.
+///
+/// `here`: the calling thread is one of them. Work it hands out then costs no change of threads, of which a small model has
+/// thousands a second; no other thread may hand any out while this one waits for something else.
+///
+/// # Errors
+/// If they exist already, or cannot be made.
+pub(crate) fn start_threads(count: Option<usize>, here: bool) -> Result<(), rayon::ThreadPoolBuildError> {
+    let builder = rayon::ThreadPoolBuilder::new().num_threads(count.unwrap_or(0));
+    if here { builder.use_current_thread() } else { builder }.build_global()
+}
+
 /// What went wrong, without the backtrace that candle adds.
 fn first_line(error: &candle_core::Error) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()

@@ -98,6 +98,8 @@ pub unsafe fn prepare_process(folder: &Path) -> Result<(), EngineError> {
     // Large buffers go back and forth: keep them instead of asking the kernel each time.
     set("MALLOC_MMAP_MAX_", "0".as_ref());
     set("MALLOC_TRIM_THRESHOLD_", "8589934592".as_ref());
+    // candle's own threads, for a few elementwise operations, spin and take the cores from those of the kernels.
+    set("CANDLE_NUM_THREADS", "1".as_ref());
     Ok(())
 }
 

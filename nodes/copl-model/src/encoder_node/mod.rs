@@ -84,9 +84,7 @@ impl<'a> Serving<'a> {
     fn start(settings: &EncoderSettings, edges: &'a mut Edges) -> Result<Self, NodeError> {
         let missing = |e: &dyn std::fmt::Display| NodeError::failed(ExitCode::Missing, e);
         edges.state("loading the encoder");
-        if let Some(threads) = settings.threads {
-            rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build_global().map_err(failed)?;
-        }
+        device::start_threads(settings.threads, true).map_err(failed)?;
         let (device, place) =
             device::open(device::parse(&settings.device).map_err(failed)?).map_err(|e| missing(&e))?;
         let (execution, dtype) = settings.compute(&device).map_err(|e| missing(&e))?;

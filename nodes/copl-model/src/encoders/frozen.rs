@@ -4,10 +4,15 @@
 use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
 
 use super::Prompts;
 use crate::config::PromptBias;
 use crate::kernels::{Kept, floats, with_floats};
+
+/// Below so many products of tokens' numbers and width, each thread takes whole images through the block: shared out layer
+/// by layer, the work of a small block is not worth waking a thread for.
+const SMALL: usize = 1 << 24;
 
 /// Numbers that enter a block: tokens [N L, C], prompts of all images [S, C] and of each image [N O, C].
 #[derive(Clone, Copy)]
@@ -21,11 +26,49 @@ pub(super) struct Inputs<'a> {
     pub(super) bias: PromptBias,
 }
 
+impl<'a> Inputs<'a> {
+    /// The same for groups of images in their order, at most `most`.
+    fn groups(self, width: usize, most: usize) -> Vec<Self> {
+        let (of_tokens, images) = self.per_image(width);
+        let size = images.div_ceil(most.max(1)).max(1);
+        let of_own = self.own.len() / images.max(1);
+        let part = |all: &'a [f32], of_one: usize, group: usize| {
+            &all[group * size * of_one..((group + 1) * size * of_one).min(all.len())]
+        };
+        let group =
+            |group| Self { tokens: part(self.tokens, of_tokens, group), own: part(self.own, of_own, group), ..self };
+        (0..images.div_ceil(size).max(1)).map(group).collect()
+    }
+
+    /// Numbers of an image's tokens, and how many images there are.
+    fn per_image(&self, width: usize) -> (usize, usize) {
+        let numbers = (self.count * width).max(1);
+        (numbers, self.tokens.len() / numbers)
+    }
+}
+
 /// Gradients of the inputs; that of the tokens if it was asked for.
 pub(super) struct InputGradients {
     pub(super) tokens: Option<Vec<f32>>,
     pub(super) shared: Vec<f32>,
     pub(super) own: Vec<f32>,
+}
+
+impl InputGradients {
+    /// Those of all images from those of their groups; what all images share is summed in the groups' order.
+    fn of_groups(groups: Vec<Self>) -> Self {
+        let (mut tokens, mut shared, mut own) = (Vec::new(), Vec::<f32>::new(), Vec::new());
+        for group in groups {
+            tokens.extend(group.tokens);
+            own.push(group.own);
+            match shared.is_empty() {
+                true => shared = group.shared,
+                false => shared.iter_mut().zip(&group.shared).for_each(|(sum, d)| *sum += d),
+            }
+        }
+        let tokens = (!tokens.is_empty()).then(|| joined(tokens));
+        Self { tokens, shared, own: joined(own) }
+    }
 }
 
 /// A block whose weights stay as they are.
@@ -96,7 +139,8 @@ struct BlockOp<B: FrozenBlock> {
     keep: bool,
     /// The tokens take part in the graph, not only the prompts.
     wants_tokens: bool,
-    kept: Kept<B::Activations>,
+    /// Of each group of images.
+    kept: Kept<Vec<B::Activations>>,
 }
 
 impl<B: FrozenBlock> BlockOp<B> {
@@ -104,21 +148,59 @@ impl<B: FrozenBlock> BlockOp<B> {
         Inputs { tokens, shared, own, count: self.count, bias: self.bias }
     }
 
+    /// The groups of images that pass by themselves: one to a thread if the block is small, else all together.
+    fn groups<'a>(&self, inputs: Inputs<'a>) -> Vec<Inputs<'a>> {
+        let width = self.block.width();
+        let small = inputs.tokens.len().saturating_mul(width) < SMALL;
+        inputs.groups(width, if small { rayon::current_num_threads() } else { 1 })
+    }
+
+    /// Outputs and activations of the groups.
+    fn pass(&self, groups: &[Inputs<'_>], keep: bool) -> Vec<(Vec<f32>, B::Activations)> {
+        match groups {
+            [all] => vec![self.block.forward(*all, keep)],
+            _ => groups.par_iter().map(|group| self.block.forward(*group, keep)).collect(),
+        }
+    }
+
     fn forward(&self, inputs: Inputs<'_>, shape: &Shape) -> (CpuStorage, Shape) {
-        let (y, activations) = self.block.forward(inputs, self.keep);
+        let (outputs, activations): (Vec<_>, Vec<_>) = self.pass(&self.groups(inputs), self.keep).into_iter().unzip();
         if self.keep {
             self.kept.put(activations);
         }
-        (CpuStorage::F32(y), shape.clone())
+        (CpuStorage::F32(joined(outputs)), shape.clone())
     }
 
     /// The backward pass; `inputs` are those of the forward pass, which is run again if it kept nothing.
     fn backward(&self, inputs: Inputs<'_>, dy: &Tensor) -> Result<InputGradients> {
+        let groups = self.groups(inputs);
         let kept = match self.kept.try_take() {
             Some(kept) => kept,
-            None => self.block.forward(inputs, true).1,
+            None => self.pass(&groups, true).into_iter().map(|(_, activations)| activations).collect(),
         };
-        with_floats(dy, |dy| Ok(self.block.backward(inputs, kept, dy, self.wants_tokens)))
+        with_floats(dy, |dy| {
+            let mut rest = dy;
+            let mut parts = Vec::with_capacity(groups.len());
+            for (group, kept) in groups.into_iter().zip(kept) {
+                let (dy, after) = rest.split_at(group.tokens.len());
+                parts.push((group, kept, dy));
+                rest = after;
+            }
+            let one = |(group, kept, dy)| self.block.backward(group, kept, dy, self.wants_tokens);
+            let found: Vec<InputGradients> = match parts.len() {
+                1 => parts.into_iter().map(one).collect(),
+                _ => parts.into_par_iter().map(one).collect(),
+            };
+            Ok(InputGradients::of_groups(found))
+        })
+    }
+}
+
+/// Side by side.
+fn joined(mut parts: Vec<Vec<f32>>) -> Vec<f32> {
+    match parts.len() {
+        1 => parts.swap_remove(0),
+        _ => parts.concat(),
     }
 }
 

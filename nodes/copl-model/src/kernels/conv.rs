@@ -3,8 +3,8 @@
 //! A convolution is a list of taps: an offset (dy, dx) and a matrix [in, out]. Several dilations over one input are one
 //! longer list, so a sum of convolutions costs one product. Taps that reach no pixel of the map are left out. For each
 //! block of pixels the neighbours at all taps are laid side by side, at most [`BLOCK`] numbers at a time, and multiplied;
-//! the gradient of the input is the same operation with taps negated and matrices transposed. Blocks follow each other,
-//! so no sum depends on the number of threads.
+//! the gradient of the input is the same operation with taps negated and matrices transposed. Blocks are shared out among
+//! the threads; for the gradient of the weight taps are, so that no sum is split.
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
@@ -13,8 +13,8 @@ use super::linear::bias_gradient;
 use super::matrix::{Matrix, MatrixMut, Threads, Write, product};
 use super::{Execution, floats, with_floats};
 
-/// Numbers laid side by side at a time: 8 MiB.
-const BLOCK: usize = 2 * 1024 * 1024;
+/// Numbers a thread lays side by side at a time: 4 MiB.
+const BLOCK: usize = 1024 * 1024;
 
 /// One 3x3 convolution.
 #[derive(Debug, Clone)]
@@ -122,15 +122,16 @@ impl Geometry {
         transposed
     }
 
-    /// Pixels of one block.
-    fn pixels(&self, channels: usize) -> usize {
-        (BLOCK / (self.taps.len() * channels).max(1)).max(1)
+    /// Pixels of one block of `all`: within [`BLOCK`], and few enough for every thread to have some.
+    fn pixels(&self, channels: usize, all: usize) -> usize {
+        let most = (BLOCK / (self.taps.len() * channels).max(1)).max(1);
+        all.div_ceil(2 * rayon::current_num_threads()).max(64).min(most)
     }
 
     /// Lays the neighbours of pixels `first..` side by side: `columns` [pixels, taps, channels].
     fn gather(&self, x: &[f32], channels: usize, first: usize, columns: &mut [f32]) {
         let (height, width) = (self.height as isize, self.width as isize);
-        columns.par_chunks_mut(self.taps.len() * channels).enumerate().for_each(|(index, columns)| {
+        for (index, columns) in columns.chunks_exact_mut(self.taps.len() * channels).enumerate() {
             let pixel = (first + index) as isize;
             let (row, column) = (pixel / width, pixel % width);
             let y = row % height;
@@ -142,43 +143,53 @@ impl Geometry {
                     to.fill(0.0);
                 }
             }
-        });
-    }
-
-    /// Calls `each(columns [pixels, taps channels], first pixel, pixels)` for every block.
-    fn for_blocks(&self, x: &[f32], channels: usize, mut each: impl FnMut(&[f32], usize, usize)) {
-        let (all, most) = (x.len() / channels.max(1), self.pixels(channels));
-        let mut columns = vec![0.0; most.min(all) * self.taps.len() * channels];
-        for first in (0..all).step_by(most) {
-            let pixels = most.min(all - first);
-            let columns = &mut columns[..pixels * self.taps.len() * channels];
-            self.gather(x, channels, first, columns);
-            each(columns, first, pixels);
         }
     }
 
-    /// `x` [pixels, channels] through `weight` [taps channels, outputs], added to `y`.
+    /// `x` [pixels, channels] through `weight` [taps channels, outputs], added to `y`; a block of pixels is a task.
     fn apply(&self, x: &[f32], channels: usize, weight: &[f32], outputs: usize, y: &mut [f32]) {
         let sums = self.taps.len() * channels;
-        self.for_blocks(x, channels, |columns, first, pixels| {
-            let out = MatrixMut::new(&mut y[first * outputs..][..pixels * outputs], pixels, outputs);
-            let (columns, weight) = (Matrix::new(columns, pixels, sums), Matrix::new(weight, sums, outputs));
-            product(out, columns, weight, Write::Add, Threads::All);
-        });
+        let block = self.pixels(channels, x.len() / channels.max(1));
+        let weight = Matrix::new(weight, sums, outputs);
+        y.par_chunks_mut((block * outputs).max(1)).enumerate().for_each_init(
+            || vec![0.0; block * sums],
+            |columns, (index, y)| {
+                let pixels = y.len() / outputs;
+                let columns = &mut columns[..pixels * sums];
+                self.gather(x, channels, index * block, columns);
+                let out = MatrixMut::new(y, pixels, outputs);
+                product(out, Matrix::new(columns, pixels, sums), weight, Write::Add, Threads::One);
+            },
+        );
     }
 
-    /// Gradient of the whole weight [all taps channels, outputs]; zero for taps that reach nothing.
+    /// Gradient of the whole weight [all taps channels, outputs]; zero for taps that reach nothing. A group of taps is a
+    /// task: no sum over pixels is split.
     fn weight_gradient(&self, x: &[f32], channels: usize, dy: &[f32], outputs: usize, dw: &mut [f32]) {
-        let sums = self.taps.len() * channels;
-        let mut used = vec![0.0; sums * outputs];
-        self.for_blocks(x, channels, |columns, first, pixels| {
-            let dy = Matrix::new(&dy[first * outputs..][..pixels * outputs], pixels, outputs);
-            let columns = Matrix::new(columns, pixels, sums).transposed();
-            product(MatrixMut::new(&mut used, sums, outputs), columns, dy, Write::Add, Threads::All);
-        });
         let size = channels * outputs;
+        let mut used = vec![0.0; self.taps.len() * size];
+        let group = self.taps.len().div_ceil(rayon::current_num_threads()).max(1);
+        used.par_chunks_mut((group * size).max(1)).zip(self.taps.par_chunks(group)).for_each(|(used, taps)| {
+            let some = Self { taps: taps.to_vec(), places: Vec::new(), ..*self };
+            some.add_weight_gradient(x, channels, dy, outputs, used);
+        });
         for (from, place) in used.chunks_exact(size).zip(&self.places) {
             dw[place * size..][..size].copy_from_slice(from);
+        }
+    }
+
+    /// Adds the gradient of the weight of these taps [taps channels, outputs], block by block.
+    fn add_weight_gradient(&self, x: &[f32], channels: usize, dy: &[f32], outputs: usize, dw: &mut [f32]) {
+        let (sums, all) = (self.taps.len() * channels, x.len() / channels.max(1));
+        let block = self.pixels(channels, all);
+        let mut columns = vec![0.0; block.min(all) * sums];
+        for first in (0..all).step_by(block) {
+            let pixels = block.min(all - first);
+            let columns = &mut columns[..pixels * sums];
+            self.gather(x, channels, first, columns);
+            let dy = Matrix::new(&dy[first * outputs..][..pixels * outputs], pixels, outputs);
+            let columns = Matrix::new(columns, pixels, sums).transposed();
+            product(MatrixMut::new(dw, sums, outputs), columns, dy, Write::Add, Threads::One);
         }
     }
 }
@@ -294,7 +305,7 @@ mod tests {
 
     #[test]
     fn blocks_cover_maps_larger_than_one() {
-        // 9 taps of 512 channels: 455 pixels a block, 2 x 600 pixels.
+        // 9 taps of 512 channels: 227 pixels a block, 2 x 600 pixels.
         let (x, w, b) = (var(&[2, 20, 30, 512], 1), var(&[2, 512, 3, 3], 2), var(&[2], 3));
         let run = |execution| convolve(&x, &filters(&[(&w, &b, 1)]), execution).unwrap();
         assert_same(&[&x, &w, &b], 5e-5, || run(Execution::Fast), || run(Execution::Plain));

@@ -43,9 +43,9 @@ fn failed(error: impl std::fmt::Display) -> NodeError {
 /// Runs the node until its inputs end.
 pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(), NodeError> {
     edges.state("loading the encoders");
-    if let Some(threads) = settings.threads {
-        rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build_global().map_err(failed)?;
-    }
+    // Beside an encoder node the arithmetic has a thread of its own.
+    let alone = edges.input_names().all(|name| modality(name).is_none());
+    device::start_threads(settings.threads, alone).map_err(failed)?;
     let choice = device::parse(&settings.device).map_err(failed)?;
     let (device, name) = device::open(choice).map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
     let (execution, dtype) = settings.compute(&device).map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
