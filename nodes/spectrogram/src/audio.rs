@@ -170,6 +170,9 @@ impl fmt::Debug for Waveform {
 pub fn decode_audio(path: &Path, settings: &AudioSettings, limits: &Limits) -> Result<Waveform, MediaError> {
     settings.check()?;
     let absolute = input::check(path, limits)?;
+    if let Some(wave) = as_it_is(&absolute, settings) {
+        return Ok(wave);
+    }
     let run = Run {
         stage: Stage::Audio,
         args: arguments(&absolute, settings, limits)?,
@@ -196,7 +199,30 @@ pub fn decode_audio(path: &Path, settings: &AudioSettings, limits: &Limits) -> R
     Ok(Waveform { rate: settings.rate, samples, notes })
 }
 
-/// [`decode_audio`] through the cache, if there is one.
+/// A WAV file of one channel, 16 bits and the wanted rate that lasts long enough: nothing is to be decoded, and the samples
+/// are those ffmpeg gives. Of anything else, damage too, ffmpeg is the judge.
+fn as_it_is(absolute: &Path, settings: &AudioSettings) -> Option<Waveform> {
+    let mut reader = hound::WavReader::open(absolute).ok()?;
+    let wanted = hound::WavSpec {
+        channels: 1,
+        sample_rate: settings.rate,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let count = settings.samples();
+    if reader.spec() != wanted || (reader.duration() as usize) < count {
+        return None;
+    }
+    let samples: Vec<f32> = reader
+        .samples::<i16>()
+        .take(count)
+        .map(|sample| sample.map(|s| f32::from(s) / 32768.0))
+        .collect::<Result<_, _>>()
+        .ok()?;
+    Some(Waveform { rate: settings.rate, samples, notes: Vec::new() })
+}
+
+/// [`decode_audio`] through the cache, if there is one; what needs no decoding is not kept there.
 pub fn decode_audio_cached(
     cache: Option<&Cache>,
     path: &Path,
@@ -206,6 +232,9 @@ pub fn decode_audio_cached(
     let Some(cache) = cache else {
         return decode_audio(path, settings, limits);
     };
+    if let Some(wave) = as_it_is(&input::check(path, limits)?, settings) {
+        return Ok(wave);
+    }
     let array = cache.get_or(path, &settings.key(), || {
         let waveform = decode_audio(path, settings, limits)?;
         Ok(Array::from_f32(vec![waveform.samples.len()], &waveform.samples, waveform.notes))

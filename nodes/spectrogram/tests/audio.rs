@@ -50,6 +50,26 @@ fn mixing_keeps_the_loudness_and_first_takes_the_first() {
 }
 
 #[test]
+fn a_wav_file_that_needs_no_decoding_is_what_ffmpeg_makes_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (plain, packed) = (dir.path().join("plain.wav"), dir.path().join("packed.flac"));
+    write(&plain, "0.9*sin(2*PI*440*t)*sin(3*t)", 10.0, 16_000, "pcm_s16le");
+    ffmpeg(&["-i", plain.to_str().unwrap(), "-c:a", "flac", packed.to_str().unwrap()]).unwrap();
+    for secs in [10.0, 3.3] {
+        let settings = AudioSettings { secs, ..AudioSettings::default() };
+        assert!(decode(&plain, &settings) == decode(&packed, &settings), "{secs} s");
+    }
+    // A file without ffmpeg's reach: none is asked.
+    let nowhere = Limits { ffmpeg: dir.path().join("no-ffmpeg"), ..Limits::default() };
+    assert!(decode_audio(&plain, &AudioSettings::default(), &nowhere).is_ok());
+    assert!(decode_audio(&packed, &AudioSettings::default(), &nowhere).is_err());
+    let whole = std::fs::read(&plain).unwrap();
+    std::fs::write(&plain, &whole[..whole.len() / 2]).unwrap();
+    let cut = decode_audio(&plain, &AudioSettings::default(), &Limits::default());
+    assert!(cut.is_err(), "a file shorter than its header says is refused");
+}
+
+#[test]
 fn length_is_exact_for_every_codec() {
     let dir = tempfile::tempdir().unwrap();
     for (name, codec, rate) in [

@@ -1,9 +1,11 @@
 //! Frames that were extracted beforehand: one PNG a segment, as AVSBench ships them, to [T, H, W, 3] bytes.
 //!
-//! One ffmpeg process reads all pictures of a clip; they are scaled as the frames of a video are. They are small and not
-//! cached.
+//! Pictures that are of the wanted size and kind already are read here; else one ffmpeg process reads all pictures of a
+//! clip, and they are scaled as the frames of a video are. They are small and not cached.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
 
 use copl_media::ffmpeg::Run;
 use copl_media::verdict::judge;
@@ -26,6 +28,9 @@ pub fn decode_pictures(pictures: &[PathBuf], settings: &FrameSettings, limits: &
         return Err(bad(ReasonCode::TooShort, detail));
     }
     let files = pictures.iter().map(|path| input::check(path, limits)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(rgb) = as_they_are(&files, size) {
+        return Ok(Frames { segments, size, rgb, notes: Vec::new() });
+    }
     let mut args = Vec::new();
     for file in &files {
         args.extend(input::picture_arguments(file, limits));
@@ -47,4 +52,28 @@ pub fn decode_pictures(pictures: &[PathBuf], settings: &FrameSettings, limits: &
         return Err(bad(ReasonCode::DecodeError, detail));
     }
     Ok(Frames { segments, size, rgb: output.bytes, notes })
+}
+
+/// The pictures' bytes if all are RGB of one byte a value and of the wanted size, so that nothing is to be converted. Of
+/// anything else, damage too, ffmpeg is the judge.
+fn as_they_are(files: &[PathBuf], size: usize) -> Option<Vec<u8>> {
+    let mut all = Vec::with_capacity(files.len() * size * size * 3);
+    for file in files {
+        all.extend(read_rgb(file, size)?);
+    }
+    Some(all)
+}
+
+fn read_rgb(file: &Path, size: usize) -> Option<Vec<u8>> {
+    let mut reader = png::Decoder::new(BufReader::new(File::open(file).ok()?)).read_info().ok()?;
+    let info = reader.info();
+    let plain = info.color_type == png::ColorType::Rgb && info.bit_depth == png::BitDepth::Eight && info.trns.is_none();
+    if !plain || [info.width, info.height].iter().any(|side| *side as usize != size) {
+        return None;
+    }
+    let mut rgb = vec![0; size * size * 3];
+    reader.next_frame(&mut rgb).ok()?;
+    // What follows the pixels is checked as well.
+    reader.finish().ok()?;
+    Some(rgb)
 }

@@ -412,3 +412,26 @@ fn extracted_pictures_are_taken_in_their_order_and_scaled() {
     std::fs::write(picture(2), "no picture").unwrap();
     assert_ne!(reason(&[picture(1), picture(2), picture(3)]), ReasonCode::Missing);
 }
+
+#[test]
+fn a_picture_of_the_wanted_size_is_what_ffmpeg_makes_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = small(1);
+    let write = |name: &str, format: &str| {
+        let source = format!("testsrc2=s={0}x{0}:d=1", settings.size);
+        let path = dir.path().join(name);
+        let args = ["-f", "lavfi", "-i", &source, "-frames:v", "1", "-pix_fmt", format, path.to_str().unwrap()];
+        ffmpeg(&args).unwrap();
+        path
+    };
+    let decode = |path: PathBuf| decode_pictures(&[path], &settings, &Limits::default());
+    let plain = write("plain.png", "rgb24");
+    let taken = decode(plain.clone()).unwrap();
+    // Two bytes a value and an alpha channel are ffmpeg's to convert.
+    assert_eq!(taken.rgb, decode(write("deep.png", "rgb48be")).unwrap().rgb);
+    assert_eq!(taken.rgb, decode(write("alpha.png", "rgba")).unwrap().rgb);
+    assert!(taken.rgb.iter().any(|value| *value > 200) && taken.notes.is_empty());
+    let whole = std::fs::read(&plain).unwrap();
+    std::fs::write(&plain, &whole[..whole.len() / 2]).unwrap();
+    assert!(matches!(decode(plain), Err(MediaError::Bad(_))), "half a picture is refused");
+}
