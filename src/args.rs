@@ -295,7 +295,7 @@ pub(crate) enum DataVerb {
         #[arg(long)]
         json: bool,
     },
-    /// Make a synthetic dataset of real mp4 files in an official layout
+    /// Make a synthetic dataset of real files in an official layout
     Synth {
         /// Which one
         #[arg(value_enum)]
@@ -318,6 +318,9 @@ pub(crate) enum DataVerb {
         /// Width and height of pictures and masks in pixels; AVSBench's are 224
         #[arg(long)]
         size: Option<u32>,
+        /// Of avs: raw videos, to be decoded, instead of extracted pictures and sounds; the other sets are videos always
+        #[arg(long)]
+        raw_videos: bool,
         /// Make it again where a different or incomplete set lies
         #[arg(long)]
         rebuild: bool,

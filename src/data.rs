@@ -25,8 +25,10 @@ pub(crate) fn data(args: &DataArgs) -> Outcome {
             }
             Ok(if report.is_ok() { ExitCode::Success } else { ExitCode::Data })
         }
-        DataVerb::Synth { kind, out, seed, train, val, test, size, rebuild } => {
-            let wanted = Wanted { seed: *seed, train: *train, val: *val, test: *test, size: *size, rebuild: *rebuild };
+        DataVerb::Synth { kind, out, seed, train, val, test, size, raw_videos, rebuild } => {
+            let (raw_videos, rebuild) = (*raw_videos, *rebuild);
+            let wanted =
+                Wanted { seed: *seed, train: *train, val: *val, test: *test, size: *size, raw_videos, rebuild };
             let folder = |name: &str| out.clone().unwrap_or_else(|| PathBuf::from("data").join(name));
             match kind {
                 SynthKind::Ave => make(folder("ave-mini"), &wanted.apply(SynthOptions::ave()), synth::ave),
@@ -48,6 +50,8 @@ struct Wanted {
     test: Option<usize>,
     /// Width and height in pixels.
     size: Option<u32>,
+    /// Of the segmentation set.
+    raw_videos: bool,
     rebuild: bool,
 }
 
@@ -60,6 +64,7 @@ impl Wanted {
             test: self.test.unwrap_or(options.test),
             width: self.size.unwrap_or(options.width),
             height: self.size.unwrap_or(options.height),
+            raw_videos: self.raw_videos,
             rebuild: self.rebuild,
             ..options
         }

@@ -160,11 +160,22 @@ fn a_segmentation_set_reads_with_its_masks_and_is_the_same_each_time() {
     let masks = report.masks.as_ref().unwrap();
     assert!(report.missing.is_empty() && masks.unreadable.is_empty(), "{report}");
     assert_eq!((masks.read, masks.empty, masks.sizes["64 x 64"]), (8 + 3 * 5, 0, 23));
-    let Media::Video(video) = &dataset.clips[0].media else { panic!("{:?}", dataset.clips[0]) };
-    assert_eq!(decoded(video, &["-f", "rawvideo", "-pix_fmt", "gray"]), 80 * 64 * 64, "80 frames of 5 s");
+    let Media::Frames { frames, audio } = &dataset.clips[0].media else { panic!("{:?}", dataset.clips[0]) };
+    assert_eq!(decoded(&frames[0], &["-f", "rawvideo", "-pix_fmt", "gray"]), 64 * 64);
+    assert_eq!(decoded(audio, &["-f", "s16le"]), 2 * 5 * 16_000);
 
     let (_, lost) = dataset.clips[0].files().swap_remove(1);
     fs::remove_file(lost).unwrap();
     let error = synth::avs(&out, &options, &mut |_, _| {}).unwrap_err();
     assert!(matches!(error, SynthError::Other { .. }), "{error}");
+
+    let options = SynthOptions { raw_videos: true, ..options };
+    let videos = make(&folder.path().join("videos"), &options);
+    assert_ne!(videos.raw_sha256, made.raw_sha256, "all frames, not those of the masks");
+    let dataset = descriptor.open(&folder.path().join("videos"), &ReadOptions::default()).unwrap();
+    let Media::Video(video) = &dataset.clips[0].media else { panic!("{:?}", dataset.clips[0]) };
+    assert_eq!(decoded(video, &["-f", "rawvideo", "-pix_fmt", "gray"]), 80 * 64 * 64, "80 frames of 5 s");
+    let error =
+        synth::avs(&folder.path().join("videos"), &SynthOptions { raw_videos: false, ..options }, &mut |_, _| {});
+    assert!(matches!(error.unwrap_err(), SynthError::Other { .. }));
 }

@@ -95,23 +95,41 @@ pub(crate) fn masks(root: &Path, split: Split, category: &str, name: &str) -> Ve
     pictures(root, "gt_masks", (split, category, name), given)
 }
 
+/// Where a clip's extracted pictures are, one a segment.
+pub(crate) fn frames(root: &Path, split: Split, category: &str, name: &str) -> Vec<PathBuf> {
+    pictures(root, "visual_frames", (split, category, name), SEGMENTS)
+}
+
+/// Where a clip's extracted sound is.
+pub(crate) fn sound(root: &Path, split: Split, category: &str, name: &str) -> PathBuf {
+    folder(root, "audio_wav", split, category).join(format!("{name}.wav"))
+}
+
+/// Where a clip's trimmed video is.
+pub(crate) fn video(root: &Path, split: Split, category: &str, name: &str) -> PathBuf {
+    folder(root, "raw_videos", split, category).join(format!("{name}.mp4"))
+}
+
+/// `<kind>/<split>/<category>`
+fn folder(root: &Path, kind: &str, split: Split, category: &str) -> PathBuf {
+    root.join(DATA).join(kind).join(split.as_str()).join(category)
+}
+
 /// `<kind>/<split>/<category>/<name>/<name>_<n>.png`, n from 1.
 fn pictures(root: &Path, kind: &str, (split, category, name): (Split, &str, &str), count: usize) -> Vec<PathBuf> {
-    let folder = root.join(DATA).join(kind).join(split.as_str()).join(category).join(name);
+    let folder = folder(root, kind, split, category).join(name);
     (1..=count).map(|n| folder.join(format!("{name}_{n}.png"))).collect()
 }
 
 fn clip(root: &Path, row: &Row, category: u32) -> Clip {
     let name = &row.name;
-    let folder = |kind: &str| root.join(DATA).join(kind).join(row.split.as_str()).join(&row.category);
-    let video = folder("raw_videos").join(format!("{name}.mp4"));
-    let media = if video.is_file() && !folder("visual_frames").join(name).is_dir() {
+    let video = video(root, row.split, &row.category, name);
+    let extracted = folder(root, "visual_frames", row.split, &row.category).join(name);
+    let media = if video.is_file() && !extracted.is_dir() {
         Media::Video(video)
     } else {
-        Media::Frames {
-            frames: pictures(root, "visual_frames", (row.split, &row.category, name), SEGMENTS),
-            audio: folder("audio_wav").join(format!("{name}.wav")),
-        }
+        let frames = frames(root, row.split, &row.category, name);
+        Media::Frames { frames, audio: sound(root, row.split, &row.category, name) }
     };
     let mut masks: Vec<Option<PathBuf>> = masks(root, row.split, &row.category, name).into_iter().map(Some).collect();
     masks.resize(SEGMENTS, None);

@@ -64,12 +64,14 @@ pub(super) struct Catalog {
     /// Recorded in synth.json and part of every random stream.
     pub name: &'static str,
     pub number: u32,
+    /// Goes up whenever the same options give other frames, masks or samples.
+    pub version: u32,
     pub scenery: Scenery,
     pub layout: Layout,
-    /// Objects cross the picture, each somewhere else, instead of wandering about its middle.
+    /// Objects go round the picture's middle, each somewhere else, instead of wandering about in it.
     pub roaming: bool,
-    /// By category, the one that looks most like it; empty where no scene asks for it.
-    pub alike: &'static [usize],
+    /// By category, those that look or sound like it; empty where no scene asks.
+    pub alike: &'static [[usize; 2]],
     pub categories: Vec<Category>,
 }
 
@@ -87,6 +89,7 @@ pub(super) fn mini() -> Catalog {
     Catalog {
         name: "ave",
         number: 1,
+        version: 1,
         scenery: Scenery { roughness: [0.5, 0.8], angular: false, light: [0.3, 0.75] },
         layout: Layout::Ave,
         roaming: false,
@@ -105,7 +108,7 @@ pub(super) fn mini() -> Catalog {
 }
 
 /// The segmentation set: the mini set's objects and voices under names that can be folders, roaming.
-pub(super) fn avs() -> Catalog {
+pub(super) fn avs(raw_videos: bool) -> Catalog {
     let names = [
         "ringing_bell",
         "ticking_clock",
@@ -119,11 +122,12 @@ pub(super) fn avs() -> Catalog {
     let mini = mini();
     let categories = mini.categories.into_iter().zip(names).map(|(category, name)| Category { name, ..category });
     Catalog {
-        name: "avs",
+        name: if raw_videos { "avs-raw-videos" } else { "avs" },
         number: 3,
-        layout: Layout::AvsS4,
+        version: 2,
+        layout: Layout::AvsS4 { raw_videos },
         roaming: true,
-        alike: &[2, 4, 0, 6, 1, 7, 3, 5],
+        alike: &[[2, 1], [4, 0], [0, 3], [6, 2], [1, 5], [7, 4], [3, 7], [5, 6]],
         scenery: mini.scenery,
         categories: categories.collect(),
     }
@@ -175,6 +179,7 @@ pub(super) fn objects() -> Catalog {
     Catalog {
         name: "objects",
         number: 2,
+        version: 1,
         scenery: Scenery { roughness: [0.25, 0.5], angular: true, light: [0.45, 0.95] },
         layout: Layout::Ave,
         roaming: false,

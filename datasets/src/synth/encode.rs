@@ -1,8 +1,9 @@
-//! A clip as a file: frames go to ffmpeg's standard input, samples through a WAV file, H.264 and AAC in MP4 come out.
+//! A clip as files: frames go to ffmpeg's standard input, samples through a WAV file, H.264 and AAC in MP4 come out; or
+//! pictures and the WAV file are what is wanted.
 
 use std::{
     fs::{self, File},
-    io::{self, BufWriter, Read, Write},
+    io::{BufWriter, Read, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -32,7 +33,7 @@ impl Encoder {
     /// `pcm`: samples of all channels side by side. The WAV file is put beside `out` and removed in the end.
     pub fn start(out: &Path, pcm: &[i16], options: &SynthOptions) -> Result<Self, SynthError> {
         let wav = out.with_extension("wav");
-        write_wav(&wav, pcm, options).map_err(|source| SynthError::Io { path: wav.clone(), source })?;
+        write_wav(&wav, pcm, options)?;
         let mut command = Command::new(&options.ffmpeg);
         command.args(["-v", "error", "-y", "-f", "rawvideo", "-pixel_format", "rgb24"]);
         command.args(["-video_size", &format!("{}x{}", options.width, options.height)]);
@@ -87,25 +88,33 @@ impl Drop for Encoder {
     }
 }
 
-/// A 16-bit PCM WAV file.
-fn write_wav(path: &Path, pcm: &[i16], options: &SynthOptions) -> io::Result<()> {
-    let (channels, rate) = (options.channels, options.sample_rate_hz);
-    let bytes = (pcm.len() * 2) as u32;
-    let mut file = BufWriter::new(File::create(path)?);
-    file.write_all(b"RIFF")?;
-    file.write_all(&(36 + bytes).to_le_bytes())?;
-    file.write_all(b"WAVEfmt ")?;
-    file.write_all(&16_u32.to_le_bytes())?;
-    file.write_all(&1_u16.to_le_bytes())?;
-    file.write_all(&channels.to_le_bytes())?;
-    file.write_all(&rate.to_le_bytes())?;
-    file.write_all(&(rate * u32::from(channels) * 2).to_le_bytes())?;
-    file.write_all(&(channels * 2).to_le_bytes())?;
-    file.write_all(&16_u16.to_le_bytes())?;
-    file.write_all(b"data")?;
-    file.write_all(&bytes.to_le_bytes())?;
-    for sample in pcm {
-        file.write_all(&sample.to_le_bytes())?;
-    }
-    file.flush()
+/// Writes `pcm`, samples of all channels side by side, as a WAV file of 16 bits.
+pub(super) fn write_wav(path: &Path, pcm: &[i16], options: &SynthOptions) -> Result<(), SynthError> {
+    let spec = hound::WavSpec {
+        channels: options.channels,
+        sample_rate: options.sample_rate_hz,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let write = || {
+        let mut file = hound::WavWriter::create(path, spec)?;
+        let mut samples = file.get_i16_writer(pcm.len() as u32);
+        pcm.iter().for_each(|sample| samples.write_sample(*sample));
+        samples.flush()?;
+        file.finalize()
+    };
+    write().map_err(|source| SynthError::Wav { path: path.to_owned(), source })
+}
+
+/// Writes a picture of three bytes a pixel as a PNG.
+pub(super) fn write_picture(path: &Path, rgb: &[u8], options: &SynthOptions) -> Result<(), SynthError> {
+    let file = File::create(path).map_err(|source| SynthError::Io { path: path.to_owned(), source })?;
+    let mut encoder = png::Encoder::new(BufWriter::new(file), options.width, options.height);
+    encoder.set_color(png::ColorType::Rgb);
+    let write = || -> Result<(), png::EncodingError> {
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(rgb)?;
+        writer.finish()
+    };
+    write().map_err(|source| SynthError::Picture { path: path.to_owned(), source })
 }

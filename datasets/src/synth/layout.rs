@@ -14,8 +14,13 @@ pub(super) trait SetFiles<P> {
     /// Annotation and split files, inside the set.
     fn lists(&self) -> Vec<&'static str>;
 
-    /// The video of a clip and then its masks, in order; empty if the set can hold no such clip.
+    /// The media of a clip and then its masks, in order; empty if the set can hold no such clip.
     fn of_clip(&self, set: &Path, split: Split, video_id: &str, plot: &P) -> Vec<PathBuf>;
+
+    /// Whether its media are videos.
+    fn needs_ffmpeg(&self) -> bool {
+        true
+    }
 }
 
 impl SetFiles<Scene> for Catalog {
@@ -25,9 +30,13 @@ impl SetFiles<Scene> for Catalog {
 
     fn of_clip(&self, set: &Path, split: Split, video_id: &str, scene: &Scene) -> Vec<PathBuf> {
         let Some(category) = self.categories.get(scene.category) else { return Vec::new() };
-        let mut files = vec![self.layout.video(set, split, category.name, video_id)];
+        let mut files = self.layout.media(set, split, category.name, video_id);
         files.extend(self.layout.masks(set, split, category.name, video_id));
         files
+    }
+
+    fn needs_ffmpeg(&self) -> bool {
+        self.layout.media_files() == 1
     }
 }
 
@@ -35,8 +44,11 @@ impl SetFiles<Scene> for Catalog {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {
     Ave,
-    /// Videos and masks; no extracted frames, so pictures come through the decoder.
-    AvsS4,
+    /// Masks, and extracted pictures and sounds, as the set is handed out; or raw videos, so that pictures come through
+    /// the decoder.
+    AvsS4 {
+        raw_videos: bool,
+    },
 }
 
 impl Layout {
@@ -44,16 +56,27 @@ impl Layout {
     pub fn lists(self) -> Vec<&'static str> {
         match self {
             Self::Ave => [ave::ANNOTATIONS].into_iter().chain(Split::ALL.map(ave::split_file)).collect(),
-            Self::AvsS4 => vec![avs_s4::METADATA],
+            Self::AvsS4 { .. } => vec![avs_s4::METADATA],
         }
     }
 
-    /// Where a clip's video is in a set.
-    fn video(self, set: &Path, split: Split, category: &str, video_id: &str) -> PathBuf {
-        let file = format!("{video_id}.mp4");
+    /// Where a clip's media are in a set: one video, or its sound and then its pictures.
+    fn media(self, set: &Path, split: Split, category: &str, video_id: &str) -> Vec<PathBuf> {
         match self {
-            Self::Ave => set.join(ave::VIDEOS).join(file),
-            Self::AvsS4 => set.join(avs_s4::DATA).join("raw_videos").join(split.as_str()).join(category).join(file),
+            Self::Ave => vec![set.join(ave::VIDEOS).join(format!("{video_id}.mp4"))],
+            Self::AvsS4 { raw_videos: true } => vec![avs_s4::video(set, split, category, video_id)],
+            Self::AvsS4 { raw_videos: false } => {
+                let pictures = avs_s4::frames(set, split, category, video_id);
+                [avs_s4::sound(set, split, category, video_id)].into_iter().chain(pictures).collect()
+            }
+        }
+    }
+
+    /// How many of a clip's files are media.
+    pub fn media_files(self) -> usize {
+        match self {
+            Self::AvsS4 { raw_videos: false } => 1 + avs_s4::SEGMENTS,
+            Self::Ave | Self::AvsS4 { .. } => 1,
         }
     }
 
@@ -61,7 +84,7 @@ impl Layout {
     fn masks(self, set: &Path, split: Split, category: &str, video_id: &str) -> Vec<PathBuf> {
         match self {
             Self::Ave => Vec::new(),
-            Self::AvsS4 => avs_s4::masks(set, split, category, video_id),
+            Self::AvsS4 { .. } => avs_s4::masks(set, split, category, video_id),
         }
     }
 
@@ -81,7 +104,7 @@ impl Layout {
                 };
                 clips.iter().map(line).collect()
             }
-            Self::AvsS4 => {
+            Self::AvsS4 { .. } => {
                 let line = |clip: &&ClipRecord| {
                     format!("{},0,{},{}\n", clip.video_id, manifest.categories[clip.scene.category], clip.split)
                 };

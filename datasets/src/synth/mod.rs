@@ -1,14 +1,15 @@
-//! Synthetic sets: small datasets of real H.264/AAC clips in official layouts, for trying everything without a download.
+//! Synthetic sets: small datasets of real files in official layouts (H.264/AAC clips, or pictures and sounds), for trying
+//! everything without a download.
 //!
 //! - [`ave`] makes the mini set: eight categories that come in look-alikes and sound-alikes, with distractors, clutter and
 //!   noise, so that neither eye nor ear alone suffices and a score says something.
 //! - [`objects`] makes the pre-training set of 24 other categories, looks, sounds and places, from which a small encoder
 //!   learns to see and hear without having met the mini set.
-//! - [`avs`] makes the segmentation set in AVSBench's layout: the mini set's objects roam the picture, one sounds, silent
-//!   ones of other categories are beside it, and a mask says where the sounding one is to be seen.
+//! - [`avs`] makes the segmentation set in AVSBench's layout: one or two of the mini set's objects go round the picture's
+//!   middle, one sounds, and a mask says where that one is to be seen.
 //! - [`music_avqa`] makes ensembles of instruments, and questions about them in MUSIC-AVQA's layout.
 //!
-//! `scene` decides who is seen and heard when; `picture` and `sound` render that; `encode` writes the file; `store` keeps the
+//! `scene` decides who is seen and heard when; `picture` and `sound` render that; `encode` writes the files; `store` keeps the
 //! folder whole. Equal seed, options and version give equal frames and samples on every machine.
 
 #[cfg(test)]
@@ -56,15 +57,12 @@ use random::{ClipKey, Purpose};
 use scene::Scene;
 use store::{ClipRecord, Existing, Manifest};
 
-/// Goes up whenever the same options give other frames or samples.
-pub const VERSION: u32 = 1;
-
 /// What came of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SynthSummary {
     pub out: PathBuf,
     pub clips: usize,
-    /// Of all videos.
+    /// Of all clips' files.
     pub bytes: u64,
     /// The set was there already, made by the same options and version.
     pub reused: bool,
@@ -88,6 +86,10 @@ pub enum SynthError {
     Foreign { out: PathBuf },
     #[error("{} holds another synthetic set ({why}); choose another folder, or ask for a rebuild to replace it", out.display())]
     Other { out: PathBuf, why: String },
+    #[error("cannot write {}: {source}", path.display())]
+    Wav { path: PathBuf, source: hound::Error },
+    #[error("cannot write {}: {source}", path.display())]
+    Picture { path: PathBuf, source: png::EncodingError },
     #[error(transparent)]
     Mask(#[from] MaskError),
     #[error("a worker stopped before its clip was done")]
@@ -118,7 +120,7 @@ pub fn avs(
     options: &SynthOptions,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<SynthSummary, SynthError> {
-    make(&catalog::avs(), out, options, progress)
+    make(&catalog::avs(options.raw_videos), out, options, progress)
 }
 
 /// A clip before it is rendered.
@@ -139,7 +141,7 @@ fn make(
     }
     let manifest = Manifest {
         generator: catalog.name.to_owned(),
-        version: VERSION,
+        version: catalog.version,
         options: options.clone(),
         ffmpeg: String::new(),
         categories: catalog.categories.iter().map(|category| category.name.to_owned()).collect(),
@@ -172,7 +174,9 @@ where
         Existing::Other(why) if !options.rebuild => return Err(SynthError::Other { out: out.to_owned(), why }),
         Existing::Other(_) | Existing::Nothing => {}
     }
-    manifest.ffmpeg = encode::version(&options.ffmpeg)?;
+    if layout.needs_ffmpeg() {
+        manifest.ffmpeg = encode::version(&options.ffmpeg)?;
+    }
     let scratch = scratch_folder(out)?;
     let set = scratch.path().join("set");
     manifest.clips = render(&set)?;
@@ -190,7 +194,7 @@ fn summary<P, O>(out: &Path, manifest: &Manifest<P, O>, reused: bool) -> SynthSu
     SynthSummary {
         out: out.to_owned(),
         clips: manifest.clips.len(),
-        bytes: manifest.clips.iter().map(|clip| clip.bytes).sum(),
+        bytes: manifest.clips.iter().map(|clip| clip.bytes + clip.further_bytes.iter().sum::<u64>()).sum(),
         reused,
         raw_sha256: hex(&all.finalize()),
     }
@@ -238,9 +242,9 @@ fn plan(catalog: &Catalog, options: &SynthOptions) -> Vec<Plan> {
             let mut rng = key.stream(Purpose::Scene, 0);
             let scene = match catalog.layout {
                 Layout::Ave => Scene::draw(&mut rng, scene::spread(index), category, categories, options),
-                Layout::AvsS4 => {
-                    let cast = (category, catalog.alike[category], categories);
-                    Scene::draw_single_source(&mut rng, cast, avs_s4::SEGMENTS, options)
+                Layout::AvsS4 { .. } => {
+                    let others = (0..categories).filter(|n| *n != category && !catalog.alike[category].contains(n));
+                    Scene::draw_single_source(&mut rng, category, others.collect(), avs_s4::SEGMENTS, options)
                 }
             };
             let mut ids = key.stream(Purpose::Ids, 0);
@@ -303,23 +307,23 @@ fn render_all<T: Sync, R: Send>(
     records.into_iter().collect::<Option<Vec<_>>>().ok_or(SynthError::Worker)
 }
 
-/// Renders and encodes one clip.
+/// Renders and writes one clip.
 fn render(plan: &Plan, catalog: &Catalog, set: &Path, options: &SynthOptions) -> Result<ClipRecord, SynthError> {
     let files = catalog.of_clip(set, plan.key.split, &plan.video_id, &plan.scene);
     store::make_folders(&files)?;
-    let [path, masks @ ..] = files.as_slice() else { return Err(SynthError::Worker) };
     let mut hash = Sha256::new();
     let mut film = Film::new(plan.key, &plan.scene, catalog, options);
     let pcm = sound::render(plan.key, &plan.scene, catalog, options);
-    let mut encoder = Encoder::start(path, &pcm, options)?;
-    let mut rgb = Vec::new();
-    for index in 0..film.frames() {
-        film.render(index, &mut rgb);
-        hash.update(&rgb);
-        encoder.frame(&rgb)?;
+    let media = catalog.layout.media_files();
+    let (Some(media), Some(masks)) = (files.get(..media), files.get(media..)) else { return Err(SynthError::Worker) };
+    match media {
+        [video] => write_video(video, &mut film, &pcm, options, &mut hash)?,
+        [sound, pictures @ ..] => {
+            write_pictures(pictures, &mut film, options, &mut hash)?;
+            encode::write_wav(sound, &pcm, options)?;
+        }
+        [] => return Err(SynthError::Worker),
     }
-    encoder.finish()?;
-    let mut mask_bytes = Vec::with_capacity(masks.len());
     for (segment, path) in masks.iter().enumerate() {
         let mask = film.mask(film.frame_at(segment as f32 + picture::MASK_SECS));
         let mask = Mask {
@@ -329,19 +333,55 @@ fn render(plan: &Plan, catalog: &Catalog, set: &Path, options: &SynthOptions) ->
         };
         hash.update(&mask.bits);
         write_mask(path, &mask)?;
-        mask_bytes.push(length(path)?);
     }
     for sample in pcm {
         hash.update(sample.to_le_bytes());
     }
+    let mut sizes = files.iter().map(|file| length(file));
+    let bytes = sizes.next().unwrap_or(Err(SynthError::Worker))?;
+    let further_bytes = sizes.collect::<Result<_, _>>()?;
     Ok(ClipRecord {
         video_id: plan.video_id.clone(),
         split: plan.key.split,
-        bytes: length(path)?,
-        mask_bytes,
+        bytes,
+        further_bytes,
         raw_sha256: hex(&hash.finalize()),
         scene: plan.scene.clone(),
     })
+}
+
+/// All frames and the samples as one MP4.
+fn write_video(
+    path: &Path,
+    film: &mut Film<'_>,
+    pcm: &[i16],
+    options: &SynthOptions,
+    hash: &mut Sha256,
+) -> Result<(), SynthError> {
+    let mut encoder = Encoder::start(path, pcm, options)?;
+    let mut rgb = Vec::new();
+    for index in 0..film.frames() {
+        film.render(index, &mut rgb);
+        hash.update(&rgb);
+        encoder.frame(&rgb)?;
+    }
+    encoder.finish()
+}
+
+/// The frames the masks belong to.
+fn write_pictures(
+    paths: &[PathBuf],
+    film: &mut Film<'_>,
+    options: &SynthOptions,
+    hash: &mut Sha256,
+) -> Result<(), SynthError> {
+    let mut rgb = Vec::new();
+    for (segment, path) in paths.iter().enumerate() {
+        film.render(film.frame_at(segment as f32 + picture::MASK_SECS), &mut rgb);
+        hash.update(&rgb);
+        encode::write_picture(path, &rgb, options)?;
+    }
+    Ok(())
 }
 
 fn length(path: &Path) -> Result<u64, SynthError> {

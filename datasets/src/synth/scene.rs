@@ -112,20 +112,18 @@ impl Scene {
     }
 
     /// Draws a scene in which one category sounds from beginning to end, in view, beside silent ones that no one can tell from
-    /// it without listening. `alike` is the category that looks most like it.
+    /// it without listening. `others` are the categories silent objects may be of.
     ///
-    /// `options.bystanders` is the probability of a silent object, then `options.distractors` that of a second one; every
-    /// other first one is the look-alike. `options.intruders` is the probability of a soft voice of a category out of view.
+    /// `options.bystanders` is the probability of a silent object, then `options.distractors` that of a second one.
+    /// `options.intruders` is the probability of a soft voice of a category out of view.
     pub fn draw_single_source(
         rng: &mut ChaCha8Rng,
-        (category, alike, categories): (usize, usize, usize),
+        category: usize,
+        mut others: Vec<usize>,
         segments: usize,
         options: &SynthOptions,
     ) -> Self {
-        let mut others: Vec<usize> = (0..categories).filter(|other| ![category, alike].contains(other)).collect();
         others.shuffle(rng);
-        let at = if chance(rng, 0.5) { 0 } else { rng.random_range(0..=others.len()) };
-        others.insert(at, alike);
         let mut silent = 0;
         if chance(rng, options.bystanders) {
             silent = if chance(rng, options.distractors) { 2 } else { 1 };

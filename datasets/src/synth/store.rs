@@ -28,7 +28,7 @@ pub(super) struct Manifest<P = Scene, O = SynthOptions> {
     pub generator: String,
     pub version: u32,
     pub options: O,
-    /// Another ffmpeg gives other bytes of the same frames and samples.
+    /// Another ffmpeg gives other bytes of the same frames and samples; empty where none was used.
     pub ffmpeg: String,
     pub categories: Vec<String>,
     pub clips: Vec<ClipRecord<P>>,
@@ -39,12 +39,12 @@ pub(super) struct Manifest<P = Scene, O = SynthOptions> {
 pub(super) struct ClipRecord<P = Scene> {
     pub video_id: String,
     pub split: Split,
-    /// Of the MP4 file.
+    /// Of the first of its files ([`SetFiles::of_clip`]).
     pub bytes: u64,
-    /// Of each mask.
+    /// Of each further one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub mask_bytes: Vec<u64>,
-    /// SHA-256 of all frames, then all masks, then all samples, before encoding.
+    pub further_bytes: Vec<u64>,
+    /// SHA-256 of all frames of the files, then all masks, then all samples, before encoding.
     pub raw_sha256: String,
     pub scene: P,
 }
@@ -134,11 +134,13 @@ fn damage<P, O>(out: &Path, manifest: &Manifest<P, O>, layout: &impl SetFiles<P>
         let differs = |path: &Path, bytes: u64| fs::metadata(path).map_or(true, |file| file.len() != bytes);
         let broken = |clip: &&ClipRecord<P>| {
             let files = layout.of_clip(out, clip.split, &clip.video_id, &clip.scene);
-            let sizes: Vec<u64> = [clip.bytes].iter().chain(&clip.mask_bytes).copied().collect();
+            let sizes: Vec<u64> = [clip.bytes].iter().chain(&clip.further_bytes).copied().collect();
             files.len() != sizes.len() || files.iter().zip(sizes).any(|(file, bytes)| differs(file, bytes))
         };
         let broken: Vec<&str> = manifest.clips.iter().filter(broken).map(|clip| clip.video_id.as_str()).collect();
-        broken.first().map(|first| format!("{} videos are missing or not of their size, first {first}", broken.len()))
+        broken
+            .first()
+            .map(|first| format!("files of {} clips are missing or not of their size, first {first}", broken.len()))
     })
 }
 

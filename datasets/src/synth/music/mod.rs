@@ -133,7 +133,7 @@ fn render(plan: &Plan, set: &Path, options: &SynthOptions) -> Result<ClipRecord<
         video_id: plan.video_id.clone(),
         split: plan.key.split,
         bytes,
-        mask_bytes: Vec::new(),
+        further_bytes: Vec::new(),
         raw_sha256: hex(&hash.finalize()),
         scene: plan.ensemble.clone(),
     })

@@ -24,6 +24,8 @@ pub(in crate::synth) struct Actor {
     centre: (f32, f32),
     path: (f32, f32),
     path_speed: f32,
+    /// The path is an ellipse.
+    round: bool,
     radius: f32,
     tilt: f32,
     light: (f32, f32),
@@ -53,6 +55,7 @@ impl Actor {
             centre: (width * across, height * between(rng, 0.4, 0.6)),
             path: (width * between(rng, 0.02, 0.07), height * between(rng, 0.02, 0.06)),
             path_speed: between(rng, 0.05, 0.2),
+            round: false,
             radius,
             tilt: between(rng, -0.06, 0.06),
             light: (cos_turns(light), sin_turns(light)),
@@ -82,6 +85,7 @@ impl Actor {
             centre,
             path: (0.0, 0.0),
             path_speed: 0.0,
+            round: false,
             radius,
             tilt: between(rng, -0.02, 0.02),
             light: (cos_turns(light), sin_turns(light)),
@@ -89,15 +93,13 @@ impl Actor {
         }
     }
 
-    /// Sends the specimen across the picture: between two places at least a quarter of its width apart.
+    /// Sends the specimen round the picture's middle, which it keeps clear of, one way or the other.
     pub fn roam(&mut self, rng: &mut ChaCha8Rng, options: &SynthOptions) {
-        let (near, far) = (between(rng, 0.18, 0.5), between(rng, 0.0, 1.0));
-        let far = mix(near + 0.25, 0.82, far);
-        let (high, low) = (between(rng, 0.2, 0.5), between(rng, 0.5, 0.8));
         let (width, height) = (options.width as f32, options.height as f32);
-        self.centre = (0.5 * width * (near + far), 0.5 * height * (high + low));
-        self.path = (0.5 * width * (far - near), 0.5 * height * (low - high));
-        self.path_speed = between(rng, 0.08, 0.2);
+        self.centre = (0.5 * width, 0.5 * height);
+        self.path = (width * between(rng, 0.26, 0.34), height * between(rng, 0.26, 0.34));
+        self.round = true;
+        self.path_speed = between(rng, 0.06, 0.16) * if rng.random() { 1.0 } else { -1.0 };
         self.phase = rng.random();
     }
 
@@ -105,7 +107,8 @@ impl Actor {
     fn place(&self, secs: f32) -> (f32, f32) {
         let wander = self.phase + self.path_speed * secs;
         let x = self.centre.0 + self.path.0 * sin_turns(wander);
-        (x, self.centre.1 + self.path.1 * sin_turns(wander * 1.3 + 0.2))
+        let wander = if self.round { wander + 0.25 } else { wander * 1.3 + 0.2 };
+        (x, self.centre.1 + self.path.1 * sin_turns(wander))
     }
 
     /// How far it is from another, where 1 is touching.
