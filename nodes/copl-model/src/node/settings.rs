@@ -117,7 +117,7 @@ copl_contract::settings! {
         "SEGMENTS" segments: usize = "10", "T, the segments of a clip.";
         "HEAD" head: HeadKind = "linear", "With TASK ave: linear (the paper's words), or two-linear with 512 between (the compared codebases).";
         "MASK_SIZE" mask_size: usize = "224", "With TASK avs: rows and columns of the masks, a multiple of 32.";
-        "DECODER_WIDTH" decoder_width: usize = "256", "With TASK avs: width of the decoder, a multiple of 8; its maps, audio feature and output keep the official proportions to it.";
+        "DECODER_WIDTH" decoder_width: usize = "256", "With TASK avs: width of the decoder, a multiple of 8; its maps, audio feature and output keep the official proportions to it, but the last output has 16 channels at least.";
         "HEAD_WIDTH" head_width: usize = "512", "With TASK avqa: width of the head, a multiple of 4.";
         "QUESTION_WIDTH" question_width: Option<usize> = "", "With TASK avqa: width of the vector a text encoder makes of a question (CLIP 512, BERT 768, MiniLM 384); unset: questions come as word ids, for the LSTM in the head.";
         "VOCABULARY" vocabulary: usize = "93", "With TASK avqa: word ids are below this.";

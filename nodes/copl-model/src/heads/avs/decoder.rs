@@ -21,6 +21,10 @@ use crate::weights::{Init, TensorSpec, Tensors};
 /// Dilations of the convolutions summed at each scale.
 const DILATIONS: [usize; 4] = [3, 6, 12, 18];
 
+/// Fewest channels of the last convolution with a ReLU. At the start a channel is negative all over the picture half of the
+/// time, and where all are no gradient passes: of four channels in one start of sixteen.
+const LEAST_OUTPUT: usize = 16;
+
 /// Widths of a decoder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecoderConfig {
@@ -35,10 +39,12 @@ pub struct DecoderConfig {
 }
 
 impl DecoderConfig {
-    /// All widths in the official proportions to that of the decoder, a multiple of 8.
+    /// All widths in the official proportions to that of the decoder, a multiple of 8; but the last never below
+    /// [`LEAST_OUTPUT`].
     pub fn of_width(channels: usize) -> Self {
         let features = [channels / 4, channels / 2, 5 * channels / 4, 2 * channels];
-        Self { features, channels, audio: channels / 2, output: [channels / 2, channels / 8] }
+        let output = [channels / 2, (channels / 8).max(LEAST_OUTPUT)];
+        Self { features, channels, audio: channels / 2, output }
     }
 }
 
