@@ -114,7 +114,7 @@ fn a_damaged_set_is_told_and_can_be_rebuilt() {
     let (lost, _) = videos(&out).swap_remove(0);
     fs::remove_file(out.join("AVE").join(&lost)).unwrap();
     let error = make(&out, &options).unwrap_err().to_string();
-    assert!(error.contains("1 videos are missing") && error.contains(lost.trim_end_matches(".mp4")), "{error}");
+    assert!(error.contains("files of 1 clips are missing") && error.contains(lost.trim_end_matches(".mp4")), "{error}");
     let rebuilt = make(&out, &SynthOptions { rebuild: true, ..options }).unwrap();
     assert_eq!(rebuilt, made);
 }
