@@ -185,7 +185,8 @@ fn a_few_infinite_samples_are_found() {
 fn limits_and_settings_hold() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.wav");
-    write(&path, "0.5*sin(2*PI*440*t)", 10.0, 16_000, "pcm_s16le");
+    // Of another rate than the wanted one: ffmpeg is asked.
+    write(&path, "0.5*sin(2*PI*440*t)", 10.0, 44_100, "pcm_s16le");
     let short = Limits { timeout: std::time::Duration::from_millis(2), ..Limits::default() };
     let error = decode_audio(&path, &AudioSettings::default(), &short).unwrap_err();
     assert_eq!(error.bad_clip().unwrap().reason, ReasonCode::Timeout);

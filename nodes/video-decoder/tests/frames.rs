@@ -417,21 +417,17 @@ fn extracted_pictures_are_taken_in_their_order_and_scaled() {
 fn a_picture_of_the_wanted_size_is_what_ffmpeg_makes_of_it() {
     let dir = tempfile::tempdir().unwrap();
     let settings = small(1);
-    let write = |name: &str, format: &str| {
-        let source = format!("testsrc2=s={0}x{0}:d=1", settings.size);
-        let path = dir.path().join(name);
-        let args = ["-f", "lavfi", "-i", &source, "-frames:v", "1", "-pix_fmt", format, path.to_str().unwrap()];
-        ffmpeg(&args).unwrap();
-        path
-    };
-    let decode = |path: PathBuf| decode_pictures(&[path], &settings, &Limits::default());
-    let plain = write("plain.png", "rgb24");
-    let taken = decode(plain.clone()).unwrap();
-    // Two bytes a value and an alpha channel are ffmpeg's to convert.
-    assert_eq!(taken.rgb, decode(write("deep.png", "rgb48be")).unwrap().rgb);
-    assert_eq!(taken.rgb, decode(write("alpha.png", "rgba")).unwrap().rgb);
+    let source = format!("testsrc2=s={0}x{0}:d=1", settings.size);
+    let [plain, alpha] = ["plain.png", "alpha.png"].map(|name| dir.path().join(name));
+    let (from, to) = (plain.to_str().unwrap(), alpha.to_str().unwrap());
+    ffmpeg(&["-f", "lavfi", "-i", &source, "-frames:v", "1", "-pix_fmt", "rgb24", from]).unwrap();
+    ffmpeg(&["-i", from, "-pix_fmt", "rgba", to]).unwrap();
+    let decode = |path: &Path| decode_pictures(&[path.to_owned()], &settings, &Limits::default());
+    let taken = decode(&plain).unwrap();
+    // An alpha channel is ffmpeg's to take away.
+    assert_eq!(taken.rgb, decode(&alpha).unwrap().rgb);
     assert!(taken.rgb.iter().any(|value| *value > 200) && taken.notes.is_empty());
     let whole = std::fs::read(&plain).unwrap();
     std::fs::write(&plain, &whole[..whole.len() / 2]).unwrap();
-    assert!(matches!(decode(plain), Err(MediaError::Bad(_))), "half a picture is refused");
+    assert!(matches!(decode(&plain), Err(MediaError::Bad(_))), "half a picture is refused");
 }
