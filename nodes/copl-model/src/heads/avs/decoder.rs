@@ -40,7 +40,7 @@ pub struct DecoderConfig {
 
 impl DecoderConfig {
     /// All widths in the official proportions to that of the decoder, a multiple of 8; but the last never below
-    /// [`LEAST_OUTPUT`].
+    /// sixteen.
     pub fn of_width(channels: usize) -> Self {
         let features = [channels / 4, channels / 2, 5 * channels / 4, 2 * channels];
         let output = [channels / 2, (channels / 8).max(LEAST_OUTPUT)];
