@@ -8,6 +8,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use sha2::{Digest, Sha256};
+
 use super::{SynthError, options::SynthOptions};
 
 /// The first line of `ffmpeg -version`, without its copyright.
@@ -22,8 +24,27 @@ pub(super) fn version(ffmpeg: &Path) -> Result<String, SynthError> {
     Ok(line.split(" Copyright").next().unwrap_or_default().trim().to_owned())
 }
 
+/// Writes `frames` frames, drawn in order into three bytes a pixel, and the samples as one MP4; `hash` takes in each frame.
+pub(super) fn write_video(
+    out: &Path,
+    frames: usize,
+    mut draw: impl FnMut(usize, &mut Vec<u8>),
+    pcm: &[i16],
+    options: &SynthOptions,
+    hash: &mut Sha256,
+) -> Result<(), SynthError> {
+    let mut encoder = Encoder::start(out, pcm, options)?;
+    let mut rgb = Vec::new();
+    for index in 0..frames {
+        draw(index, &mut rgb);
+        hash.update(&rgb);
+        encoder.frame(&rgb)?;
+    }
+    encoder.finish()
+}
+
 /// An ffmpeg that takes frames and writes one MP4.
-pub(super) struct Encoder {
+struct Encoder {
     child: Child,
     out: PathBuf,
     wav: PathBuf,
@@ -31,7 +52,7 @@ pub(super) struct Encoder {
 
 impl Encoder {
     /// `pcm`: samples of all channels side by side. The WAV file is put beside `out` and removed in the end.
-    pub fn start(out: &Path, pcm: &[i16], options: &SynthOptions) -> Result<Self, SynthError> {
+    fn start(out: &Path, pcm: &[i16], options: &SynthOptions) -> Result<Self, SynthError> {
         let wav = out.with_extension("wav");
         write_wav(&wav, pcm, options)?;
         let mut command = Command::new(&options.ffmpeg);
@@ -49,7 +70,7 @@ impl Encoder {
     }
 
     /// Sends one frame of three bytes a pixel.
-    pub fn frame(&mut self, rgb: &[u8]) -> Result<(), SynthError> {
+    fn frame(&mut self, rgb: &[u8]) -> Result<(), SynthError> {
         let sent = self.child.stdin.as_mut().is_some_and(|pipe| pipe.write_all(rgb).is_ok());
         if sent {
             return Ok(());
@@ -60,7 +81,7 @@ impl Encoder {
     }
 
     /// Waits until the file is whole.
-    pub fn finish(mut self) -> Result<(), SynthError> {
+    fn finish(mut self) -> Result<(), SynthError> {
         self.close()?;
         fs::remove_file(&self.wav).map_err(|source| SynthError::Io { path: self.wav.clone(), source })
     }

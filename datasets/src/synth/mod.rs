@@ -48,7 +48,6 @@ use crate::{
     read::hex,
 };
 use catalog::Catalog;
-use encode::Encoder;
 use layout::{Layout, SetFiles};
 pub use music::{MusicOptions, music_avqa};
 pub use options::SynthOptions;
@@ -194,7 +193,7 @@ fn summary<P, O>(out: &Path, manifest: &Manifest<P, O>, reused: bool) -> SynthSu
     SynthSummary {
         out: out.to_owned(),
         clips: manifest.clips.len(),
-        bytes: manifest.clips.iter().map(|clip| clip.bytes + clip.further_bytes.iter().sum::<u64>()).sum(),
+        bytes: manifest.clips.iter().flat_map(ClipRecord::sizes).sum(),
         reused,
         raw_sha256: hex(&all.finalize()),
     }
@@ -317,7 +316,11 @@ fn render(plan: &Plan, catalog: &Catalog, set: &Path, options: &SynthOptions) ->
     let media = catalog.layout.media_files();
     let (Some(media), Some(masks)) = (files.get(..media), files.get(media..)) else { return Err(SynthError::Worker) };
     match media {
-        [video] => write_video(video, &mut film, &pcm, options, &mut hash)?,
+        [video] => {
+            let frames = film.frames();
+            let draw = |index, rgb: &mut Vec<u8>| film.render(index, rgb);
+            encode::write_video(video, frames, draw, &pcm, options, &mut hash)?;
+        }
         [sound, pictures @ ..] => {
             write_pictures(pictures, &mut film, options, &mut hash)?;
             encode::write_wav(sound, &pcm, options)?;
@@ -348,24 +351,6 @@ fn render(plan: &Plan, catalog: &Catalog, set: &Path, options: &SynthOptions) ->
         raw_sha256: hex(&hash.finalize()),
         scene: plan.scene.clone(),
     })
-}
-
-/// All frames and the samples as one MP4.
-fn write_video(
-    path: &Path,
-    film: &mut Film<'_>,
-    pcm: &[i16],
-    options: &SynthOptions,
-    hash: &mut Sha256,
-) -> Result<(), SynthError> {
-    let mut encoder = Encoder::start(path, pcm, options)?;
-    let mut rgb = Vec::new();
-    for index in 0..film.frames() {
-        film.render(index, &mut rgb);
-        hash.update(&rgb);
-        encoder.frame(&rgb)?;
-    }
-    encoder.finish()
 }
 
 /// The frames the masks belong to.

@@ -49,6 +49,13 @@ pub(super) struct ClipRecord<P = Scene> {
     pub scene: P,
 }
 
+impl<P> ClipRecord<P> {
+    /// Bytes of its files, in their order.
+    pub fn sizes(&self) -> impl Iterator<Item = u64> {
+        std::iter::once(self.bytes).chain(self.further_bytes.iter().copied())
+    }
+}
+
 impl<P: Serialize, O: Serialize> Manifest<P, O> {
     /// The values as they come back from a file: a JSON value made directly would hold other digits of an f32.
     fn read_back(&self) -> Result<Value, serde_json::Error> {
@@ -134,8 +141,7 @@ fn damage<P, O>(out: &Path, manifest: &Manifest<P, O>, layout: &impl SetFiles<P>
         let differs = |path: &Path, bytes: u64| fs::metadata(path).map_or(true, |file| file.len() != bytes);
         let broken = |clip: &&ClipRecord<P>| {
             let files = layout.of_clip(out, clip.split, &clip.video_id, &clip.scene);
-            let sizes: Vec<u64> = [clip.bytes].iter().chain(&clip.further_bytes).copied().collect();
-            files.len() != sizes.len() || files.iter().zip(sizes).any(|(file, bytes)| differs(file, bytes))
+            files.len() != clip.sizes().count() || files.iter().zip(clip.sizes()).any(|(file, n)| differs(file, n))
         };
         let broken: Vec<&str> = manifest.clips.iter().filter(broken).map(|clip| clip.video_id.as_str()).collect();
         broken

@@ -168,14 +168,14 @@ impl fmt::Debug for Waveform {
 ///
 /// Errors: [`MediaError::Bad`] says why the clip is refused, stage `audio` or `file`.
 pub fn decode_audio(path: &Path, settings: &AudioSettings, limits: &Limits) -> Result<Waveform, MediaError> {
-    settings.check()?;
-    let absolute = input::check(path, limits)?;
-    if let Some(wave) = as_it_is(&absolute, settings) {
-        return Ok(wave);
-    }
+    decode_audio_cached(None, path, settings, limits)
+}
+
+/// What ffmpeg makes of a file that was checked.
+fn decode(absolute: &Path, settings: &AudioSettings, limits: &Limits) -> Result<Waveform, MediaError> {
     let run = Run {
         stage: Stage::Audio,
-        args: arguments(&absolute, settings, limits)?,
+        args: arguments(absolute, settings, limits)?,
         folder: None,
         max_bytes: 4 * settings.samples() as u64,
     };
@@ -183,7 +183,7 @@ pub fn decode_audio(path: &Path, settings: &AudioSettings, limits: &Limits) -> R
     let heard = f32_from_le(&output.bytes);
     let heard_secs = heard.len() as f64 / f64::from(settings.rate);
     let packets = (heard_secs * PACKETS_PER_SEC).ceil() as usize;
-    let verdict = judge(Stage::Audio, &absolute, &output, packets, limits);
+    let verdict = judge(Stage::Audio, absolute, &output, packets, limits);
     let silent = settings.missing == MissingAudio::Silence;
     let fault = match verdict {
         Err(bad) if bad.reason == ReasonCode::NoAudio && silent => {
@@ -192,7 +192,7 @@ pub fn decode_audio(path: &Path, settings: &AudioSettings, limits: &Limits) -> R
         }
         verdict => verdict?,
     };
-    judge_end(Stage::Audio, &absolute, &output.log, heard_secs, settings.secs - TAIL_SECS, limits)?;
+    judge_end(Stage::Audio, absolute, &output.log, heard_secs, settings.secs - TAIL_SECS, limits)?;
     check_finite(&heard)?;
     let (samples, fitted) = fit(heard, settings)?;
     let notes = fault.into_iter().chain(fitted).collect();
@@ -229,14 +229,16 @@ pub fn decode_audio_cached(
     settings: &AudioSettings,
     limits: &Limits,
 ) -> Result<Waveform, MediaError> {
-    let Some(cache) = cache else {
-        return decode_audio(path, settings, limits);
-    };
-    if let Some(wave) = as_it_is(&input::check(path, limits)?, settings) {
+    settings.check()?;
+    let absolute = input::check(path, limits)?;
+    if let Some(wave) = as_it_is(&absolute, settings) {
         return Ok(wave);
     }
+    let Some(cache) = cache else {
+        return decode(&absolute, settings, limits);
+    };
     let array = cache.get_or(path, &settings.key(), || {
-        let waveform = decode_audio(path, settings, limits)?;
+        let waveform = decode(&absolute, settings, limits)?;
         Ok(Array::from_f32(vec![waveform.samples.len()], &waveform.samples, waveform.notes))
     })?;
     Ok(Waveform { rate: settings.rate, samples: f32_from_le(&array.bytes), notes: array.notes })

@@ -18,17 +18,14 @@ mod stage;
 mod tests;
 mod voices;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
 use super::{
-    SynthError, SynthSummary, build,
-    encode::Encoder,
+    SynthError, SynthSummary, build, encode,
     layout::SetFiles,
+    length,
     options::SynthOptions,
     random::{ClipKey, Purpose},
     render_all,
@@ -117,22 +114,15 @@ fn render(plan: &Plan, set: &Path, options: &SynthOptions) -> Result<ClipRecord<
     let mut hash = Sha256::new();
     let mut film = Film::new(plan.key, &plan.ensemble, options);
     let pcm = sound::render(plan.key, &plan.ensemble, options);
-    let mut encoder = Encoder::start(&path, &pcm, options)?;
-    let mut rgb = Vec::new();
-    for index in 0..film.frames() {
-        film.render(index, &mut rgb);
-        hash.update(&rgb);
-        encoder.frame(&rgb)?;
-    }
-    encoder.finish()?;
+    let frames = film.frames();
+    encode::write_video(&path, frames, |index, rgb| film.render(index, rgb), &pcm, options, &mut hash)?;
     for sample in pcm {
         hash.update(sample.to_le_bytes());
     }
-    let bytes = fs::metadata(&path).map_err(|source| SynthError::Io { path, source })?.len();
     Ok(ClipRecord {
         video_id: plan.video_id.clone(),
         split: plan.key.split,
-        bytes,
+        bytes: length(&path)?,
         further_bytes: Vec::new(),
         raw_sha256: hex(&hash.finalize()),
         scene: plan.ensemble.clone(),

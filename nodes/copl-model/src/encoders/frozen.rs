@@ -29,7 +29,8 @@ pub(super) struct Inputs<'a> {
 impl<'a> Inputs<'a> {
     /// The same for groups of images in their order, at most `most`.
     fn groups(self, width: usize, most: usize) -> Vec<Self> {
-        let (of_tokens, images) = self.per_image(width);
+        let of_tokens = (self.count * width).max(1);
+        let images = self.tokens.len() / of_tokens;
         let size = images.div_ceil(most.max(1)).max(1);
         let of_own = self.own.len() / images.max(1);
         let part = |all: &'a [f32], of_one: usize, group: usize| {
@@ -38,12 +39,6 @@ impl<'a> Inputs<'a> {
         let group =
             |group| Self { tokens: part(self.tokens, of_tokens, group), own: part(self.own, of_own, group), ..self };
         (0..images.div_ceil(size).max(1)).map(group).collect()
-    }
-
-    /// Numbers of an image's tokens, and how many images there are.
-    fn per_image(&self, width: usize) -> (usize, usize) {
-        let numbers = (self.count * width).max(1);
-        (numbers, self.tokens.len() / numbers)
     }
 }
 
@@ -157,10 +152,7 @@ impl<B: FrozenBlock> BlockOp<B> {
 
     /// Outputs and activations of the groups.
     fn pass(&self, groups: &[Inputs<'_>], keep: bool) -> Vec<(Vec<f32>, B::Activations)> {
-        match groups {
-            [all] => vec![self.block.forward(*all, keep)],
-            _ => groups.par_iter().map(|group| self.block.forward(*group, keep)).collect(),
-        }
+        groups.par_iter().map(|group| self.block.forward(*group, keep)).collect()
     }
 
     fn forward(&self, inputs: Inputs<'_>, shape: &Shape) -> (CpuStorage, Shape) {
@@ -179,19 +171,11 @@ impl<B: FrozenBlock> BlockOp<B> {
             None => self.pass(&groups, true).into_iter().map(|(_, activations)| activations).collect(),
         };
         with_floats(dy, |dy| {
-            let mut rest = dy;
-            let mut parts = Vec::with_capacity(groups.len());
-            for (group, kept) in groups.into_iter().zip(kept) {
-                let (dy, after) = rest.split_at(group.tokens.len());
-                parts.push((group, kept, dy));
-                rest = after;
-            }
-            let one = |(group, kept, dy)| self.block.backward(group, kept, dy, self.wants_tokens);
-            let found: Vec<InputGradients> = match parts.len() {
-                1 => parts.into_iter().map(one).collect(),
-                _ => parts.into_par_iter().map(one).collect(),
-            };
-            Ok(InputGradients::of_groups(found))
+            // All groups but the last are of one size.
+            let size = groups.first().map_or(0, |group| group.tokens.len()).max(1);
+            let parts = groups.into_par_iter().zip(kept).zip(dy.par_chunks(size));
+            let one = |((group, kept), dy)| self.block.backward(group, kept, dy, self.wants_tokens);
+            Ok(InputGradients::of_groups(parts.map(one).collect()))
         })
     }
 }

@@ -39,7 +39,8 @@ pub struct HeadInput<'a> {
 /// What a head says of a batch.
 #[derive(Debug, Clone)]
 pub struct HeadOutput {
-    /// The task's prediction: event logits [B, T, classes], mask logits [B, T, H, W] (in training [B, 1, H, W], of first frames), answer logits [B, answers].
+    /// The task's prediction: event logits [B, T, classes], mask logits [B, T, H, W] (in training [B, 1, H, W], of first
+    /// frames), answer logits [B, answers].
     pub logits: Tensor,
     /// What else enters the loss, by the name of its column and in the order of the columns, [B, ...] each.
     pub others: Vec<(&'static str, Tensor)>,

@@ -125,7 +125,7 @@ impl Geometry {
     /// Pixels of one block of `all`: within [`BLOCK`], and few enough for every thread to have some.
     fn pixels(&self, channels: usize, all: usize) -> usize {
         let most = (BLOCK / (self.taps.len() * channels).max(1)).max(1);
-        all.div_ceil(2 * rayon::current_num_threads()).max(64).min(most)
+        all.div_ceil(2 * rayon::current_num_threads()).max(64).min(most).min(all.max(1))
     }
 
     /// Lays the neighbours of pixels `first..` side by side: `columns` [pixels, taps, channels].
@@ -182,7 +182,7 @@ impl Geometry {
     fn add_weight_gradient(&self, x: &[f32], channels: usize, dy: &[f32], outputs: usize, dw: &mut [f32]) {
         let (sums, all) = (self.taps.len() * channels, x.len() / channels.max(1));
         let block = self.pixels(channels, all);
-        let mut columns = vec![0.0; block.min(all) * sums];
+        let mut columns = vec![0.0; block * sums];
         for first in (0..all).step_by(block) {
             let pixels = block.min(all - first);
             let columns = &mut columns[..pixels * sums];
