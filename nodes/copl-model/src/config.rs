@@ -112,6 +112,16 @@ words! {
     }
 }
 
+words! {
+    /// What makes masks of the maps, in segmentation.
+    DecoderKind("decoder") {
+        /// AVSBench's decoder with audio-visual interaction (what the paper and the compared codebases use).
+        Avsbench = "avsbench",
+        /// One linear layer over all maps at a pixel and the sound.
+        Linear = "linear",
+    }
+}
+
 /// Settings of collaborative prompts. The five switches of the paper's ablation are the four here and
 /// [`ModelConfig::consistency`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -185,9 +195,11 @@ pub struct ModelConfig {
     pub classes: usize,
     /// The head of event localisation.
     pub head: HeadKind,
+    /// What makes the masks, in segmentation.
+    pub decoder: DecoderKind,
     /// Rows and columns of a mask, in segmentation.
     pub mask_size: usize,
-    /// Width of the decoder, in segmentation.
+    /// Width of AVSBench's decoder, in segmentation.
     pub decoder_width: usize,
     /// Width of the head, in question answering.
     pub head_width: usize,
@@ -222,6 +234,7 @@ impl Default for ModelConfig {
             segments: 10,
             classes: 29,
             head: HeadKind::Linear,
+            decoder: DecoderKind::Avsbench,
             mask_size: 224,
             decoder_width: 256,
             head_width: 512,

@@ -14,8 +14,8 @@ use candle_core::Tensor;
 
 use self::ave::AveHead;
 use self::avqa::{Asked, AvqaHead};
-use self::avs::AvsHead;
-use crate::config::{ModelConfig, Task};
+use self::avs::{AvsHead, LinearHead};
+use crate::config::{DecoderKind, ModelConfig, Task};
 use crate::encoders::{Maps, Outputs};
 use crate::error::Result;
 use crate::kernels::Execution;
@@ -89,7 +89,10 @@ pub fn head(
 ) -> Result<Box<dyn Head>> {
     Ok(match config.task {
         Task::Ave => Box::new(AveHead::new(config.head, config.classes, visual.out_dim(), audio.out_dim())),
-        Task::Avs => Box::new(AvsHead::new(config, visual, audio, execution)?),
+        Task::Avs => match config.decoder {
+            DecoderKind::Avsbench => Box::new(AvsHead::new(config, visual, audio, execution)?),
+            DecoderKind::Linear => Box::new(LinearHead::new(config.mask_size, visual, audio, execution)?),
+        },
         Task::Avqa => Box::new(AvqaHead::new(config, visual, audio, execution)?),
     })
 }

@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Tensor};
 
-use crate::config::{CoplConfig, FramePrompts, Granularity, MethodKind, ModelConfig, PromptBias, Task};
+use crate::config::{CoplConfig, DecoderKind, FramePrompts, Granularity, MethodKind, ModelConfig, PromptBias, Task};
 use crate::encoders::swin_v2::config::SwinV2Config;
 use crate::encoders::{Architecture, LoadedEncoder, Maps};
 use crate::error::Result;
@@ -57,9 +57,9 @@ fn batch(audio_size: usize) -> Batch {
     }
 }
 
-/// The weighted sum of all predictions, and the gradients that belong to it.
+/// The weighted sum of all predictions of a training step, and the gradients that belong to it.
 fn weights_of(model: &Model, batch: &Batch) -> OutputGradients {
-    let p = model.predict(batch).unwrap();
+    let (p, _) = model.forward(batch).unwrap();
     OutputGradients {
         others: Vec::new(),
         logits: tensor(p.logits.dims(), 3),
@@ -69,7 +69,7 @@ fn weights_of(model: &Model, batch: &Batch) -> OutputGradients {
 }
 
 fn weighted(model: &Model, batch: &Batch, weights: &OutputGradients) -> f64 {
-    let p = model.predict(batch).unwrap();
+    let (p, _) = model.forward(batch).unwrap();
     let dot = |a: &Tensor, b: &Tensor| -> f64 {
         values(a).iter().zip(values(b)).map(|(a, b)| f64::from(*a) * f64::from(b)).sum()
     };
@@ -120,10 +120,15 @@ fn gradients_are_the_slopes_of_the_predictions() {
     };
     assert_slopes(&config(varied), None, 16);
     assert_slopes(&config(CoplConfig::default()), Some(encoder(12, &[1, 1, 1])), 12);
+    assert_slopes(&linear_segmentation(), None, 16);
 }
 
 fn segmentation() -> ModelConfig {
     ModelConfig { task: Task::Avs, mask_size: 32, decoder_width: 8, ..config(CoplConfig::default()) }
+}
+
+fn linear_segmentation() -> ModelConfig {
+    ModelConfig { decoder: DecoderKind::Linear, ..segmentation() }
 }
 
 /// Of the maps a head is given; what a decoder makes of them bends at every ReLU, where differences are no slopes.
@@ -211,6 +216,24 @@ fn a_mask_has_a_logit_for_every_pixel_of_every_segment() {
     assert_eq!(logits.dims(), [CLIPS, SEGMENTS, 32, 32]);
     let (trained, _) = model.forward(&batch(16)).unwrap();
     assert_eq!(trained.logits.dims(), [CLIPS, 1, 32, 32], "a training clip has one mask");
+}
+
+#[test]
+fn the_linear_head_trains_on_the_first_of_the_frames_it_evaluates() {
+    let model = model(&linear_segmentation(), None).unwrap();
+    let logits = model.predict(&batch(16)).unwrap().logits;
+    assert_eq!(logits.dims(), [CLIPS, SEGMENTS, 32, 32]);
+    let (trained, _) = model.forward(&batch(16)).unwrap();
+    assert_eq!(values(&trained.logits), values(&logits.narrow(1, 0, 1).unwrap()));
+    // A sum of its parts: with nothing but one part's bias, that bias is every pixel's logit.
+    for part in ["stages.0.bias", "stages.1.bias", "audio.bias"] {
+        for (name, var) in model.parameters().vars() {
+            let value = if name == part { 1.5 } else { 0.0 };
+            var.set(&(var.ones_like().unwrap() * value).unwrap()).unwrap();
+        }
+        let logits = model.predict(&batch(16)).unwrap().logits;
+        assert!(values(&logits).iter().all(|logit| (logit - 1.5).abs() < 1e-5), "{part}");
+    }
 }
 
 #[test]

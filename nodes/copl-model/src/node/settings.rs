@@ -8,7 +8,8 @@ use copl_contract::settings::{Env, SettingValue, Settings};
 use copl_contract::spec::Axis;
 
 use crate::config::{
-    CoplConfig, FramePrompts, Granularity, HeadKind, MethodKind, ModelConfig, NODE, PromptBias, SHARED, Task,
+    CoplConfig, DecoderKind, FramePrompts, Granularity, HeadKind, MethodKind, ModelConfig, NODE, PromptBias, SHARED,
+    Task,
 };
 use crate::encoders::{self, Modality};
 use crate::heads::avs::{MASK_UNIT, WIDTH_UNIT};
@@ -40,7 +41,7 @@ macro_rules! word_settings {
         }
     )*};
 }
-word_settings!(Task, MethodKind, Granularity, PromptBias, FramePrompts, HeadKind);
+word_settings!(Task, MethodKind, Granularity, PromptBias, FramePrompts, HeadKind, DecoderKind);
 
 impl SettingValue for Schedule {
     const TYPE: &'static str = "constant, step:EPOCHS:FACTOR or cosine:WARMUP:TOTAL";
@@ -116,8 +117,9 @@ copl_contract::settings! {
         "CLASSES" classes: usize = "29", "Classes a segment is sorted into, background included; or answers to questions.";
         "SEGMENTS" segments: usize = "10", "T, the segments of a clip.";
         "HEAD" head: HeadKind = "linear", "With TASK ave: linear (the paper's words), or two-linear with 512 between (the compared codebases).";
+        "DECODER" decoder: DecoderKind = "avsbench", "With TASK avs: avsbench (the official decoder, with audio-visual interaction), or linear (one linear layer over all maps at a pixel and the sound: adapting the features is left to the method).";
         "MASK_SIZE" mask_size: usize = "224", "With TASK avs: rows and columns of the masks, a multiple of 32.";
-        "DECODER_WIDTH" decoder_width: usize = "256", "With TASK avs: width of the decoder, a multiple of 8; its maps, audio feature and output keep the official proportions to it, but the last output has 16 channels at least.";
+        "DECODER_WIDTH" decoder_width: usize = "256", "With DECODER avsbench: width of the decoder, a multiple of 8; its maps, audio feature and output keep the official proportions to it, but the last output has 16 channels at least.";
         "HEAD_WIDTH" head_width: usize = "512", "With TASK avqa: width of the head, a multiple of 4.";
         "QUESTION_WIDTH" question_width: Option<usize> = "", "With TASK avqa: width of the vector a text encoder makes of a question (CLIP 512, BERT 768, MiniLM 384); unset: questions come as word ids, for the LSTM in the head.";
         "VOCABULARY" vocabulary: usize = "93", "With TASK avqa: word ids are below this.";
@@ -175,6 +177,7 @@ impl CoplModelSettings {
             segments: self.segments,
             classes: self.classes,
             head: self.head,
+            decoder: self.decoder,
             mask_size: self.mask_size,
             decoder_width: self.decoder_width,
             head_width: self.head_width,

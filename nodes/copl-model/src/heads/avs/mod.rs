@@ -11,11 +11,13 @@
 //! which builds all scales from the last map. Generally, scales beyond an encoder's coarsest map take that map too.
 
 mod decoder;
+mod linear;
 mod tpavi;
 
 use candle_core::Tensor;
 
 pub use self::decoder::{Decoder, DecoderConfig, Segmentation, Wanted};
+pub use self::linear::LinearHead;
 use super::layers::{dense, linear_specs};
 use super::{Head, HeadInput, HeadOutput};
 use crate::config::ModelConfig;
