@@ -1,5 +1,7 @@
 //! Token maps of an encoder that heads look at: which blocks leave them, and how tokens lie in them.
 
+use candle_core::Tensor;
+
 use super::BlockInfo;
 use crate::error::Result;
 
@@ -52,6 +54,14 @@ impl MapSize {
         let places = block.tokens.checked_sub(skip)?;
         let side = places.isqrt();
         (side > 0 && side * side == places).then_some(Self { width: block.width, side, skip })
+    }
+
+    /// The tokens that stand for places: [N, L, d] -> [N, side * side, d].
+    ///
+    /// # Errors
+    /// If the map has fewer tokens.
+    pub fn places(&self, map: &Tensor) -> Result<Tensor> {
+        Ok(map.narrow(1, self.skip, self.side * self.side)?.contiguous()?)
     }
 }
 

@@ -71,11 +71,6 @@ impl AvqaHead {
         };
         Ok(Self { network: Avst::new(sizes, execution)?, map, dropout: config.dropout, seed: config.seed })
     }
-
-    /// The tokens of a map that stand for places.
-    fn places(&self, map: &Tensor) -> Result<Tensor> {
-        Ok(map.narrow(1, self.map.skip, self.map.side * self.map.side)?.contiguous()?)
-    }
 }
 
 impl Head for AvqaHead {
@@ -93,9 +88,9 @@ impl Head for AvqaHead {
         let asked = questions.ok_or_else(|| Error::Config("question answering without questions".to_string()))?;
         let map = features.maps.last().ok_or_else(|| Error::Config("no token map was kept".to_string()))?;
         let input = AvstInput {
-            maps: self.places(map)?,
+            maps: self.map.places(map)?,
             audio: features.audio.clone(),
-            negatives: asked.negatives.as_ref().map(|maps| self.places(maps)).transpose()?,
+            negatives: asked.negatives.as_ref().map(|maps| self.map.places(maps)).transpose()?,
             questions: asked.questions.clone(),
             videos: asked.videos.clone(),
         };

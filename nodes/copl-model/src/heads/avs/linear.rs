@@ -63,9 +63,7 @@ impl Head for LinearHead {
                     features.maps.len()
                 )));
             };
-            let (_, _, width) = tokens.dims3()?;
-            let places = size.side * size.side;
-            let tokens = tokens.narrow(1, size.skip, places)?.reshape((shape.clips, shape.segments, places, width))?;
+            let tokens = size.places(tokens)?.reshape((shape.clips, shape.segments, (), size.width))?;
             let tokens = tokens.narrow(1, 0, segments)?.contiguous()?;
             let tokens = norm(parameters, &format!("norms.{scale}"), &tokens, self.execution)?;
             let map = dense(parameters, &format!("stages.{scale}"), &tokens, self.execution)?;

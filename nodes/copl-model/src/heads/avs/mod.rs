@@ -80,8 +80,7 @@ impl AvsHead {
             return Err(Error::Config(format!("{} maps of the encoder, scale {scale} has none", maps.len())));
         };
         let (images, _, _) = tokens.dims3()?;
-        let places = tokens.narrow(1, size.skip, size.side * size.side)?.contiguous()?;
-        let narrow = dense(parameters, &format!("stages.{scale}"), &places, self.execution)?;
+        let narrow = dense(parameters, &format!("stages.{scale}"), &size.places(tokens)?, self.execution)?;
         let map = narrow.reshape((images, size.side, size.side, self.widths.features[scale]))?;
         let side = (self.mask_size / 4) >> scale;
         Ok(resize(&map, (side, side), Interpolation::Bicubic, self.execution)?)
