@@ -33,7 +33,8 @@ fi
 target="${CARGO_TARGET_DIR:-target}"
 
 # Tests hold the path of their clone, and cargo takes those built in another clone, which may be gone, for this one's.
-if [ -d "$target" ] && [ "$(cat "$target/clone" 2>/dev/null)" != "$PWD" ]; then
+if [ -n "${CARGO_TARGET_DIR:-}" ] && [ "$(cat "$target/clone" 2>/dev/null)" != "$PWD" ]; then
+  mkdir -p "$target"
   find datasets nodes reports src testing tests -name '*.rs' -exec touch {} +
   echo "$PWD" >"$target/clone"
 fi
