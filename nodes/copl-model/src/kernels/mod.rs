@@ -3,9 +3,9 @@
 //! Two layers. The slice functions (`matrix`, `math`, `dense`, `attention`, the rows of `norm` and `softmax`) know
 //! nothing of tensors or graphs; a frozen block ([`crate::encoders`]) runs forward and backward through them as one
 //! operation, keeps only what its backward needs and computes no gradient of a frozen weight. The tensor functions
-//! ([`linear`], [`layer_norm`], [`gelu`], [`softmax`], [`attention::trainable`], and those of maps, [`convolve`],
-//! [`resize`], [`batch_norm`], [`relu`]) are differentiable in all their
-//! arguments and serve what is trained. Each has a plain composition of candle operations beside it: used on every
+//! ([`linear`], [`layer_norm`], [`gelu`], [`softmax`], [`lstm`], [`attention::trainable`], and those of maps,
+//! [`convolve`], [`resize`], [`batch_norm`], [`relu`]) are differentiable in all their arguments and serve what is
+//! trained. Each has a plain composition of candle operations beside it: used on every
 //! device but the CPU, and the oracle of the tests.
 //!
 //! For a fixed number of threads the same call gives the same bits: work is split where no sum crosses, and what is
@@ -17,6 +17,7 @@ mod conv;
 pub(crate) mod dense;
 mod gelu;
 mod linear;
+mod lstm;
 pub(crate) mod math;
 pub(crate) mod matrix;
 mod norm;
@@ -33,6 +34,7 @@ pub use conv::{Filter, convolve, convolve_plain};
 pub use gelu::gelu;
 pub(crate) use gelu::{gelu_in_place, gelu_in_place_packed, multiply_by_packed, multiply_in_place};
 pub use linear::{linear, linear_plain};
+pub use lstm::{lstm, lstm_plain};
 pub(crate) use norm::{EPSILON, NormLayer, norm_rows, norm_rows_backward};
 pub use norm::{layer_norm, layer_norm_plain, layer_norm_with};
 pub use relu::{relu, relu_plain};

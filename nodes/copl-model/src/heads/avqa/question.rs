@@ -8,7 +8,7 @@ use candle_core::Tensor;
 
 use crate::error::{Error, Result};
 use crate::heads::layers::{dense, linear_specs, spec};
-use crate::kernels::{Execution, linear};
+use crate::kernels::{Execution, linear, lstm};
 use crate::parameters::ParamSpec;
 use crate::weights::{Init, Tensors};
 
@@ -38,6 +38,16 @@ pub enum Questions {
     Words(Tensor),
     /// Vectors [Q, d].
     Vectors(Tensor),
+}
+
+impl Questions {
+    /// `count` questions from `start`.
+    pub(super) fn rows(&self, start: usize, count: usize) -> Result<Self> {
+        Ok(match self {
+            Self::Words(words) => Self::Words(words.narrow(0, start, count)?),
+            Self::Vectors(vectors) => Self::Vectors(vectors.narrow(0, start, count)?),
+        })
+    }
 }
 
 impl QuestionKind {
@@ -83,20 +93,6 @@ fn words(parameters: &Tensors, ids: &Tensor, execution: Execution) -> Result<Ten
     // Of all words at once: what of a gate depends on the word alone.
     let inputs = linear(&vectors, &get("lstm.weight_ih_l0")?, Some(&get("lstm.bias_ih_l0")?), execution)?;
     let inputs = inputs.reshape((questions, count, 4 * width))?;
-    let (weight, bias) = (get("lstm.weight_hh_l0")?, get("lstm.bias_hh_l0")?);
-    let mut hidden = Tensor::zeros((questions, width), vectors.dtype(), ids.device())?;
-    let mut cell = hidden.clone();
-    for word in 0..count {
-        let gates = (inputs.narrow(1, word, 1)?.squeeze(1)? + linear(&hidden, &weight, Some(&bias), execution)?)?;
-        let gate = |index: usize| gates.narrow(1, index * width, width);
-        let (input, forget, output) = (sigmoid(&gate(0)?)?, sigmoid(&gate(1)?)?, sigmoid(&gate(3)?)?);
-        cell = ((forget * cell)? + (input * gate(2)?.tanh()?)?)?;
-        hidden = (output * cell.tanh()?)?;
-    }
-    dense(parameters, &format!("{NAME}.fc"), &Tensor::cat(&[&hidden, &cell], 1)?.tanh()?, execution)
-}
-
-/// Of elementary operations that carry gradients.
-fn sigmoid(x: &Tensor) -> Result<Tensor> {
-    Ok((x * 0.5)?.tanh()?.affine(0.5, 0.5)?)
+    let states = lstm(&inputs, &get("lstm.weight_hh_l0")?, &get("lstm.bias_hh_l0")?, execution)?;
+    dense(parameters, &format!("{NAME}.fc"), &states.tanh()?, execution)
 }
