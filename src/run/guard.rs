@@ -23,12 +23,16 @@ const LOCK: &str = ".guard.lock";
 /// How long orphans may take to leave by themselves, and then to be gone.
 const GRACE: Duration = Duration::from_millis(1500);
 const LOOK: Duration = Duration::from_millis(50);
+/// The run's processes are started at its beginning; later, looking often would only cost time.
+const BEGINNING: Duration = Duration::from_secs(10);
+const LATER_LOOK: Duration = Duration::from_secs(1);
 
 /// The command's end of the pipe.
 #[derive(Debug)]
 pub(crate) struct Guard {
     process: Child,
     told: BTreeSet<u32>,
+    begun: Instant,
     looked: Option<Instant>,
 }
 
@@ -50,7 +54,7 @@ impl Guard {
         if ready.trim() != "ready" {
             return Err(failed(std::io::Error::other("it left at once")));
         }
-        Ok(Self { process, told: BTreeSet::new(), looked: None })
+        Ok(Self { process, told: BTreeSet::new(), begun: Instant::now(), looked: None })
     }
 
     /// Its process id.
@@ -60,7 +64,8 @@ impl Guard {
 
     /// Tells it of the command's other children. To be called often: all processes of the machine are looked at now and then.
     pub(crate) fn tell(&mut self) {
-        if self.looked.is_some_and(|looked| looked.elapsed() < LOOK) {
+        let pause = if self.begun.elapsed() < BEGINNING { LOOK } else { LATER_LOOK };
+        if self.looked.is_some_and(|looked| looked.elapsed() < pause) {
             return;
         }
         self.looked = Some(Instant::now());
