@@ -48,6 +48,7 @@ use crate::{
     read::hex,
 };
 use catalog::Catalog;
+use encode::{AacCoder, Sound};
 use layout::{Layout, SetFiles};
 pub use music::{MusicOptions, music_avqa};
 pub use options::SynthOptions;
@@ -319,7 +320,8 @@ fn render(plan: &Plan, catalog: &Catalog, set: &Path, options: &SynthOptions) ->
         [video] => {
             let frames = film.frames();
             let draw = |index, rgb: &mut Vec<u8>| film.render(index, rgb);
-            encode::write_video(video, frames, draw, &pcm, options, &mut hash)?;
+            let sound = Sound { pcm: &pcm, coder: AacCoder::TwoLoop };
+            encode::write_video(video, frames, draw, sound, options, &mut hash)?;
         }
         [sound, pictures @ ..] => {
             write_pictures(pictures, &mut film, options, &mut hash)?;

@@ -23,7 +23,8 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::{
-    SynthError, SynthSummary, build, encode,
+    SynthError, SynthSummary, build,
+    encode::{self, AacCoder, Sound},
     layout::SetFiles,
     length,
     options::SynthOptions,
@@ -115,7 +116,8 @@ fn render(plan: &Plan, set: &Path, options: &SynthOptions) -> Result<ClipRecord<
     let mut film = Film::new(plan.key, &plan.ensemble, options);
     let pcm = sound::render(plan.key, &plan.ensemble, options);
     let frames = film.frames();
-    encode::write_video(&path, frames, |index, rgb| film.render(index, rgb), &pcm, options, &mut hash)?;
+    let sound = Sound { pcm: &pcm, coder: AacCoder::Fast };
+    encode::write_video(&path, frames, |index, rgb| film.render(index, rgb), sound, options, &mut hash)?;
     for sample in pcm {
         hash.update(sample.to_le_bytes());
     }

@@ -67,7 +67,7 @@ impl Default for MusicOptions {
             questions: 10,
             width: 160,
             height: 120,
-            frames_per_sec: 8,
+            frames_per_sec: 4,
             sample_rate_hz: 16_000,
             texture_contrast: 0.6,
             colour_jitter: 0.2,
