@@ -14,6 +14,9 @@ use crate::kernels::{Kept, floats, with_floats};
 /// by layer, the work of a small block is not worth waking a thread for.
 const SMALL: usize = 1 << 24;
 
+/// Numbers of tokens that go through a small block together: what its layers make of them stays in a core's cache.
+const CACHED: usize = 24 * 1024;
+
 /// Numbers that enter a block: tokens [N L, C], prompts of all images [S, C] and of each image [N O, C].
 #[derive(Clone, Copy)]
 pub(super) struct Inputs<'a> {
@@ -143,11 +146,12 @@ impl<B: FrozenBlock> BlockOp<B> {
         Inputs { tokens, shared, own, count: self.count, bias: self.bias }
     }
 
-    /// The groups of images that pass by themselves: one to a thread if the block is small, else all together.
+    /// The groups of images that pass by themselves: at least one to a thread if the block is small, else all together.
     fn groups<'a>(&self, inputs: Inputs<'a>) -> Vec<Inputs<'a>> {
         let width = self.block.width();
         let small = inputs.tokens.len().saturating_mul(width) < SMALL;
-        inputs.groups(width, if small { rayon::current_num_threads() } else { 1 })
+        let cached = inputs.tokens.len().div_ceil(CACHED);
+        inputs.groups(width, if small { cached.max(rayon::current_num_threads()) } else { 1 })
     }
 
     /// Outputs and activations of the groups.
