@@ -13,8 +13,10 @@
 //! - [`weights`]: where encoders' weights come from
 //! - [`loss`], [`parity`]: comparison with reference results; [`mod@bench`]: speed of a training step
 
+mod batch;
 pub mod bench;
 pub mod config;
+mod crew;
 pub mod device;
 pub mod encoder_node;
 pub mod encoders;

@@ -3,140 +3,31 @@
 //! `forward` gives predictions and a handle of the graph; whoever computes the loss returns its gradients with respect
 //! to the predictions; `Graph::backward` carries them on to the parameters. The graph walk recurses once an operation:
 //! train on a thread with a large stack (64 MiB is ample).
+//!
+//! Where nothing but the loss joins the clips of a batch, and the encoders are in this process and on the CPU, each part of
+//! a batch is walked by threads of its own ([`crate::crew`]); the gradients of the parts are summed in their order.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 
+pub use crate::batch::{Batch, Inputs};
 use crate::config::{MethodKind, ModelConfig, SHARED};
-use crate::encoders::{self, EncoderCard, InputShape, LoadedEncoder, Maps, Modality, Outputs};
+use crate::crew::{Crew, runs};
+use crate::encoders::{self, EncoderCard, LoadedEncoder, Maps, Modality, Outputs};
 use crate::error::{Error, Result};
 use crate::heads::align::Alignment;
-use crate::heads::avqa::Asked;
 use crate::heads::{self, Head, HeadInput, HeadOutput};
-use crate::images::normalised;
 use crate::kernels::Execution;
 use crate::methods::copl::Copl;
 use crate::methods::full::Full;
 use crate::methods::linear_probe::LinearProbe;
-use crate::methods::{ClipShape, Encoders, Features, Method};
+use crate::methods::{Encoders, Features, Method};
 use crate::parameters::{Gradients, Parameters};
 use crate::params::ParameterTable;
 use crate::segments::{Here, Introduced, Source, Tower};
 use crate::weights::Tensors;
-
-/// One image of each modality as a model's encoders take them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Inputs {
-    /// A frame.
-    pub visual: InputShape,
-    /// A spectrogram segment.
-    pub audio: InputShape,
-}
-
-/// A batch of clips. Images for an encoder elsewhere are as decoders send them.
-#[derive(Debug, Clone)]
-pub struct Batch {
-    /// [B, T, C, H, W], normalised as the encoder was trained; [B, T, H, W, 3] u8 for an encoder elsewhere.
-    pub frames: Tensor,
-    /// [B, T, C', H', W']: rows are time, columns mel bands; [B, T, 1, time, mel] for an encoder elsewhere.
-    pub spectrogram: Tensor,
-    /// Questions about the clips, any number of each; none where nothing is asked. With questions, predictions have a row
-    /// a question instead of a row a clip.
-    pub questions: Option<Asked>,
-}
-
-impl Batch {
-    /// From numbers as they cross an edge: frames [B, T, C, H, W] and spectrograms [B, T, H', W'] (time, mel), which
-    /// are repeated to the channels of the audio encoder's images.
-    ///
-    /// # Errors
-    /// If a slice has another length.
-    pub fn from_slices(
-        frames: &[f32],
-        spectrogram: &[f32],
-        shape: ClipShape,
-        inputs: Inputs,
-        device: &Device,
-    ) -> Result<Self> {
-        let ClipShape { clips, segments } = shape;
-        let ([channels, height, width], [repeats, time, mels]) = (inputs.visual.dims(), inputs.audio.dims());
-        let check = |what: &str, found: usize, dims: &[usize]| {
-            if found == dims.iter().product::<usize>() {
-                return Ok(());
-            }
-            let expected = format!("the numbers of {dims:?}");
-            Err(Error::Shape { what: what.to_string(), found: vec![found], expected })
-        };
-        check("frames", frames.len(), &[clips, segments, channels, height, width])?;
-        check("spectrogram", spectrogram.len(), &[clips, segments, time, mels])?;
-        let spectrogram = Tensor::from_slice(spectrogram, (clips, segments, 1, time, mels), device)?;
-        Ok(Self {
-            frames: Tensor::from_slice(frames, (clips, segments, channels, height, width), device)?,
-            spectrogram: spectrogram.broadcast_as((clips, segments, repeats, time, mels))?.contiguous()?,
-            questions: None,
-        })
-    }
-
-    /// From numbers as decoders send them: frames [B, T, H, W, 3] u8 and spectrograms [B, T, H', W']. Those of a modality
-    /// whose encoder is elsewhere (visual, audio) are left as they are.
-    ///
-    /// # Errors
-    /// If a slice has another length.
-    pub fn from_edges(
-        frames: &[u8],
-        spectrogram: &[f32],
-        shape: ClipShape,
-        inputs: Inputs,
-        elsewhere: (bool, bool),
-        device: &Device,
-    ) -> Result<Self> {
-        let ClipShape { clips, segments } = shape;
-        let (picture, sound) = (inputs.visual, inputs.audio);
-        let [pixels, points] = [picture, sound].map(|image| image.height * image.width);
-        let check = |what: &str, found: usize, per_image: usize| {
-            let expected = clips * segments * per_image;
-            let error = || Error::Shape {
-                what: what.to_string(),
-                found: vec![found],
-                expected: format!("{expected} numbers of {clips} clips of {segments} segments"),
-            };
-            if found == expected { Ok(()) } else { Err(error()) }
-        };
-        check("frames", frames.len(), 3 * pixels)?;
-        check("spectrogram", spectrogram.len(), points)?;
-        let spectrogram =
-            Tensor::from_slice(spectrogram, (clips, segments, 1, sound.height, sound.width), &Device::Cpu)?;
-        let repeated = (clips, segments, sound.channels, sound.height, sound.width);
-        Ok(Self {
-            frames: match elsewhere.0 {
-                true => Tensor::from_slice(frames, (clips, segments, picture.height, picture.width, 3), &Device::Cpu)?,
-                false => {
-                    let images = normalised(frames, pixels);
-                    Tensor::from_vec(images, (clips, segments, 3, picture.height, picture.width), device)?
-                }
-            },
-            spectrogram: match elsewhere.1 {
-                true => spectrogram,
-                false => spectrogram.broadcast_as(repeated)?.contiguous()?.to_device(device)?,
-            },
-            questions: None,
-        })
-    }
-
-    fn shape(&self) -> Result<ClipShape> {
-        let (clips, segments, _, _, _) = self.frames.dims5()?;
-        let (other_clips, other_segments, _, _, _) = self.spectrogram.dims5()?;
-        if (clips, segments) != (other_clips, other_segments) {
-            return Err(Error::Shape {
-                what: "spectrogram".to_string(),
-                found: self.spectrogram.dims().to_vec(),
-                expected: format!("[{clips}, {segments}, ...] as the frames"),
-            });
-        }
-        Ok(ClipShape { clips, segments })
-    }
-}
 
 /// Predictions of a batch, outside any graph.
 #[derive(Debug, Clone)]
@@ -149,6 +40,26 @@ pub struct Predictions {
     pub visual_features: Tensor,
     /// [B, T, d_v], aligned to the visual ones; [B, T, d_a] if the consistency loss is off.
     pub audio_features: Tensor,
+}
+
+impl Predictions {
+    /// Those of the parts of a batch, one after the other, outside any graph.
+    fn joined(parts: &[Self]) -> Result<Self> {
+        let all = |of: &dyn Fn(&Self) -> &Tensor| -> Result<Tensor> {
+            match parts {
+                [one] => Ok(of(one).detach()),
+                several => Ok(Tensor::cat(&several.iter().map(|part| of(part).detach()).collect::<Vec<_>>(), 0)?),
+            }
+        };
+        let others = parts.first().map_or(&[][..], |part| &part.others);
+        let other = |(index, (name, _)): (usize, &(&'static str, Tensor))| Ok((*name, all(&|p| &p.others[index].1)?));
+        Ok(Self {
+            logits: all(&|p| &p.logits)?,
+            others: others.iter().enumerate().map(other).collect::<Result<_>>()?,
+            visual_features: all(&|p| &p.visual_features)?,
+            audio_features: all(&|p| &p.audio_features)?,
+        })
+    }
 }
 
 /// Gradients of a loss with respect to predictions, in their shapes. A prediction without one did not enter the loss.
@@ -164,10 +75,60 @@ pub struct OutputGradients {
     pub audio_features: Option<Tensor>,
 }
 
+impl OutputGradients {
+    /// Checks that the shapes are those of `predictions`.
+    fn check(&self, predictions: &[Predictions]) -> Result<()> {
+        let others = predictions.first().map_or(0, |part| part.others.len());
+        if others != self.others.len() {
+            return Err(Error::Shape {
+                what: "gradients of the head's other predictions".to_string(),
+                found: vec![self.others.len()],
+                expected: format!("[{others}]"),
+            });
+        }
+        let same = |what: &str, gradient: &Tensor, of: &dyn Fn(&Predictions) -> &Tensor| {
+            let mut expected = predictions.first().map_or_else(Vec::new, |part| of(part).dims().to_vec());
+            if let Some(rows) = expected.first_mut() {
+                *rows = predictions.iter().map(|part| of(part).dims()[0]).sum();
+            }
+            if gradient.dims() == expected {
+                return Ok(());
+            }
+            let what = format!("gradient of {what}");
+            Err(Error::Shape { what, found: gradient.dims().to_vec(), expected: format!("{expected:?}") })
+        };
+        same("logits", &self.logits, &|p| &p.logits)?;
+        for (index, gradient) in self.others.iter().enumerate() {
+            let name = predictions.first().map_or("", |part| part.others[index].0);
+            same(name, gradient, &|p| &p.others[index].1)?;
+        }
+        if let Some(gradient) = &self.visual_features {
+            same("visual features", gradient, &|p| &p.visual_features)?;
+        }
+        if let Some(gradient) = &self.audio_features {
+            same("audio features", gradient, &|p| &p.audio_features)?;
+        }
+        Ok(())
+    }
+
+    /// Those of some rows.
+    fn rows(&self, rows: Range<usize>) -> Result<Self> {
+        let of = |gradient: &Tensor| gradient.narrow(0, rows.start, rows.len());
+        Ok(Self {
+            logits: of(&self.logits)?,
+            others: self.others.iter().map(of).collect::<Result<_, _>>()?,
+            visual_features: self.visual_features.as_ref().map(of).transpose()?,
+            audio_features: self.audio_features.as_ref().map(of).transpose()?,
+        })
+    }
+}
+
 /// The graph of one forward pass, used up by its backward pass.
 pub struct Graph {
-    outputs: Predictions,
+    /// Of each part of the batch.
+    outputs: Vec<Predictions>,
     parameters: Vec<(String, Tensor)>,
+    crew: Arc<Crew>,
 }
 
 impl Graph {
@@ -176,40 +137,39 @@ impl Graph {
     /// # Errors
     /// If shapes differ from the predictions'.
     pub fn backward(self, gradients: &OutputGradients) -> Result<Gradients> {
-        let mut total = inject("logits", &self.outputs.logits, &gradients.logits)?;
-        let features = [
-            ("visual features", &self.outputs.visual_features, &gradients.visual_features),
-            ("audio features", &self.outputs.audio_features, &gradients.audio_features),
-        ];
-        if self.outputs.others.len() != gradients.others.len() {
-            return Err(Error::Shape {
-                what: "gradients of the head's other predictions".to_string(),
-                found: vec![gradients.others.len()],
-                expected: format!("[{}]", self.outputs.others.len()),
-            });
+        gradients.check(&self.outputs)?;
+        let mut start = 0;
+        let mut work = Vec::with_capacity(self.outputs.len());
+        for part in self.outputs {
+            let rows = part.logits.dim(0)?;
+            work.push((part, gradients.rows(start..start + rows)?));
+            start += rows;
         }
-        for ((what, output), gradient) in self.outputs.others.iter().zip(&gradients.others) {
-            total = (total + inject(what, output, gradient)?)?;
-        }
-        for (what, output, gradient) in features {
-            if let Some(gradient) = gradient {
-                total = (total + inject(what, output, gradient)?)?;
-            }
-        }
-        Ok(Gradients::collect(&total.backward()?, &self.parameters))
+        let of_parts = self.crew.each(work, |(part, gradients)| {
+            let total = inject(&part, &gradients)?;
+            Ok(Gradients::collect(&total.backward()?, &self.parameters))
+        })?;
+        Gradients::sum(of_parts)
     }
 }
 
-/// A scalar whose gradient with respect to `output` is `gradient`.
-fn inject(what: &str, output: &Tensor, gradient: &Tensor) -> Result<Tensor> {
-    if output.dims() != gradient.dims() {
-        return Err(Error::Shape {
-            what: format!("gradient of {what}"),
-            found: gradient.dims().to_vec(),
-            expected: format!("{:?}", output.dims()),
-        });
+/// A scalar whose gradient with respect to the predictions are these.
+fn inject(predictions: &Predictions, gradients: &OutputGradients) -> Result<Tensor> {
+    let one = |output: &Tensor, gradient: &Tensor| (output * gradient)?.sum_all();
+    let mut total = one(&predictions.logits, &gradients.logits)?;
+    for ((_, output), gradient) in predictions.others.iter().zip(&gradients.others) {
+        total = (total + one(output, gradient)?)?;
     }
-    Ok((output * gradient)?.sum_all()?)
+    let features = [
+        (&predictions.visual_features, &gradients.visual_features),
+        (&predictions.audio_features, &gradients.audio_features),
+    ];
+    for (output, gradient) in features {
+        if let Some(gradient) = gradient {
+            total = (total + one(output, gradient)?)?;
+        }
+    }
+    Ok(total)
 }
 
 /// Encoders, method, head and their parameters.
@@ -221,6 +181,8 @@ pub struct Model {
     parameters: Parameters,
     encoders: Vec<(EncoderCard, usize)>,
     inputs: Inputs,
+    /// For the parts of a batch; none where a batch is always walked as one.
+    crew: Option<Arc<Crew>>,
 }
 
 impl Model {
@@ -302,6 +264,8 @@ impl Model {
         let role = if audio.is_some() { "visual" } else { "visual and audio" };
         let mut cards = vec![(visual.card(role), visual.tensors())];
         cards.extend(audio.iter().map(|audio| (audio.card("audio"), audio.tensors())));
+        let apart = [Some(&visual), audio.as_ref()].into_iter().flatten().any(|one| matches!(one, Source::Apart(_)));
+        let crew = (!apart && device.is_cpu()).then(Arc::default);
         let other = audio.as_ref().unwrap_or(&visual);
         let inputs = Inputs { visual: visual.input(Modality::Visual)?, audio: other.input(Modality::Audio)? };
         let head = heads::head(config, &visual, other, execution)?;
@@ -348,7 +312,7 @@ impl Model {
                 var.set(&tensor)?;
             }
         }
-        Ok(Self { config: config.clone(), method, head, alignment, parameters, encoders: cards, inputs })
+        Ok(Self { config: config.clone(), method, head, alignment, parameters, encoders: cards, inputs, crew })
     }
 
     /// Predictions of a batch in training, and the graph to carry gradients back through. Running statistics follow the
@@ -358,14 +322,9 @@ impl Model {
     /// If the batch has another shape than the model was made for.
     pub fn forward(&self, batch: &Batch) -> Result<(Predictions, Graph)> {
         let tracked = self.parameters.tracked();
-        let outputs = self.run(&tracked, batch, true)?;
-        let detached = Predictions {
-            logits: outputs.logits.detach(),
-            others: outputs.others.iter().map(|(name, tensor)| (*name, tensor.detach())).collect(),
-            visual_features: outputs.visual_features.detach(),
-            audio_features: outputs.audio_features.detach(),
-        };
-        Ok((detached, Graph { outputs, parameters: tracked.into_map().into_iter().collect() }))
+        let (outputs, crew) = self.run_parts(&tracked, batch, true)?;
+        let joined = Predictions::joined(&outputs)?;
+        Ok((joined, Graph { outputs, parameters: tracked.into_map().into_iter().collect(), crew }))
     }
 
     /// Predictions of a batch for evaluation: nothing is kept.
@@ -373,7 +332,7 @@ impl Model {
     /// # Errors
     /// If the batch has another shape than the model was made for.
     pub fn predict(&self, batch: &Batch) -> Result<Predictions> {
-        self.run(&self.parameters.detached(), batch, false)
+        Predictions::joined(&self.run_parts(&self.parameters.detached(), batch, false)?.0)
     }
 
     /// Features of a batch, before any head or alignment, outside any graph.
@@ -390,14 +349,31 @@ impl Model {
     /// # Errors
     /// If the frames have another size.
     pub fn unadapted_maps(&self, frames: &Tensor) -> Result<Tensor> {
-        let maps = self.method.unadapted(&self.parameters.detached(), &frames.flatten(0, 1)?, Maps::Final)?;
-        maps.into_iter().next_back().ok_or_else(|| Error::Config("the encoder has no token maps".to_string()))
+        let parameters = self.parameters.detached();
+        let maps = |frames: Tensor| {
+            let maps = self.method.unadapted(&parameters, &frames.flatten(0, 1)?, Maps::Final)?;
+            maps.into_iter().next_back().ok_or_else(|| Error::Config("the encoder has no token maps".to_string()))
+        };
+        let Some(crew) = &self.crew else { return maps(frames.clone()) };
+        let videos = frames.dim(0)?;
+        let parts = runs(videos, Crew::parts(videos)).map(|run| frames.narrow(0, run.start, run.len()));
+        Ok(Tensor::cat(&crew.each(parts.collect::<Result<_, _>>()?, maps)?, 0)?)
     }
 
     fn adapted(&self, parameters: &Tensors, batch: &Batch) -> Result<Features> {
         let shape = batch.shape()?;
         let (frames, spectrogram) = (batch.frames.flatten(0, 1)?, batch.spectrogram.flatten(0, 1)?);
         self.method.features(parameters, &frames, &spectrogram, shape, self.head.maps())
+    }
+
+    /// The predictions of each part of a batch, and whoever walked them.
+    fn run_parts(&self, parameters: &Tensors, batch: &Batch, training: bool) -> Result<(Vec<Predictions>, Arc<Crew>)> {
+        let crew = self.crew.clone().unwrap_or_default();
+        let parts = match self.crew.is_some() && !self.head.joins_clips(training) {
+            true => batch.parts(Crew::parts(batch.shape()?.clips))?,
+            false => vec![batch.clone()],
+        };
+        Ok((crew.each(parts, |part| self.run(parameters, &part, training))?, crew))
     }
 
     fn run(&self, parameters: &Tensors, batch: &Batch, training: bool) -> Result<Predictions> {

@@ -183,6 +183,20 @@ impl Gradients {
         Self(found.collect())
     }
 
+    /// The sum of several graphs', taken in their order.
+    pub(crate) fn sum(graphs: Vec<Self>) -> Result<Self> {
+        let mut graphs = graphs.into_iter();
+        let mut total = graphs.next().unwrap_or_default();
+        for (name, gradient) in graphs.flat_map(|graph| graph.0) {
+            let sum = match total.0.get(&name) {
+                Some(sum) => (sum + gradient)?,
+                None => gradient,
+            };
+            total.0.insert(name, sum);
+        }
+        Ok(total)
+    }
+
     /// The gradient of a parameter.
     pub fn get(&self, name: &str) -> Option<&Tensor> {
         self.0.get(name)

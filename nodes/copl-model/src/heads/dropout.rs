@@ -14,10 +14,12 @@ pub struct Dropout {
     pub seed: u64,
     /// The training step.
     pub step: u64,
+    /// Rows of the batch before those that are handed in: a part of a batch drops what the whole batch would drop there.
+    pub row: usize,
 }
 
 impl Dropout {
-    /// `x` of any shape with numbers dropped; `site` says where in the network, and so which mask.
+    /// `x` [rows, ...] with numbers dropped; `site` says where in the network, and so which mask.
     ///
     /// # Errors
     /// If a tensor operation fails.
@@ -28,7 +30,8 @@ impl Dropout {
         let mut stream = Stream::new(self.seed, &format!("dropout/{}/{site}", self.step));
         let kept = (1.0 / (1.0 - self.rate)) as f32;
         let draw = |_| if stream.uniform(0.0, 1.0) < self.rate { 0.0 } else { kept };
-        let mask: Vec<f32> = (0..x.elem_count()).map(draw).collect();
+        let before = self.row * x.elem_count() / x.dim(0)?.max(1);
+        let mask: Vec<f32> = (0..before + x.elem_count()).map(draw).skip(before).collect();
         Ok((x * Tensor::from_vec(mask, x.shape(), x.device())?)?)
     }
 }
@@ -57,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_mask_depends_on_seed_step_and_site_alone() {
-        let one = Dropout { rate: 0.1, seed: 3, step: 7 };
+        let one = Dropout { rate: 0.1, seed: 3, step: 7, row: 0 };
         assert_eq!(values(one, "a"), values(one, "a"));
         assert_ne!(values(one, "a"), values(one, "b"));
         assert_ne!(values(one, "a"), values(Dropout { step: 8, ..one }, "a"));
@@ -65,12 +68,20 @@ mod tests {
     }
 
     #[test]
+    fn parts_of_a_batch_drop_what_the_batch_drops() {
+        let whole = Dropout { rate: 0.3, seed: 1, step: 2, row: 0 };
+        let rest = Tensor::from_vec(vec![1f32; 3000], (30, 100), &Device::Cpu).unwrap();
+        let rest = Dropout { row: 10, ..whole }.apply("a", &rest).unwrap();
+        assert_eq!(rest.flatten_all().unwrap().to_vec1::<f32>().unwrap(), values(whole, "a")[1000..]);
+    }
+
+    #[test]
     fn the_mean_stays() {
-        let values = values(Dropout { rate: 0.25, seed: 0, step: 0 }, "a");
+        let values = values(Dropout { rate: 0.25, seed: 0, step: 0, row: 0 }, "a");
         let zeros = values.iter().filter(|x| **x == 0.0).count();
         assert!((900..1100).contains(&zeros), "{zeros} of 4000 dropped at a rate of a quarter");
         let mean = values.iter().sum::<f32>() / 4000.0;
         assert!((mean - 1.0).abs() < 0.04, "{mean}");
-        assert_eq!(Dropout { rate: 0.0, seed: 0, step: 0 }.rate, 0.0);
+        assert_eq!(Dropout { rate: 0.0, seed: 0, step: 0, row: 0 }.rate, 0.0);
     }
 }

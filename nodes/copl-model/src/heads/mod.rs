@@ -70,6 +70,11 @@ pub trait Head: Send + Sync {
         Vec::new()
     }
 
+    /// True if the predictions of a clip depend on the other clips of its batch, as where a norm takes the batch's statistics.
+    fn joins_clips(&self, _training: bool) -> bool {
+        false
+    }
+
     /// The predictions of a batch.
     ///
     /// # Errors

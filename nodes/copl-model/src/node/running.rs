@@ -275,6 +275,7 @@ impl Running<'_> {
             negatives: videos.negatives(&self.pool, self.settings.segments, header.position).map_err(failed)?,
             videos: Tensor::new(videos.of.as_slice(), &self.device).map_err(failed)?,
             step: self.place.step,
+            before: 0,
         });
         Ok(batch)
     }

@@ -11,7 +11,8 @@
 //! A *stretch* is what a pass does between two answers: blocks, then a read-out or the end. [`settle`] waits for the
 //! answers of several passes at once, forward and backward, so that two encoders elsewhere work at the same time.
 //!
-//! The two give the same numbers, bit for bit with the same threads: sums of gradients are taken in the same order.
+//! The two give the same numbers, with one thread each bit for bit: sums of gradients are taken in the same order. (With more,
+//! a model that has its encoders in its process walks a batch in parts, [`crate::model`].)
 
 mod apart;
 mod cut;

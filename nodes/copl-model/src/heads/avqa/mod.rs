@@ -10,6 +10,8 @@ pub mod negatives;
 mod network;
 mod question;
 
+use std::ops::Range;
+
 use candle_core::{DType, Tensor};
 
 pub use self::network::{Avst, AvstConfig, AvstInput, AvstOutput};
@@ -38,6 +40,34 @@ pub struct Asked {
     pub negatives: Option<Tensor>,
     /// The training step, for dropout.
     pub step: u64,
+    /// Questions of the step's batch before these, where they are a part of it.
+    pub before: usize,
+}
+
+impl Asked {
+    /// The questions about some of the videos, which become the videos 0, 1, ...; none if nothing is asked about them, or
+    /// questions do not come in the order of their videos.
+    pub(crate) fn about(&self, videos: Range<usize>) -> Result<Option<Self>> {
+        let of: Vec<u32> = self.videos.to_vec1()?;
+        let first = |video: usize| of.partition_point(|of| (*of as usize) < video);
+        let (start, count) = (first(videos.start), first(videos.end) - first(videos.start));
+        if count == 0 || !of.is_sorted() {
+            return Ok(None);
+        }
+        let (all, of) = (of.len(), &of[start..start + count]);
+        let of: Vec<u32> = of.iter().map(|video| video - videos.start as u32).collect();
+        let frames = |maps: &Tensor| {
+            let seconds = maps.dim(0)? / all;
+            maps.narrow(0, start * seconds, count * seconds)
+        };
+        Ok(Some(Self {
+            questions: self.questions.rows(start, count)?,
+            videos: Tensor::new(of, self.videos.device())?,
+            negatives: self.negatives.as_ref().map(frames).transpose()?,
+            step: self.step,
+            before: self.before + start,
+        }))
+    }
 }
 
 /// The head.
@@ -94,7 +124,8 @@ impl Head for AvqaHead {
             questions: asked.questions.clone(),
             videos: asked.videos.clone(),
         };
-        let dropout = training.then_some(Dropout { rate: self.dropout, seed: self.seed, step: asked.step });
+        let dropout =
+            training.then_some(Dropout { rate: self.dropout, seed: self.seed, step: asked.step, row: asked.before });
         let AvstOutput { answers, positive, negative } = self.network.forward(parameters, &input, dropout.as_ref())?;
         let negative = match negative {
             Some(negative) => negative,

@@ -109,6 +109,11 @@ impl Head for AvsHead {
         self.decoder.buffers()
     }
 
+    /// In training the batch norms of TPAVI do.
+    fn joins_clips(&self, training: bool) -> bool {
+        training
+    }
+
     /// Logits [B, T, H, W]; in training [B, 1, H, W], of the first frames, which alone have a mask.
     fn predict(&self, parameters: &Tensors, buffers: &Tensors, input: HeadInput<'_>) -> Result<HeadOutput> {
         let HeadInput { features, shape, training, .. } = input;
