@@ -42,7 +42,9 @@ fn a_run_answers_questions_and_starts_from_grounding() {
     assert!(metric(&run_folder(work.path()), "val", "match_accuracy").is_some());
 
     let head = format!("model.HEAD_WEIGHTS={}", pretrained.display());
-    let arguments = ["--epochs", "2", "--seed", "3", "--set", &head];
+    // The official head, of which pretraining knows layers.
+    let official = "model.ANSWER_HEAD=avst";
+    let arguments = ["--epochs", "2", "--seed", "3", "--set", &head, "--set", official];
     let done = mini_run_of(FLOW, &data, work.path(), &arguments).output().unwrap();
     let said = text(&done);
     assert!(done.status.success(), "{said}");

@@ -122,6 +122,16 @@ words! {
     }
 }
 
+words! {
+    /// What answers questions.
+    AnswerHead("answer head") {
+        /// The official head (AVST): grounding of the sound, attention to seconds, the match of sound and frame.
+        Avst = "avst",
+        /// Logits linear in the features, given the question.
+        Linear = "linear",
+    }
+}
+
 /// Settings of collaborative prompts. The five switches of the paper's ablation are the four here and
 /// [`ModelConfig::consistency`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -201,6 +211,8 @@ pub struct ModelConfig {
     pub mask_size: usize,
     /// Width of AVSBench's decoder, in segmentation.
     pub decoder_width: usize,
+    /// The head of question answering.
+    pub answer_head: AnswerHead,
     /// Width of the head, in question answering.
     pub head_width: usize,
     /// Attention heads of the head, in question answering.
@@ -237,6 +249,7 @@ impl Default for ModelConfig {
             decoder: DecoderKind::Avsbench,
             mask_size: 224,
             decoder_width: 256,
+            answer_head: AnswerHead::Avst,
             head_width: 512,
             head_attention: 4,
             vocabulary: 93,

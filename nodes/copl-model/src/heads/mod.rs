@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use candle_core::Tensor;
 
 use self::ave::AveHead;
-use self::avqa::{Asked, AvqaHead};
+use self::avqa::Asked;
 use self::avs::{AvsHead, LinearHead};
 use crate::config::{DecoderKind, ModelConfig, Task};
 use crate::encoders::{Maps, Outputs};
@@ -98,6 +98,6 @@ pub fn head(
             DecoderKind::Avsbench => Box::new(AvsHead::new(config, visual, audio, execution)?),
             DecoderKind::Linear => Box::new(LinearHead::new(config.mask_size, visual, audio, execution)?),
         },
-        Task::Avqa => Box::new(AvqaHead::new(config, visual, audio, execution)?),
+        Task::Avqa => avqa::head(config, visual, audio, execution)?,
     })
 }

@@ -15,7 +15,7 @@ use super::nodes::{EncoderNodes, modality};
 use super::questions::{Videos, questions};
 use super::resume::{self, RunPlace};
 use super::settings::CoplModelSettings;
-use crate::config::{MethodKind, Task};
+use crate::config::{AnswerHead, MethodKind, Task};
 use crate::encoders::Modality;
 use crate::heads::avqa::negatives::NegativePool;
 use crate::heads::avqa::{Asked, GROUNDING};
@@ -263,8 +263,10 @@ impl Running<'_> {
     fn asked(&mut self, clips: &[Clip], header: &Header) -> Result<Batch, NodeError> {
         let videos = Videos::of(clips)?;
         let mut batch = self.tensors(videos.first.iter().copied())?;
+        // The linear head matches nothing.
+        let matches = self.settings.answer_head == AnswerHead::Avst;
         let unknown = videos.unknown(&self.pool);
-        if header.split == Split::Train && !unknown.is_empty() {
+        if matches && header.split == Split::Train && !unknown.is_empty() {
             let (model, pool) = (&self.model, &mut self.pool);
             self.nodes.serve(self.edges, &mut self.join, (header, unknown.len()), || {
                 videos.remember(&unknown, pool, model, &batch.frames)
@@ -272,7 +274,10 @@ impl Running<'_> {
         }
         batch.questions = Some(Asked {
             questions: questions(clips, &self.device)?,
-            negatives: videos.negatives(&self.pool, self.settings.segments, header.position).map_err(failed)?,
+            negatives: match matches {
+                true => videos.negatives(&self.pool, self.settings.segments, header.position).map_err(failed)?,
+                false => None,
+            },
             videos: Tensor::new(videos.of.as_slice(), &self.device).map_err(failed)?,
             step: self.place.step,
             before: 0,

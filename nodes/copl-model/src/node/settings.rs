@@ -8,8 +8,8 @@ use copl_contract::settings::{Env, SettingValue, Settings};
 use copl_contract::spec::Axis;
 
 use crate::config::{
-    CoplConfig, DecoderKind, FramePrompts, Granularity, HeadKind, MethodKind, ModelConfig, NODE, PromptBias, SHARED,
-    Task,
+    AnswerHead, CoplConfig, DecoderKind, FramePrompts, Granularity, HeadKind, MethodKind, ModelConfig, NODE,
+    PromptBias, SHARED, Task,
 };
 use crate::encoders::{self, Modality};
 use crate::heads::avs::{MASK_UNIT, WIDTH_UNIT};
@@ -41,7 +41,7 @@ macro_rules! word_settings {
         }
     )*};
 }
-word_settings!(Task, MethodKind, Granularity, PromptBias, FramePrompts, HeadKind, DecoderKind);
+word_settings!(Task, MethodKind, Granularity, PromptBias, FramePrompts, HeadKind, DecoderKind, AnswerHead);
 
 impl SettingValue for Schedule {
     const TYPE: &'static str = "constant, step:EPOCHS:FACTOR or cosine:WARMUP:TOTAL";
@@ -120,12 +120,13 @@ copl_contract::settings! {
         "DECODER" decoder: DecoderKind = "avsbench", "With TASK avs: avsbench (the official decoder, with audio-visual interaction), or linear (one linear layer over all maps at a pixel and the sound: adapting the features is left to the method).";
         "MASK_SIZE" mask_size: usize = "224", "With TASK avs: rows and columns of the masks, a multiple of 32.";
         "DECODER_WIDTH" decoder_width: usize = "256", "With DECODER avsbench: width of the decoder, a multiple of 8; its maps, audio feature and output keep the official proportions to it, but the last output has 16 channels at least.";
+        "ANSWER_HEAD" answer_head: AnswerHead = "avst", "With TASK avqa: avst (the official head: grounding, attention, matches), or linear (given a question, answers are linear in the features: adapting them is left to the method; no matches).";
         "HEAD_WIDTH" head_width: usize = "512", "With TASK avqa: width of the head, a multiple of 4.";
         "QUESTION_WIDTH" question_width: Option<usize> = "", "With TASK avqa: width of the vector a text encoder makes of a question (CLIP 512, BERT 768, MiniLM 384); unset: questions come as word ids, for the LSTM in the head.";
         "VOCABULARY" vocabulary: usize = "93", "With TASK avqa: word ids are below this.";
-        "DROPOUT" dropout: f64 = "0.1", "With TASK avqa: rate of dropout in the head.";
-        "NEGATIVES" negatives: usize = "16", "With TASK avqa: training videos whose maps are kept, to draw frames that must not match from; as many as the split has for the official draw.";
-        "HEAD_WEIGHTS" head_weights: Option<PathBuf> = "", "With TASK avqa: a checkpoint of grounding pretraining (dataflows/music-avqa-grounding.yml), whose grounding layers the head starts from.";
+        "DROPOUT" dropout: f64 = "0.1", "With ANSWER_HEAD avst: rate of dropout in the head.";
+        "NEGATIVES" negatives: usize = "16", "With ANSWER_HEAD avst: training videos whose maps are kept, to draw frames that must not match from; as many as the split has for the official draw.";
+        "HEAD_WEIGHTS" head_weights: Option<PathBuf> = "", "With ANSWER_HEAD avst: a checkpoint of grounding pretraining (dataflows/music-avqa-grounding.yml), whose grounding layers the head starts from.";
         "BATCH" batch: usize = "2", "Clips a step; with TASK avqa questions, those of a video sharing its features.";
         "LR_PROMPTS" lr_prompts: f64 = "0.001", "Learning rate of prompts, and of all that is not the head.";
         "LR_HEAD" lr_head: f64 = "0.00001", "Learning rate of the head.";
@@ -180,6 +181,7 @@ impl CoplModelSettings {
             decoder: self.decoder,
             mask_size: self.mask_size,
             decoder_width: self.decoder_width,
+            answer_head: self.answer_head,
             head_width: self.head_width,
             head_attention: HEADS,
             vocabulary: self.vocabulary,
@@ -317,6 +319,12 @@ pub(super) fn check(env: &Env) -> Result<(), (String, String)> {
     if s.task == Task::Avqa {
         if s.head_width == 0 || !s.head_width.is_multiple_of(HEADS) {
             return Err(("HEAD_WIDTH".to_owned(), format!("{} is no multiple of {HEADS}", s.head_width)));
+        }
+        if s.head_weights.is_some() && s.answer_head == AnswerHead::Linear {
+            return Err((
+                "HEAD_WEIGHTS".to_owned(),
+                "ANSWER_HEAD linear has no grounding layers: leave it out, or set avst".to_owned(),
+            ));
         }
         if !(0.0..1.0).contains(&s.dropout) {
             return Err(("DROPOUT".to_owned(), format!("{} is no share below 1", s.dropout)));

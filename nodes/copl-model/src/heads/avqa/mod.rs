@@ -1,4 +1,4 @@
-//! Audio-visual question answering: the official head (`network`) on the encoders' features.
+//! Audio-visual question answering: the official head (`network`) on the encoders' features, or a linear one (`linear`).
 //!
 //! The visual map is that of the last block after the final norm (LAVISH: 6 x 6 x 1536), ViT's class token left out; the
 //! sound is the pooled feature. Features of a video do not depend on the question, so a batch holds V videos and Q
@@ -6,6 +6,7 @@
 
 mod attention;
 mod grounding;
+mod linear;
 pub mod negatives;
 mod network;
 mod question;
@@ -14,11 +15,12 @@ use std::ops::Range;
 
 use candle_core::{DType, Tensor};
 
+pub use self::linear::LinearAnswers;
 pub use self::network::{Avst, AvstConfig, AvstInput, AvstOutput};
 pub use self::question::{QuestionKind, Questions};
 use super::dropout::Dropout;
 use super::{Head, HeadInput, HeadOutput};
-use crate::config::ModelConfig;
+use crate::config::{AnswerHead, ModelConfig};
 use crate::encoders::{MapSize, Maps, Outputs};
 use crate::error::{Error, Result};
 use crate::kernels::Execution;
@@ -70,7 +72,35 @@ impl Asked {
     }
 }
 
-/// The head.
+/// The head a configuration names, on encoders of these sizes.
+///
+/// # Errors
+/// If settings and encoders do not fit together.
+pub(super) fn head(
+    config: &ModelConfig,
+    visual: &dyn Outputs,
+    audio: &dyn Outputs,
+    execution: Execution,
+) -> Result<Box<dyn Head>> {
+    Ok(match config.answer_head {
+        AnswerHead::Avst => Box::new(AvqaHead::new(config, visual, audio, execution)?),
+        AnswerHead::Linear => Box::new(LinearAnswers {
+            question: QuestionKind::of(config),
+            map: final_map(visual)?,
+            audio: audio.out_dim(),
+            width: config.head_width,
+            answers: config.classes,
+            execution,
+        }),
+    })
+}
+
+fn final_map(visual: &dyn Outputs) -> Result<MapSize> {
+    let map = visual.maps(Maps::Final)?.pop();
+    map.ok_or_else(|| Error::Config("the visual encoder has no token maps".to_string()))
+}
+
+/// The official head.
 #[derive(Debug, Clone)]
 pub struct AvqaHead {
     network: Avst,
@@ -85,12 +115,8 @@ impl AvqaHead {
     /// # Errors
     /// If the width cannot be divided as the layers need it, or the encoder's tokens make no map.
     pub fn new(config: &ModelConfig, visual: &dyn Outputs, audio: &dyn Outputs, execution: Execution) -> Result<Self> {
-        let map = visual.maps(Maps::Final)?.pop();
-        let map = map.ok_or_else(|| Error::Config("the visual encoder has no token maps".to_string()))?;
-        let question = match config.question_width {
-            Some(width) => QuestionKind::Vector { width },
-            None => QuestionKind::Words { vocabulary: config.vocabulary },
-        };
+        let map = final_map(visual)?;
+        let question = QuestionKind::of(config);
         let sizes = AvstConfig {
             visual: map.width,
             audio: audio.out_dim(),

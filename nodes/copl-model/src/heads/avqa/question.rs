@@ -6,6 +6,7 @@
 
 use candle_core::Tensor;
 
+use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::heads::layers::{dense, linear_specs, spec};
 use crate::kernels::{Execution, linear, lstm};
@@ -51,6 +52,14 @@ impl Questions {
 }
 
 impl QuestionKind {
+    /// What a configuration says.
+    pub(super) fn of(config: &ModelConfig) -> Self {
+        match config.question_width {
+            Some(width) => Self::Vector { width },
+            None => Self::Words { vocabulary: config.vocabulary },
+        }
+    }
+
     pub(super) fn parameters(self, width: usize) -> Vec<ParamSpec> {
         let vocabulary = match self {
             Self::Words { vocabulary } => vocabulary,

@@ -3,7 +3,7 @@
 use candle_core::{Device, Tensor};
 
 use super::*;
-use crate::config::{MethodKind, ModelConfig, Task};
+use crate::config::{AnswerHead, MethodKind, ModelConfig, Task};
 use crate::encoders::swin_v2::config::SwinV2Config;
 use crate::encoders::{Architecture, LoadedEncoder};
 use crate::kernels::testing::numbers;
@@ -134,6 +134,10 @@ fn every_parameter_learns() {
 
 /// A model of two segments on a tiny encoder, its prompts and head moved away from their start.
 fn model(method: MethodKind) -> Model {
+    model_with(method, AnswerHead::Avst)
+}
+
+fn model_with(method: MethodKind, answer_head: AnswerHead) -> Model {
     let sizes = SwinV2Config {
         image_size: 16,
         patch_size: 4,
@@ -149,6 +153,7 @@ fn model(method: MethodKind) -> Model {
     let encoder = LoadedEncoder { architecture, weights, fingerprint: "test".into() };
     let mut config = ModelConfig { task: Task::Avqa, method, segments: 2, classes: 5, ..ModelConfig::default() };
     (config.head_width, config.vocabulary, config.dropout) = (8, 11, 0.2);
+    config.answer_head = answer_head;
     (config.copl.global_len, config.copl.interaction_len, config.copl.bank_len) = (2, 3, 4);
     let model = Model::from_encoders(&config, encoder, None, Execution::Fast, &Device::Cpu).unwrap();
     for (index, (_, var)) in model.parameters().vars().enumerate() {
@@ -172,10 +177,57 @@ fn batch(model: &Model) -> Batch {
 }
 
 #[test]
+fn the_linear_head_answers_linearly_and_matches_nothing() {
+    let model = model_with(MethodKind::Copl, AnswerHead::Linear);
+    let batch = batch(&model);
+    let (predictions, _) = model.forward(&batch).unwrap();
+    assert_eq!(predictions.logits.dims(), [3, 5]);
+    assert!(predictions.others.iter().all(|(_, t)| t.dims() == [3, 2, 2] && values(t).iter().all(|x| x.is_nan())));
+    // Of features: twice the weights of both projections move the logits twice as far from those without them.
+    let answers = |factor: f64| {
+        for name in ["yb_fc_v.weight", "fc_a1.weight"] {
+            let var = model.parameters().var(name).unwrap();
+            var.set(&(var.as_detached_tensor() * factor).unwrap()).unwrap();
+        }
+        values(&model.predict(&batch).unwrap().logits)
+    };
+    let (one, two, four) = (answers(1.0), answers(2.0), answers(2.0));
+    for ((one, two), four) in one.iter().zip(&two).zip(&four) {
+        assert!((four - two - 2.0 * (two - one)).abs() < 1e-4 * four.abs().max(1.0), "{one} {two} {four}");
+    }
+    assert_slopes(
+        &model,
+        &batch,
+        &[
+            "visual.global_prompts.0",
+            "audio.frame_prompts.1",
+            "coupling.0.visual.bank",
+            "yb_fc_v.weight",
+            "fc_a1.weight",
+        ],
+    );
+}
+
+#[test]
 fn gradients_of_answers_and_matches_reach_prompts_as_their_slopes() {
     let model = model(MethodKind::Copl);
     let batch = batch(&model);
-    let (predictions, graph) = model.forward(&batch).unwrap();
+    let names = [
+        "visual.global_prompts.0",
+        "audio.frame_prompts.1",
+        "coupling.0.visual.bank",
+        "yb_fc_v.weight",
+        "fc_gl.weight",
+        "attn_a.in_proj_weight",
+        "question_encoder.lstm.weight_hh_l0",
+        "question_encoder.word2vec.weight",
+    ];
+    assert_slopes(&model, &batch, &names);
+}
+
+/// Gradients of these parameters are the slopes of the predictions along random directions.
+fn assert_slopes(model: &Model, batch: &Batch, names: &[&str]) {
+    let (predictions, graph) = model.forward(batch).unwrap();
     assert_eq!((predictions.logits.dims(), predictions.visual_features.dims()), (&[3, 5][..], &[3, 2, 16][..]));
     let weights = OutputGradients {
         logits: tensor(&[3, 5], 3),
@@ -185,21 +237,13 @@ fn gradients_of_answers_and_matches_reach_prompts_as_their_slopes() {
     };
     let gradients = graph.backward(&weights).unwrap();
     let weighted = || -> f64 {
-        let (p, _) = model.forward(&batch).unwrap();
+        let (p, _) = model.forward(batch).unwrap();
         let dot =
             |a: &Tensor, b: &Tensor| -> f64 { values(a).iter().zip(values(b)).map(|(a, b)| f64::from(a * b)).sum() };
-        dot(&p.logits, &weights.logits) + p.others.iter().zip(&weights.others).map(|((_, a), b)| dot(a, b)).sum::<f64>()
+        dot(&p.logits, &weights.logits)
+            + p.others.iter().zip(&weights.others).map(|((_, a), b)| dot(a, b)).filter(|x| !x.is_nan()).sum::<f64>()
     };
-    for name in [
-        "visual.global_prompts.0",
-        "audio.frame_prompts.1",
-        "coupling.0.visual.bank",
-        "yb_fc_v.weight",
-        "fc_gl.weight",
-        "attn_a.in_proj_weight",
-        "question_encoder.lstm.weight_hh_l0",
-        "question_encoder.word2vec.weight",
-    ] {
+    for &name in names {
         let var = model.parameters().var(name).unwrap();
         let (start, direction) = (values(var), numbers(var.elem_count(), 7));
         let gradient = values(gradients.get(name).unwrap());
