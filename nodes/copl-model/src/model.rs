@@ -5,7 +5,7 @@
 //! train on a thread with a large stack (64 MiB is ample).
 //!
 //! Where nothing but the loss joins the clips of a batch, and the encoders are in this process and on the CPU, each part of
-//! a batch is walked by threads of its own ([`crate::crew`]); the gradients of the parts are summed in their order.
+//! a batch is walked by threads of its own (`crew`); the gradients of the parts are summed in their order.
 
 use std::ops::Range;
 use std::sync::Arc;
