@@ -128,6 +128,9 @@ impl Batch {
     /// The batch in `parts` runs of clips with their questions; the whole as one part where a part would have no question,
     /// or questions do not come in the order of their clips.
     pub(crate) fn parts(&self, parts: usize) -> Result<Vec<Self>> {
+        if parts < 2 {
+            return Ok(vec![self.clone()]);
+        }
         let ClipShape { clips, .. } = self.shape()?;
         let mut found = Vec::with_capacity(parts);
         for run in runs(clips, parts) {

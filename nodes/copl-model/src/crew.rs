@@ -15,14 +15,22 @@ use crate::error::{Error, Result};
 /// Stack of a thread: candle's walk back through a graph recurses; pages that are not touched cost nothing.
 const STACK_BYTES: usize = 64 << 20;
 
-/// Groups of threads, made when they are first wanted.
-#[derive(Debug, Default)]
-pub(crate) struct Crew(Mutex<BTreeMap<usize, Arc<[ThreadPool]>>>);
+/// Groups of threads, by their number, made when they are first wanted.
+#[derive(Debug)]
+pub(crate) struct Crew {
+    divides: bool,
+    groups: Mutex<BTreeMap<usize, Arc<[ThreadPool]>>>,
+}
 
 impl Crew {
+    /// One that `divides` batches, or walks them whole.
+    pub(crate) fn new(divides: bool) -> Self {
+        Self { divides, groups: Mutex::default() }
+    }
+
     /// Parts that `clips` clips are worth: as many as there are threads, if there are as many clips.
-    pub(crate) fn parts(clips: usize) -> usize {
-        clips.min(rayon::current_num_threads()).max(1)
+    pub(crate) fn parts(&self, clips: usize) -> usize {
+        if self.divides { clips.min(rayon::current_num_threads()).max(1) } else { 1 }
     }
 
     /// Does every piece of work on threads of its own, all at once; what comes back is in the order of the work. One piece is
@@ -48,7 +56,7 @@ impl Crew {
 
     /// `count` groups that share the threads of the caller's.
     fn groups(&self, count: usize) -> Result<Arc<[ThreadPool]>> {
-        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made = self.groups.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(groups) = made.get(&count) {
             return Ok(groups.clone());
         }
@@ -80,9 +88,9 @@ mod tests {
     #[test]
     fn work_comes_back_in_its_order_and_the_threads_are_shared_out() {
         let pool = ThreadPoolBuilder::new().num_threads(5).build().unwrap();
-        let crew = Crew::default();
+        let crew = Crew::new(true);
         pool.install(|| {
-            assert_eq!((Crew::parts(1), Crew::parts(3), Crew::parts(9)), (1, 3, 5));
+            assert_eq!((crew.parts(1), crew.parts(3), crew.parts(9)), (1, 3, 5));
             let threads = crew.each(vec![0, 1, 2], |work| Ok((work, rayon::current_num_threads()))).unwrap();
             assert_eq!(threads, [(0, 1), (1, 2), (2, 2)]);
             assert_eq!(crew.each(vec![7], |work| Ok((work, rayon::current_num_threads()))).unwrap(), [(7, 5)]);
@@ -92,7 +100,7 @@ mod tests {
     #[test]
     fn the_first_error_is_the_one_that_is_told() {
         let fail = |work: usize| if work == 0 { Ok(0) } else { Err(Error::Config(format!("work {work}"))) };
-        let error = Crew::default().each(vec![0, 1, 2], fail).unwrap_err();
+        let error = Crew::new(true).each(vec![0, 1, 2], fail).unwrap_err();
         assert!(error.to_string().contains("work 1"), "{error}");
     }
 }

@@ -181,8 +181,7 @@ pub struct Model {
     parameters: Parameters,
     encoders: Vec<(EncoderCard, usize)>,
     inputs: Inputs,
-    /// For the parts of a batch; none where a batch is always walked as one.
-    crew: Option<Arc<Crew>>,
+    crew: Arc<Crew>,
 }
 
 impl Model {
@@ -265,7 +264,7 @@ impl Model {
         let mut cards = vec![(visual.card(role), visual.tensors())];
         cards.extend(audio.iter().map(|audio| (audio.card("audio"), audio.tensors())));
         let apart = [Some(&visual), audio.as_ref()].into_iter().flatten().any(|one| matches!(one, Source::Apart(_)));
-        let crew = (!apart && device.is_cpu()).then(Arc::default);
+        let crew = Arc::new(Crew::new(!apart && device.is_cpu()));
         let other = audio.as_ref().unwrap_or(&visual);
         let inputs = Inputs { visual: visual.input(Modality::Visual)?, audio: other.input(Modality::Audio)? };
         let head = heads::head(config, &visual, other, execution)?;
@@ -322,9 +321,9 @@ impl Model {
     /// If the batch has another shape than the model was made for.
     pub fn forward(&self, batch: &Batch) -> Result<(Predictions, Graph)> {
         let tracked = self.parameters.tracked();
-        let (outputs, crew) = self.run_parts(&tracked, batch, true)?;
+        let outputs = self.run_parts(&tracked, batch, true)?;
         let joined = Predictions::joined(&outputs)?;
-        Ok((joined, Graph { outputs, parameters: tracked.into_map().into_iter().collect(), crew }))
+        Ok((joined, Graph { outputs, parameters: tracked.into_map().into_iter().collect(), crew: self.crew.clone() }))
     }
 
     /// Predictions of a batch for evaluation: nothing is kept.
@@ -332,7 +331,7 @@ impl Model {
     /// # Errors
     /// If the batch has another shape than the model was made for.
     pub fn predict(&self, batch: &Batch) -> Result<Predictions> {
-        Predictions::joined(&self.run_parts(&self.parameters.detached(), batch, false)?.0)
+        Predictions::joined(&self.run_parts(&self.parameters.detached(), batch, false)?)
     }
 
     /// Features of a batch, before any head or alignment, outside any graph.
@@ -354,10 +353,9 @@ impl Model {
             let maps = self.method.unadapted(&parameters, &frames.flatten(0, 1)?, Maps::Final)?;
             maps.into_iter().next_back().ok_or_else(|| Error::Config("the encoder has no token maps".to_string()))
         };
-        let Some(crew) = &self.crew else { return maps(frames.clone()) };
         let videos = frames.dim(0)?;
-        let parts = runs(videos, Crew::parts(videos)).map(|run| frames.narrow(0, run.start, run.len()));
-        Ok(Tensor::cat(&crew.each(parts.collect::<Result<_, _>>()?, maps)?, 0)?)
+        let parts = runs(videos, self.crew.parts(videos)).map(|run| frames.narrow(0, run.start, run.len()));
+        Ok(Tensor::cat(&self.crew.each(parts.collect::<Result<_, _>>()?, maps)?, 0)?)
     }
 
     fn adapted(&self, parameters: &Tensors, batch: &Batch) -> Result<Features> {
@@ -366,14 +364,10 @@ impl Model {
         self.method.features(parameters, &frames, &spectrogram, shape, self.head.maps())
     }
 
-    /// The predictions of each part of a batch, and whoever walked them.
-    fn run_parts(&self, parameters: &Tensors, batch: &Batch, training: bool) -> Result<(Vec<Predictions>, Arc<Crew>)> {
-        let crew = self.crew.clone().unwrap_or_default();
-        let parts = match self.crew.is_some() && !self.head.joins_clips(training) {
-            true => batch.parts(Crew::parts(batch.shape()?.clips))?,
-            false => vec![batch.clone()],
-        };
-        Ok((crew.each(parts, |part| self.run(parameters, &part, training))?, crew))
+    /// The predictions of each part of a batch.
+    fn run_parts(&self, parameters: &Tensors, batch: &Batch, training: bool) -> Result<Vec<Predictions>> {
+        let count = if self.head.joins_clips(training) { 1 } else { self.crew.parts(batch.shape()?.clips) };
+        self.crew.each(batch.parts(count)?, |part| self.run(parameters, &part, training))
     }
 
     fn run(&self, parameters: &Tensors, batch: &Batch, training: bool) -> Result<Predictions> {

@@ -258,31 +258,40 @@ impl Running<'_> {
         Ok(())
     }
 
-    /// A batch of questions: each video once, what is asked of it, and frames of other videos. Those of the training
-    /// videos are kept for later draws.
+    /// A batch of questions: each video once, what is asked of it, and frames of other videos.
     fn asked(&mut self, clips: &[Clip], header: &Header) -> Result<Batch, NodeError> {
         let videos = Videos::of(clips)?;
         let mut batch = self.tensors(videos.first.iter().copied())?;
         // The linear head matches nothing.
-        let matches = self.settings.answer_head == AnswerHead::Avst;
-        let unknown = videos.unknown(&self.pool);
-        if matches && header.split == Split::Train && !unknown.is_empty() {
-            let (model, pool) = (&self.model, &mut self.pool);
-            self.nodes.serve(self.edges, &mut self.join, (header, unknown.len()), || {
-                videos.remember(&unknown, pool, model, &batch.frames)
-            })?;
-        }
+        let negatives = match self.settings.answer_head {
+            AnswerHead::Avst => self.negatives(&videos, &batch.frames, header)?,
+            AnswerHead::Linear => None,
+        };
         batch.questions = Some(Asked {
             questions: questions(clips, &self.device)?,
-            negatives: match matches {
-                true => videos.negatives(&self.pool, self.settings.segments, header.position).map_err(failed)?,
-                false => None,
-            },
+            negatives,
             videos: Tensor::new(videos.of.as_slice(), &self.device).map_err(failed)?,
             step: self.place.step,
             before: 0,
         });
         Ok(batch)
+    }
+
+    /// Frames of other videos for every question; the `frames` of training videos are kept for later draws.
+    fn negatives(
+        &mut self,
+        videos: &Videos<'_>,
+        frames: &Tensor,
+        header: &Header,
+    ) -> Result<Option<Tensor>, NodeError> {
+        let unknown = videos.unknown(&self.pool);
+        if header.split == Split::Train && !unknown.is_empty() {
+            let (model, pool) = (&self.model, &mut self.pool);
+            self.nodes.serve(self.edges, &mut self.join, (header, unknown.len()), || {
+                videos.remember(&unknown, pool, model, frames)
+            })?;
+        }
+        videos.negatives(&self.pool, self.settings.segments, header.position).map_err(failed)
     }
 
     /// The batch; images for an encoder node as they came.

@@ -7,9 +7,10 @@
 
 use candle_core::Tensor;
 
+use super::given;
 use super::question::QuestionKind;
 use crate::encoders::{MapSize, Maps};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::heads::layers::{dense, linear_specs};
 use crate::heads::{Head, HeadInput, HeadOutput};
 use crate::kernels::Execution;
@@ -44,9 +45,8 @@ impl Head for LinearAnswers {
 
     /// Logits [Q, answers]; `match_positive` and `match_negative` [Q, T, 2] are NaN: they do not count.
     fn predict(&self, parameters: &Tensors, _: &Tensors, input: HeadInput<'_>) -> Result<HeadOutput> {
-        let HeadInput { features, questions, shape, .. } = input;
-        let asked = questions.ok_or_else(|| Error::Config("question answering without questions".to_string()))?;
-        let map = features.maps.last().ok_or_else(|| Error::Config("no token map was kept".to_string()))?;
+        let (asked, map) = given(&input)?;
+        let HeadInput { features, shape, .. } = input;
         let layer = |name: &str, x: &Tensor| dense(parameters, name, x, self.execution);
         let of_video = |x: Tensor| x.reshape((shape.clips, shape.segments, self.width))?.mean(1);
         let frames = of_video(layer("yb_fc_v", &self.map.places(map)?)?.mean(1)?)?;

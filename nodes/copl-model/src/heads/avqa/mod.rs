@@ -100,6 +100,13 @@ fn final_map(visual: &dyn Outputs) -> Result<MapSize> {
     map.ok_or_else(|| Error::Config("the visual encoder has no token maps".to_string()))
 }
 
+/// The questions, and the last token map.
+fn given<'a>(input: &HeadInput<'a>) -> Result<(&'a Asked, &'a Tensor)> {
+    let asked = input.questions.ok_or_else(|| Error::Config("question answering without questions".to_string()))?;
+    let map = input.features.maps.last().ok_or_else(|| Error::Config("no token map was kept".to_string()))?;
+    Ok((asked, map))
+}
+
 /// The official head.
 #[derive(Debug, Clone)]
 pub struct AvqaHead {
@@ -140,9 +147,8 @@ impl Head for AvqaHead {
 
     /// Logits [Q, answers]; `match_positive` and `match_negative` [Q, T, 2].
     fn predict(&self, parameters: &Tensors, _: &Tensors, input: HeadInput<'_>) -> Result<HeadOutput> {
-        let HeadInput { features, questions, training, .. } = input;
-        let asked = questions.ok_or_else(|| Error::Config("question answering without questions".to_string()))?;
-        let map = features.maps.last().ok_or_else(|| Error::Config("no token map was kept".to_string()))?;
+        let (asked, map) = given(&input)?;
+        let HeadInput { features, training, .. } = input;
         let input = AvstInput {
             maps: self.map.places(map)?,
             audio: features.audio.clone(),
