@@ -38,7 +38,7 @@ copl_contract::settings! {
         "EPOCHS" epochs: u32 = "10", "Passes over the training split; with 0 the test split alone is read, as `copl eval` does.";
         "SEED" seed: u64 = "0", "Seed of the training order.";
         "LIMIT_CLIPS" limit_clips: Option<usize> = "", "At most this many clips of each split, picked by the seed; all if unset.";
-        "WINDOW" window: usize = "8", "Clips under way at once; every queue of the graph must hold as many.";
+        "WINDOW" window: usize = "8", "Clips under way at once; every queue of the graph must hold two messages more.";
         "MAX_BAD_FRACTION" max_bad_fraction: f64 = "0.02", "Share of the dataset's clips that may be quarantined before the run stops.";
         "MISSING_VIDEOS" missing_videos: Missing = "quarantine", "A video that is not there: quarantine it, or refuse the dataset.";
         "STALL_SECS" stall_secs: f64 = "900", "Seconds without any clip coming back after which the run is given up.";
@@ -118,8 +118,7 @@ impl Node for ClipSource {
                 }
                 Step::Boundary { epoch, split } => {
                     progress.flush();
-                    source.edges.send_boundary("clips", epoch, split)?;
-                    source.edges.report_pass(epoch, split)?;
+                    source.send_boundary(epoch, split)?;
                 }
             }
         }
@@ -183,6 +182,15 @@ impl Source<'_> {
             Err(rows::NoRow::Data(problem)) => return Err(NodeError::failed(ExitCode::Data, problem)),
         };
         self.edges.send("clips", header.with_kind(kind), row.map_err(|e| NodeError::contract("clips", e))?)
+    }
+
+    fn send_boundary(&mut self, epoch: u32, split: copl_contract::Split) -> Result<(), NodeError> {
+        while !self.credits.boundary_available() {
+            self.take_credits()?;
+        }
+        self.credits.take_boundary(self.position).map_err(|e| NodeError::contract("clips", e))?;
+        self.edges.send_boundary("clips", epoch, split)?;
+        self.edges.report_pass(epoch, split)
     }
 
     fn take_credits(&mut self) -> Result<(), NodeError> {

@@ -1,6 +1,8 @@
-//! Queues: dora drops the oldest message of a full queue, so every queue must hold all clips under way.
+//! Queues: dora drops the oldest message of a full queue, so every queue must hold all clips under way, and the
+//! boundaries between them.
 
 use copl_contract::EdgeSpec;
+use copl_contract::credits::BOUNDARIES;
 
 use super::{Flow, Link, Seen};
 use crate::dataflow::diagnostic::{Diagnostic, Place};
@@ -57,13 +59,14 @@ fn queue(flow: &Flow<'_>, link: &Link<'_>, source: &Source<'_>) -> Option<Diagno
     // A size that is no number is refused with the keys.
     let size = given.map_or(Some(DEFAULT_SIZE), |item| item.text()?.parse().ok())?;
     let (window, label, name) = (source.window, source.label, link.name());
-    if let Some(messages) = exchange(from, to, link).filter(|n| *n > window && holds(link.input, size) < *n) {
+    let needed = window.saturating_add(BOUNDARIES);
+    if let Some(messages) = exchange(from, to, link).filter(|n| *n > needed && holds(link.input, size) < *n) {
         let place = &given.unwrap_or(link.input.name).place;
         let message =
             format!("the input `{name}` may have {messages} messages waiting and holds {size}: one would be dropped");
         return Some(Diagnostic::error(place, message).help(format!("write `queue_size: {messages}` or more")));
     }
-    if holds(link.input, size) >= window {
+    if holds(link.input, size) >= needed {
         return None;
     }
     let has = match given {
@@ -71,10 +74,12 @@ fn queue(flow: &Flow<'_>, link: &Link<'_>, source: &Source<'_>) -> Option<Diagno
         None => format!("the input `{name}` has no queue_size, and dora's {DEFAULT_SIZE}"),
     };
     let place = &given.unwrap_or(link.input.name).place;
-    let message = format!("{has} is less than WINDOW {window} of `{label}`: messages would be dropped");
+    let message = format!(
+        "{has} is less than WINDOW {window} of `{label}` and {BOUNDARIES} boundaries: messages would be dropped"
+    );
     // A node of another program may be one that wants the latest messages only.
     let found = if to.spec.is_some() { Diagnostic::error(place, message) } else { Diagnostic::warning(place, message) };
-    Some(found.help(format!("write `queue_size: {window}` or more: as many clips can wait here at once")))
+    Some(found.help(format!("write `queue_size: {needed}` or more: as many messages can wait here at once")))
 }
 
 /// Messages that may be under way on a link for another reason than the window's clips, as either end knows.

@@ -221,15 +221,15 @@ fn cycles_credits_and_queues() {
             7,
             7,
             "the input `credits` has no queue_size, and dora's 10",
-            "queue_size: 12",
+            "queue_size: 14",
         ),
         (
             "source: video/frames, queue_size: 32",
-            "source: video/frames, queue_size: 8",
+            "source: video/frames, queue_size: 13",
             34,
             51,
-            "queue_size 8 of the input `frames` is less than WINDOW 12 of `source`: messages would be dropped",
-            "queue_size: 12",
+            "queue_size 13 of the input `frames` is less than WINDOW 12 of `source` and 2 boundaries: messages would be dropped",
+            "queue_size: 14",
         ),
         (
             "source: loss/gradients, queue_size: 32",
@@ -237,7 +237,7 @@ fn cycles_credits_and_queues() {
             36,
             56,
             "queue_size 4",
-            "queue_size: 12",
+            "queue_size: 14",
         ),
         ("WINDOW: 12", "WINDOW: 3", 5, 75, "WINDOW 3 of `source` is smaller than BATCH 4 of `model`", "4 or more"),
         (

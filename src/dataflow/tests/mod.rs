@@ -66,7 +66,7 @@ const GOOD: &str = r#"nodes:
       report_video: { source: video/report, queue_size: 64 }
       report_spectrogram: { source: spectrogram/report, queue_size: 64 }
       report_model: { source: model/report, queue_size: 64 }
-      report_loss: { source: loss/report, queue_size: 128 }
+      report_loss: { source: loss/report, queue_size: 148 }
     outputs: [credits]
 "#;
 
@@ -175,7 +175,7 @@ fn what_is_valid_is_not_refused() {
         ("EPOCHS: 12, WINDOW: 12", "EPOCHS: 12"),
         (
             "{ source: report/credits, queue_size: 64 }",
-            "{ source: report/credits, queue_size: 12, input_timeout: 900 }",
+            "{ source: report/credits, queue_size: 14, input_timeout: 900 }",
         ),
     ];
     for (old, new) in good {
@@ -186,13 +186,13 @@ fn what_is_valid_is_not_refused() {
 
 #[test]
 fn a_node_of_another_program_is_checked_for_keys_and_links() {
-    let other = "\n  - id: mine\n    path: mine.py\n    env: { ANY: thing }\n    inputs:\n      tick: dora/timer/millis/100\n      seen: { source: video/frames, queue_size: 12 }\n";
+    let other = "\n  - id: mine\n    path: mine.py\n    env: { ANY: thing }\n    inputs:\n      tick: dora/timer/millis/100\n      seen: { source: video/frames, queue_size: 14 }\n";
     let text = format!("{GOOD}{other}");
     let found = check("flow.yml", &text, &[], &specs::specs());
     assert!(found.is_empty(), "{}", shown(&found));
     let warned = [
-        ("outputs", "queue_size: 12 }\n", "queue_size: 12 }\n    outputs: [unread]\n", "nobody reads `mine/unread`"),
-        ("queue", "queue_size: 12 }\n", "queue_size: 2 }\n", "less than WINDOW 12"),
+        ("outputs", "queue_size: 14 }\n", "queue_size: 14 }\n    outputs: [unread]\n", "nobody reads `mine/unread`"),
+        ("queue", "queue_size: 14 }\n", "queue_size: 2 }\n", "less than WINDOW 12"),
     ];
     for (what, old, new, message) in warned {
         let found = check("flow.yml", &text.replace(old, new), &[], &specs::specs());
