@@ -321,6 +321,15 @@ pub(crate) enum DataVerb {
         /// Of avs: raw videos, to be decoded, instead of extracted pictures and sounds; the other sets are videos always
         #[arg(long)]
         raw_videos: bool,
+        /// Of avqa: questions a video
+        #[arg(long)]
+        questions: Option<usize>,
+        /// Of avqa: kinds of instruments, 8 at most, one more than players at least
+        #[arg(long)]
+        instruments: Option<usize>,
+        /// Of avqa: players in view at most, from 1 to 4
+        #[arg(long)]
+        players: Option<usize>,
         /// Make it again where a different or incomplete set lies
         #[arg(long)]
         rebuild: bool,

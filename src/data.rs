@@ -25,10 +25,35 @@ pub(crate) fn data(args: &DataArgs) -> Outcome {
             }
             Ok(if report.is_ok() { ExitCode::Success } else { ExitCode::Data })
         }
-        DataVerb::Synth { kind, out, seed, train, val, test, size, raw_videos, rebuild } => {
-            let (raw_videos, rebuild) = (*raw_videos, *rebuild);
-            let wanted =
-                Wanted { seed: *seed, train: *train, val: *val, test: *test, size: *size, raw_videos, rebuild };
+        DataVerb::Synth {
+            kind,
+            out,
+            seed,
+            train,
+            val,
+            test,
+            size,
+            raw_videos,
+            questions,
+            instruments,
+            players,
+            rebuild,
+        } => {
+            let wanted = Wanted {
+                seed: *seed,
+                train: *train,
+                val: *val,
+                test: *test,
+                size: *size,
+                raw_videos: *raw_videos,
+                questions: *questions,
+                instruments: *instruments,
+                players: *players,
+                rebuild: *rebuild,
+            };
+            if !matches!(kind, SynthKind::Avqa) {
+                wanted.without_ensembles()?;
+            }
             let folder = |name: &str| out.clone().unwrap_or_else(|| PathBuf::from("data").join(name));
             match kind {
                 SynthKind::Ave => make(folder("ave-mini"), &wanted.apply(SynthOptions::ave()), synth::ave),
@@ -52,6 +77,10 @@ struct Wanted {
     size: Option<u32>,
     /// Of the segmentation set.
     raw_videos: bool,
+    /// Of the ensembles.
+    questions: Option<usize>,
+    instruments: Option<usize>,
+    players: Option<usize>,
     rebuild: bool,
 }
 
@@ -70,6 +99,17 @@ impl Wanted {
         }
     }
 
+    /// Sets without ensembles have no such options.
+    fn without_ensembles(&self) -> Result<(), Failure> {
+        let given = [("questions", self.questions), ("instruments", self.instruments), ("players", self.players)];
+        match given.iter().find(|(_, value)| value.is_some()) {
+            Some((name, _)) => {
+                Err(Failure::new(ExitCode::Usage, format!("--{name} is an option of `copl data synth avqa`")))
+            }
+            None => Ok(()),
+        }
+    }
+
     fn music(&self) -> MusicOptions {
         let options = MusicOptions::default();
         MusicOptions {
@@ -79,6 +119,9 @@ impl Wanted {
             test: self.test.unwrap_or(options.test),
             width: self.size.unwrap_or(options.width),
             height: self.size.unwrap_or(options.height),
+            questions: self.questions.unwrap_or(options.questions),
+            instruments: self.instruments.unwrap_or(options.instruments),
+            players: self.players.unwrap_or(options.players),
             rebuild: self.rebuild,
             ..options
         }

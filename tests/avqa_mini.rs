@@ -15,7 +15,7 @@ const GROUNDING: &str = "music-avqa-grounding-mini.yml";
 fn tiny_avqa(folder: &Path) -> PathBuf {
     let path = folder.join("avqa");
     let made = copl()
-        .args(["data", "synth", "avqa", "--train", "6", "--val", "2", "--test", "2", "--out"])
+        .args(["data", "synth", "avqa", "--questions", "10", "--train", "6", "--val", "2", "--test", "2", "--out"])
         .arg(&path)
         .output()
         .unwrap();

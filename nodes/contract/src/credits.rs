@@ -25,7 +25,12 @@ pub struct Credits {
 impl Credits {
     /// A window of at least one clip.
     pub fn new(window: usize) -> Self {
-        Self { window: window.max(1), in_flight: BTreeSet::new(), boundaries: VecDeque::new(), last_change: Instant::now() }
+        Self {
+            window: window.max(1),
+            in_flight: BTreeSet::new(),
+            boundaries: VecDeque::new(),
+            last_change: Instant::now(),
+        }
     }
 
     /// Whether one more clip may be sent.

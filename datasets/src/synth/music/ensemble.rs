@@ -8,7 +8,6 @@ use rand::{
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::instruments::INSTRUMENTS;
 use crate::{ave::SEGMENTS, synth::random::chance};
 
 /// Notes in ten seconds: each pace is twice the one before.
@@ -36,7 +35,7 @@ impl Span {
 /// An instrument that is seen, heard, or both.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Player {
-    /// Index into [`INSTRUMENTS`].
+    /// Index into [`super::instruments::INSTRUMENTS`].
     pub instrument: usize,
     /// Place from the left; none if it is not in view.
     pub slot: Option<usize>,
@@ -59,10 +58,13 @@ pub(super) struct Ensemble {
 }
 
 impl Ensemble {
-    /// Draws an ensemble; `index`, the video's number in its split, decides indoors or outdoors, so both come equally often.
-    pub fn draw(rng: &mut ChaCha8Rng, index: u32) -> Self {
-        let seen = *[1, 2, 2, 2, 3, 3, 3, 3, 4, 4].choose(rng).unwrap_or(&2);
-        let mut fresh: Vec<usize> = (0..INSTRUMENTS.len()).collect();
+    /// Draws an ensemble of at most `players` in view, of the first `instruments`; `index`, the video's number in its split,
+    /// decides indoors or outdoors, so both come equally often.
+    pub fn draw(rng: &mut ChaCha8Rng, index: u32, instruments: usize, players: usize) -> Self {
+        let mut sizes = vec![1, 2, 2, 2, 3, 3, 3, 3, 4, 4];
+        sizes.retain(|seen| *seen <= players);
+        let seen = *sizes.choose(rng).unwrap_or(&1);
+        let mut fresh: Vec<usize> = (0..instruments).collect();
         fresh.shuffle(rng);
         let mut types: Vec<usize> = Vec::new();
         for _ in 0..seen {
@@ -158,10 +160,12 @@ mod tests {
     fn ensembles_keep_what_questions_rely_on() {
         let mut rng = ChaCha8Rng::seed_from_u64(5);
         for index in 0..1000 {
-            let ensemble = Ensemble::draw(&mut rng, index);
+            let (instruments, players) = if index % 2 == 0 { (8, 4) } else { (3, 2) };
+            let ensemble = Ensemble::draw(&mut rng, index, instruments, players);
+            assert!(ensemble.players.iter().all(|player| player.instrument < instruments));
             let seen: Vec<Option<usize>> = ensemble.seen().map(|player| player.slot).collect();
             assert_eq!(seen, (0..seen.len()).map(Some).collect::<Vec<_>>());
-            assert!((1..=4).contains(&seen.len()) && ensemble.heard().count() > 0, "{ensemble:?}");
+            assert!((1..=players).contains(&seen.len()) && ensemble.heard().count() > 0, "{ensemble:?}");
             let levels: HashSet<i32> = ensemble.heard().map(|(player, _)| player.level_db).collect();
             assert_eq!(levels.len(), ensemble.heard().count(), "two are equally loud: {ensemble:?}");
             for (_, span) in ensemble.heard() {

@@ -1,4 +1,4 @@
-//! The eight instruments of the made set, out of the 22 of the official one: name, look, movement and voice.
+//! Eight instruments for made sets, out of the 22 of the official one: name, look, movement and voice.
 
 use super::{looks, voices};
 use crate::synth::{

@@ -75,7 +75,11 @@ pub(super) fn ask<'a>(
         .enumerate()
         .map(|(index, ensemble)| {
             let key = ClipKey { seed: options.seed, generator: NUMBER, split, index: index as u32 };
-            quiz.choose(&mut key.stream(Purpose::Ids, 0), &questions::all(ensemble), options.questions)
+            quiz.choose(
+                &mut key.stream(Purpose::Ids, 0),
+                &questions::all(ensemble, options.instruments),
+                options.questions,
+            )
         })
         .collect()
 }

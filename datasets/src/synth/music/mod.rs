@@ -88,7 +88,10 @@ pub fn music_avqa(
         version: VERSION,
         options: options.clone(),
         ffmpeg: String::new(),
-        categories: instruments::INSTRUMENTS.iter().map(|instrument| instrument.name.to_owned()).collect(),
+        categories: instruments::INSTRUMENTS[..options.instruments]
+            .iter()
+            .map(|instrument| instrument.name.to_owned())
+            .collect(),
         clips: Vec::new(),
     };
     let render_into = |set: &Path| render_all(&plan(options), options.jobs, |plan| render(plan, set, &film), progress);
@@ -101,7 +104,8 @@ fn plan(options: &MusicOptions) -> Vec<Plan> {
     for (split, count) in Split::ALL.into_iter().zip([options.train, options.val, options.test]) {
         for index in 0..count as u32 {
             let key = ClipKey { seed: options.seed, generator: NUMBER, split, index };
-            let ensemble = Ensemble::draw(&mut key.stream(Purpose::Scene, 0), index);
+            let ensemble =
+                Ensemble::draw(&mut key.stream(Purpose::Scene, 0), index, options.instruments, options.players);
             plans.push(Plan { key, video_id: format!("{:08}", plans.len() + 1), ensemble });
         }
     }

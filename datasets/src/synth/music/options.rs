@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::instruments::INSTRUMENTS;
 use crate::synth::SynthOptions;
 
 /// Options of a set; two sets with equal options and version have equal frames, samples and questions.
@@ -17,6 +18,12 @@ pub struct MusicOptions {
     pub test: usize,
     /// Questions a video.
     pub questions: usize,
+    /// Kinds of instruments, the first ones of the eight there are: fewer make easier questions.
+    #[serde(default = "all_instruments")]
+    pub instruments: usize,
+    /// Players in view at most; beside them one more may be heard.
+    #[serde(default = "most_players")]
+    pub players: usize,
 
     /// Pixels; both even.
     pub width: u32,
@@ -48,6 +55,16 @@ pub struct MusicOptions {
     pub rebuild: bool,
 }
 
+/// Sets made before there was a choice have all.
+fn all_instruments() -> usize {
+    INSTRUMENTS.len()
+}
+
+/// As many have a place each in a picture.
+fn most_players() -> usize {
+    4
+}
+
 fn default_jobs() -> usize {
     SynthOptions::ave().jobs
 }
@@ -64,7 +81,9 @@ impl Default for MusicOptions {
             train: 240,
             val: 30,
             test: 50,
-            questions: 10,
+            questions: 20,
+            instruments: 4,
+            players: 2,
             width: 160,
             height: 120,
             frames_per_sec: 4,
@@ -110,8 +129,17 @@ impl MusicOptions {
 
     /// The first option that cannot be, with what it should be.
     pub(super) fn fault(&self) -> Option<String> {
-        if !(1..=12).contains(&self.questions) {
-            return Some("questions should be from 1 to 12".to_owned());
+        if !(1..=30).contains(&self.questions) {
+            return Some("questions should be from 1 to 30".to_owned());
+        }
+        let most = most_players();
+        if !(1..=most).contains(&self.players) {
+            return Some(format!("players should be from 1 to {most}"));
+        }
+        // Beside those in view there may be one that is only heard.
+        if !(self.players + 1..=INSTRUMENTS.len()).contains(&self.instruments) {
+            let (least, most) = (self.players + 1, INSTRUMENTS.len());
+            return Some(format!("instruments should be from {least} (one more than players) to {most}"));
         }
         self.film().fault()
     }

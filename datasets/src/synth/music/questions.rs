@@ -11,7 +11,10 @@ use super::{
     ensemble::{Ensemble, Player, Span},
     instruments::INSTRUMENTS,
 };
-use crate::music_avqa::templates::{TEMPLATES, Template};
+use crate::{
+    music_avqa::templates::{TEMPLATES, Template},
+    synth::catalog::Category,
+};
 
 /// A question and its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,9 +37,9 @@ fn name(player: &Player) -> &'static str {
     INSTRUMENTS[player.instrument].name
 }
 
-/// Every question about the ensemble, by template.
-pub(super) fn all(ensemble: &Ensemble) -> Vec<Asked> {
-    let plot = Plot::new(ensemble);
+/// Every question about the ensemble, by template; asked for are the first `instruments`.
+pub(super) fn all(ensemble: &Ensemble, instruments: usize) -> Vec<Asked> {
+    let plot = Plot::new(ensemble, &INSTRUMENTS[..instruments]);
     let mut all = Vec::new();
     for (template, Template { text, .. }) in TEMPLATES.iter().enumerate() {
         all.extend(plot.ask(text.trim_end()).into_iter().map(|(values, answer)| Asked { template, values, answer }));
@@ -49,13 +52,15 @@ type Heard<'a> = (&'a Player, Span);
 
 struct Plot<'a> {
     ensemble: &'a Ensemble,
+    /// Those that are asked for.
+    instruments: &'static [Category],
     seen: Vec<&'a Player>,
     heard: Vec<Heard<'a>>,
 }
 
 impl<'a> Plot<'a> {
-    fn new(ensemble: &'a Ensemble) -> Self {
-        Self { ensemble, seen: ensemble.seen().collect(), heard: ensemble.heard().collect() }
+    fn new(ensemble: &'a Ensemble, instruments: &'static [Category]) -> Self {
+        Self { ensemble, instruments, seen: ensemble.seen().collect(), heard: ensemble.heard().collect() }
     }
 
     fn ask(&self, template: &str) -> Asks {
@@ -66,18 +71,20 @@ impl<'a> Plot<'a> {
         let heard_of = |type_: usize| self.heard.iter().filter(|(player, _)| player.instrument == type_).count();
         let sounding = self.heard.iter().filter(|(player, _)| player.slot.is_some()).count();
         match template {
-            "Are there <Object> and <Object> sound?" => both(|type_| heard_of(type_) > 0),
+            "Are there <Object> and <Object> sound?" => both(self.instruments, |type_| heard_of(type_) > 0),
             "How many musical instruments were heard throughout the video?" => count(self.heard.len()),
-            "Is there a <Object> sound?" => each(|type_| yes_no(heard_of(type_) > 0)),
+            "Is there a <Object> sound?" => each(self.instruments, |type_| yes_no(heard_of(type_) > 0)),
             "Is the <Object> louder than the <Object>?" => self.compare(louder),
             "Is the <Object> more rhythmic than the <Object>?" => self.compare(quicker),
             "Is the <Object> playing longer than the <Object>?" => self.compare(longer),
-            "Are there <Object> and <Object> instruments in the video?" => both(|type_| seen_of(type_) > 0),
-            "How many <Object> are in the entire video?" => each(|type_| COUNTS[seen_of(type_)]),
+            "Are there <Object> and <Object> instruments in the video?" => {
+                both(self.instruments, |type_| seen_of(type_) > 0)
+            }
+            "How many <Object> are in the entire video?" => each(self.instruments, |type_| COUNTS[seen_of(type_)]),
             "How many types of musical instruments appeared in the entire video?" => {
                 count(types(self.seen.iter().copied()))
             }
-            "Is there a <Object> in the entire video?" => each(|type_| yes_no(seen_of(type_) > 0)),
+            "Is there a <Object> in the entire video?" => each(self.instruments, |type_| yes_no(seen_of(type_) > 0)),
             "What is the instrument on the <LR> of <Object>?" => self.neighbours(),
             "What kind of instrument is the <LRer> instrument?" => match self.seen.as_slice() {
                 [leftest, .., rightest] => vec![(vec!["leftest"], name(leftest)), (vec!["rightest"], name(rightest))],
@@ -101,7 +108,7 @@ impl<'a> Plot<'a> {
             "How many instruments in the video did not sound from beginning to end?" => {
                 count(self.seen.len() - sounding)
             }
-            "How many sounding <Object> in the video\u{ff1f}" => each(|type_| {
+            "How many sounding <Object> in the video\u{ff1f}" => each(self.instruments, |type_| {
                 let of_type = |player: &Player| player.instrument == type_ && player.sounds.is_some();
                 COUNTS[self.seen.iter().filter(|player| of_type(player)).count()]
             }),
@@ -298,15 +305,15 @@ fn types<'a>(players: impl Iterator<Item = &'a Player>) -> usize {
 }
 
 /// Asks about every instrument there is.
-fn each(answer: impl Fn(usize) -> &'static str) -> Asks {
-    INSTRUMENTS.iter().enumerate().map(|(type_, instrument)| (vec![instrument.name], answer(type_))).collect()
+fn each(instruments: &[Category], answer: impl Fn(usize) -> &'static str) -> Asks {
+    instruments.iter().enumerate().map(|(type_, instrument)| (vec![instrument.name], answer(type_))).collect()
 }
 
 /// Asks about every ordered pair of different instruments of which one is there at least.
-fn both(there: impl Fn(usize) -> bool) -> Asks {
+fn both(instruments: &[Category], there: impl Fn(usize) -> bool) -> Asks {
     let mut asks = Vec::new();
-    for (a, first) in INSTRUMENTS.iter().enumerate() {
-        for (b, second) in INSTRUMENTS.iter().enumerate() {
+    for (a, first) in instruments.iter().enumerate() {
+        for (b, second) in instruments.iter().enumerate() {
             if a != b && (there(a) || there(b)) {
                 asks.push((vec![first.name, second.name], yes_no(there(a) && there(b))));
             }

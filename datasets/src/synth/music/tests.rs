@@ -8,7 +8,7 @@ use crate::music_avqa::{QuestionKind, templates::TEMPLATES};
 fn small() -> MusicOptions {
     let size =
         MusicOptions { width: 96, height: 72, frames_per_sec: 4, sample_rate_hz: 8_000, ..MusicOptions::default() };
-    MusicOptions { train: 12, val: 0, test: 0, noise: 0.0, ..size }
+    MusicOptions { train: 12, val: 0, test: 0, instruments: 8, players: 4, noise: 0.0, ..size }
 }
 
 fn asked(options: &MusicOptions, split: Split) -> Vec<Vec<Asked>> {
@@ -99,12 +99,12 @@ fn no_two_instruments_look_or_sound_the_same() {
 #[test]
 fn all_kinds_and_templates_are_asked_about_equally_often() {
     let asked: Vec<Asked> = asked(&MusicOptions::default(), Split::Train).into_iter().flatten().collect();
-    assert_eq!(asked.len(), 2400);
+    assert_eq!(asked.len(), 4800);
     let mut kinds: BTreeMap<QuestionKind, usize> = BTreeMap::new();
     for asked in &asked {
         *kinds.entry(TEMPLATES[asked.template].kind).or_default() += 1;
     }
-    assert!(kinds.len() == 9 && kinds.values().all(|count| (200..340).contains(count)), "{kinds:?}");
+    assert!(kinds.len() == 9 && kinds.values().all(|count| (400..680).contains(count)), "{kinds:?}");
     let templates: BTreeSet<usize> = asked.iter().map(|asked| asked.template).collect();
     let left: Vec<&str> = (0..33).filter(|n| !templates.contains(n)).map(|n| TEMPLATES[n].text).collect();
     assert!(left.is_empty(), "never asked: {left:?}");
@@ -139,10 +139,13 @@ fn blind_scores(options: &MusicOptions) -> (f64, f64) {
 #[test]
 fn neither_a_constant_nor_the_question_alone_answers_much() {
     for seed in 0..4 {
-        let (constant, question) = blind_scores(&MusicOptions { seed, ..MusicOptions::default() });
-        println!("seed {seed}: constant {constant:.1} %, question only {question:.1} %");
-        assert!((15.0..32.0).contains(&constant), "constant answer: {constant}");
-        assert!((25.0..55.0).contains(&question), "question only: {question}");
+        for (instruments, players, questions) in [(4, 2, 20), (8, 4, 10)] {
+            let options = MusicOptions { seed, instruments, players, questions, ..MusicOptions::default() };
+            let (constant, question) = blind_scores(&options);
+            println!("seed {seed}, {instruments} instruments: constant {constant:.1} %, question only {question:.1} %");
+            assert!((15.0..32.0).contains(&constant), "constant answer: {constant}");
+            assert!((25.0..55.0).contains(&question), "question only: {question}");
+        }
     }
 }
 
@@ -168,7 +171,7 @@ fn answers_follow_from_the_plot() {
             player(2, None, Some((5, 10)), -6, 16),
         ],
     };
-    let all = questions::all(&ensemble);
+    let all = questions::all(&ensemble, 8);
     let answer = |text: &str, values: &[&str]| {
         let mut fitting =
             all.iter().filter(|asked| TEMPLATES[asked.template].text.trim_end() == text && asked.values == values);
@@ -248,7 +251,7 @@ fn of_two_equal_instruments_one_is_first_or_both_are() {
         let fits = |asked: &&Asked| {
             TEMPLATES[asked.template].text.starts_with("Which <Object> makes") && asked.values == ["trumpet", "first"]
         };
-        questions::all(&pair(second)).iter().find(fits).map(|asked| asked.answer)
+        questions::all(&pair(second), 8).iter().find(fits).map(|asked| asked.answer)
     };
     assert_eq!([first(2), first(4), first(6)], [Some("right"), Some("simultaneously"), Some("left")]);
 }

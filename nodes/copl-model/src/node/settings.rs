@@ -124,7 +124,7 @@ copl_contract::settings! {
         "HEAD_WIDTH" head_width: usize = "512", "With TASK avqa: width of the head, a multiple of 4.";
         "QUESTION_WIDTH" question_width: Option<usize> = "", "With TASK avqa: width of the vector a text encoder makes of a question (CLIP 512, BERT 768, MiniLM 384); unset: questions come as word ids, for the LSTM in the head.";
         "VOCABULARY" vocabulary: usize = "93", "With TASK avqa: word ids are below this.";
-        "DROPOUT" dropout: f64 = "0.1", "With ANSWER_HEAD avst: rate of dropout in the head.";
+        "DROPOUT" dropout: f64 = "0.1", "With TASK avqa: rate of dropout in the head.";
         "NEGATIVES" negatives: usize = "16", "With ANSWER_HEAD avst: training videos whose maps are kept, to draw frames that must not match from; as many as the split has for the official draw.";
         "HEAD_WEIGHTS" head_weights: Option<PathBuf> = "", "With ANSWER_HEAD avst: a checkpoint of grounding pretraining (dataflows/music-avqa-grounding.yml), whose grounding layers the head starts from.";
         "BATCH" batch: usize = "2", "Clips a step; with TASK avqa questions, those of a video sharing its features.";

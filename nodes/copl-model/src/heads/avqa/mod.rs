@@ -91,6 +91,8 @@ pub(super) fn head(
             width: config.head_width,
             answers: config.classes,
             execution,
+            dropout: config.dropout,
+            seed: config.seed,
         }),
     })
 }

@@ -204,8 +204,32 @@ fn the_linear_head_answers_linearly_and_matches_nothing() {
             "coupling.0.visual.bank",
             "yb_fc_v.weight",
             "fc_a1.weight",
+            "words.weight",
         ],
     );
+}
+
+#[test]
+fn the_linear_head_reads_each_word_at_its_place() {
+    let model = model_with(MethodKind::LinearProbe, AnswerHead::Linear);
+    let mut batch = batch(&model);
+    let mut answers = |words: &[u32]| {
+        let asked = batch.questions.as_mut().unwrap();
+        (asked.questions, asked.videos) =
+            (Questions::Words(ids(words, 4)), Tensor::new(&[0u32], &Device::Cpu).unwrap());
+        model.predict(&batch).map(|predictions| values(&predictions.logits))
+    };
+    let [is, are, is_flute, are_flute] =
+        [[1, 2, 3, 0], [4, 2, 3, 0], [1, 2, 5, 0], [4, 2, 5, 0]].map(|q| answers(&q).unwrap());
+    let turned = answers(&[2, 1, 3, 0]).unwrap();
+    assert!(is.iter().zip(&turned).any(|(a, b)| (a - b).abs() > 1e-3), "the order of words is not read");
+    // A word does the same whatever the others are: logits are linear in the question.
+    for n in 0..is.len() {
+        let (of_is, of_are) = (is_flute[n] - is[n], are_flute[n] - are[n]);
+        assert!((of_is - of_are).abs() < 1e-4 * of_is.abs().max(1.0), "{of_is} {of_are}");
+    }
+    let error = answers(&[1, 2, 11, 0]).unwrap_err().to_string();
+    assert!(error.contains("number 11") && error.contains("below 11"), "{error}");
 }
 
 #[test]
