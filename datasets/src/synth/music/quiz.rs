@@ -1,4 +1,5 @@
-//! Which of an ensemble's questions are asked. The nine kinds come about equally often, so do the templates of a kind, and
+//! Which of an ensemble's questions are asked. As far as ensembles have such questions the nine kinds come about equally
+//! often (of two players there is less to compare than to count), so do the templates of a kind, and
 //! within a template no answer much more often than the others: who knows only the question should not know the answer.
 
 use std::collections::BTreeMap;
