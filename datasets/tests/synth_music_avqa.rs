@@ -12,6 +12,7 @@ fn small() -> MusicOptions {
         train: 4,
         val: 1,
         test: 2,
+        questions: 10,
         width: 64,
         height: 48,
         frames_per_sec: 4,
@@ -86,7 +87,9 @@ fn options_that_cannot_be_are_told() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("mini");
     for (options, part) in [
-        (MusicOptions { questions: 0, ..small() }, "questions should be from 1 to 12"),
+        (MusicOptions { questions: 0, ..small() }, "questions should be from 1 to 30"),
+        (MusicOptions { players: 5, ..small() }, "players should be from 1 to 4"),
+        (MusicOptions { instruments: 2, ..small() }, "instruments should be from 3 (one more than players) to 8"),
         (MusicOptions { width: 63, ..small() }, "even numbers"),
     ] {
         let error = make(&out, &options).unwrap_err().to_string();
