@@ -303,37 +303,44 @@ pub(crate) enum DataVerb {
         /// Folder to make; default: data/ave-mini, data/avs-s4-mini, data/ave-objects or data/music-avqa-mini
         #[arg(long, short)]
         out: Option<PathBuf>,
-        /// Seed of the scenes
-        #[arg(long)]
-        seed: Option<u64>,
-        /// Clips (videos) of the training split
-        #[arg(long)]
-        train: Option<usize>,
-        /// Clips of the validation split
-        #[arg(long)]
-        val: Option<usize>,
-        /// Clips of the test split
-        #[arg(long)]
-        test: Option<usize>,
-        /// Width and height of pictures and masks in pixels; AVSBench's are 224
-        #[arg(long)]
-        size: Option<u32>,
-        /// Of avs: raw videos, to be decoded, instead of extracted pictures and sounds; the other sets are videos always
-        #[arg(long)]
-        raw_videos: bool,
-        /// Of avqa: questions a video
-        #[arg(long)]
-        questions: Option<usize>,
-        /// Of avqa: kinds of instruments, 8 at most, one more than players at least
-        #[arg(long)]
-        instruments: Option<usize>,
-        /// Of avqa: players in view at most, from 1 to 4
-        #[arg(long)]
-        players: Option<usize>,
-        /// Make it again where a different or incomplete set lies
-        #[arg(long)]
-        rebuild: bool,
+        #[command(flatten)]
+        set: SetArgs,
     },
+}
+
+/// What the command line says about a made set, whichever it is.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SetArgs {
+    /// Seed of the scenes
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
+    /// Clips (videos) of the training split
+    #[arg(long)]
+    pub(crate) train: Option<usize>,
+    /// Clips of the validation split
+    #[arg(long)]
+    pub(crate) val: Option<usize>,
+    /// Clips of the test split
+    #[arg(long)]
+    pub(crate) test: Option<usize>,
+    /// Width and height of pictures and masks in pixels; AVSBench's are 224
+    #[arg(long)]
+    pub(crate) size: Option<u32>,
+    /// Of avs: raw videos, to be decoded, instead of extracted pictures and sounds; the other sets are videos always
+    #[arg(long)]
+    pub(crate) raw_videos: bool,
+    /// Of avqa: questions a video
+    #[arg(long)]
+    pub(crate) questions: Option<usize>,
+    /// Of avqa: kinds of instruments, 8 at most, one more than players at least
+    #[arg(long)]
+    pub(crate) instruments: Option<usize>,
+    /// Of avqa: players in view at most, from 1 to 4
+    #[arg(long)]
+    pub(crate) players: Option<usize>,
+    /// Make it again where a different or incomplete set lies
+    #[arg(long)]
+    pub(crate) rebuild: bool,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]

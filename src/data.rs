@@ -7,7 +7,7 @@ use copl_contract::ExitCode;
 use copl_datasets::synth::{MusicOptions, SynthError, SynthOptions, SynthSummary};
 use copl_datasets::{Descriptor, ReadOptions, check, synth};
 
-use crate::args::{DataArgs, DataVerb, SynthKind};
+use crate::args::{DataArgs, DataVerb, SetArgs, SynthKind};
 use crate::{Failure, Outcome};
 
 /// The `data` verbs.
@@ -25,66 +25,22 @@ pub(crate) fn data(args: &DataArgs) -> Outcome {
             }
             Ok(if report.is_ok() { ExitCode::Success } else { ExitCode::Data })
         }
-        DataVerb::Synth {
-            kind,
-            out,
-            seed,
-            train,
-            val,
-            test,
-            size,
-            raw_videos,
-            questions,
-            instruments,
-            players,
-            rebuild,
-        } => {
-            let wanted = Wanted {
-                seed: *seed,
-                train: *train,
-                val: *val,
-                test: *test,
-                size: *size,
-                raw_videos: *raw_videos,
-                questions: *questions,
-                instruments: *instruments,
-                players: *players,
-                rebuild: *rebuild,
-            };
+        DataVerb::Synth { kind, out, set } => {
             if !matches!(kind, SynthKind::Avqa) {
-                wanted.without_ensembles()?;
+                set.without_ensembles()?;
             }
             let folder = |name: &str| out.clone().unwrap_or_else(|| PathBuf::from("data").join(name));
             match kind {
-                SynthKind::Ave => make(folder("ave-mini"), &wanted.apply(SynthOptions::ave()), synth::ave),
-                SynthKind::Avs => make(folder("avs-s4-mini"), &wanted.apply(SynthOptions::avs()), synth::avs),
-                SynthKind::Objects => {
-                    make(folder("ave-objects"), &wanted.apply(SynthOptions::objects()), synth::objects)
-                }
-                SynthKind::Avqa => make(folder("music-avqa-mini"), &wanted.music(), synth::music_avqa),
+                SynthKind::Ave => make(folder("ave-mini"), &set.apply(SynthOptions::ave()), synth::ave),
+                SynthKind::Avs => make(folder("avs-s4-mini"), &set.apply(SynthOptions::avs()), synth::avs),
+                SynthKind::Objects => make(folder("ave-objects"), &set.apply(SynthOptions::objects()), synth::objects),
+                SynthKind::Avqa => make(folder("music-avqa-mini"), &set.music(), synth::music_avqa),
             }
         }
     }
 }
 
-/// What the command line says about a set, whichever it is.
-struct Wanted {
-    seed: Option<u64>,
-    train: Option<usize>,
-    val: Option<usize>,
-    test: Option<usize>,
-    /// Width and height in pixels.
-    size: Option<u32>,
-    /// Of the segmentation set.
-    raw_videos: bool,
-    /// Of the ensembles.
-    questions: Option<usize>,
-    instruments: Option<usize>,
-    players: Option<usize>,
-    rebuild: bool,
-}
-
-impl Wanted {
+impl SetArgs {
     fn apply(&self, options: SynthOptions) -> SynthOptions {
         SynthOptions {
             seed: self.seed.unwrap_or(options.seed),

@@ -66,7 +66,7 @@ const GOOD: &str = r#"nodes:
       report_video: { source: video/report, queue_size: 64 }
       report_spectrogram: { source: spectrogram/report, queue_size: 64 }
       report_model: { source: model/report, queue_size: 64 }
-      report_loss: { source: loss/report, queue_size: 148 }
+      report_loss: { source: loss/report, queue_size: 128 }
     outputs: [credits]
 "#;
 

@@ -71,20 +71,18 @@ impl<'a> Plot<'a> {
         let heard_of = |type_: usize| self.heard.iter().filter(|(player, _)| player.instrument == type_).count();
         let sounding = self.heard.iter().filter(|(player, _)| player.slot.is_some()).count();
         match template {
-            "Are there <Object> and <Object> sound?" => both(self.instruments, |type_| heard_of(type_) > 0),
+            "Are there <Object> and <Object> sound?" => self.both(|type_| heard_of(type_) > 0),
             "How many musical instruments were heard throughout the video?" => count(self.heard.len()),
-            "Is there a <Object> sound?" => each(self.instruments, |type_| yes_no(heard_of(type_) > 0)),
+            "Is there a <Object> sound?" => self.each(|type_| yes_no(heard_of(type_) > 0)),
             "Is the <Object> louder than the <Object>?" => self.compare(louder),
             "Is the <Object> more rhythmic than the <Object>?" => self.compare(quicker),
             "Is the <Object> playing longer than the <Object>?" => self.compare(longer),
-            "Are there <Object> and <Object> instruments in the video?" => {
-                both(self.instruments, |type_| seen_of(type_) > 0)
-            }
-            "How many <Object> are in the entire video?" => each(self.instruments, |type_| COUNTS[seen_of(type_)]),
+            "Are there <Object> and <Object> instruments in the video?" => self.both(|type_| seen_of(type_) > 0),
+            "How many <Object> are in the entire video?" => self.each(|type_| COUNTS[seen_of(type_)]),
             "How many types of musical instruments appeared in the entire video?" => {
                 count(types(self.seen.iter().copied()))
             }
-            "Is there a <Object> in the entire video?" => each(self.instruments, |type_| yes_no(seen_of(type_) > 0)),
+            "Is there a <Object> in the entire video?" => self.each(|type_| yes_no(seen_of(type_) > 0)),
             "What is the instrument on the <LR> of <Object>?" => self.neighbours(),
             "What kind of instrument is the <LRer> instrument?" => match self.seen.as_slice() {
                 [leftest, .., rightest] => vec![(vec!["leftest"], name(leftest)), (vec!["rightest"], name(rightest))],
@@ -108,7 +106,7 @@ impl<'a> Plot<'a> {
             "How many instruments in the video did not sound from beginning to end?" => {
                 count(self.seen.len() - sounding)
             }
-            "How many sounding <Object> in the video\u{ff1f}" => each(self.instruments, |type_| {
+            "How many sounding <Object> in the video\u{ff1f}" => self.each(|type_| {
                 let of_type = |player: &Player| player.instrument == type_ && player.sounds.is_some();
                 COUNTS[self.seen.iter().filter(|player| of_type(player)).count()]
             }),
@@ -138,6 +136,24 @@ impl<'a> Plot<'a> {
             "Which instrument makes sounds <BA> the <Object>?" => self.before_and_after(),
             _ => Vec::new(),
         }
+    }
+
+    /// Asks about every instrument that is asked for.
+    fn each(&self, answer: impl Fn(usize) -> &'static str) -> Asks {
+        self.instruments.iter().enumerate().map(|(type_, instrument)| (vec![instrument.name], answer(type_))).collect()
+    }
+
+    /// Asks about every ordered pair of different instruments of which one is there at least.
+    fn both(&self, there: impl Fn(usize) -> bool) -> Asks {
+        let mut asks = Vec::new();
+        for (a, first) in self.instruments.iter().enumerate() {
+            for (b, second) in self.instruments.iter().enumerate() {
+                if a != b && (there(a) || there(b)) {
+                    asks.push((vec![first.name, second.name], yes_no(there(a) && there(b))));
+                }
+            }
+        }
+        asks
     }
 
     /// The only player of its instrument that sounds.
@@ -302,22 +318,4 @@ fn count(number: usize) -> Asks {
 
 fn types<'a>(players: impl Iterator<Item = &'a Player>) -> usize {
     players.map(|player| player.instrument).collect::<std::collections::BTreeSet<_>>().len()
-}
-
-/// Asks about every instrument there is.
-fn each(instruments: &[Category], answer: impl Fn(usize) -> &'static str) -> Asks {
-    instruments.iter().enumerate().map(|(type_, instrument)| (vec![instrument.name], answer(type_))).collect()
-}
-
-/// Asks about every ordered pair of different instruments of which one is there at least.
-fn both(instruments: &[Category], there: impl Fn(usize) -> bool) -> Asks {
-    let mut asks = Vec::new();
-    for (a, first) in instruments.iter().enumerate() {
-        for (b, second) in instruments.iter().enumerate() {
-            if a != b && (there(a) || there(b)) {
-                asks.push((vec![first.name, second.name], yes_no(there(a) && there(b))));
-            }
-        }
-    }
-    asks
 }

@@ -15,7 +15,7 @@ use super::given;
 use super::question::{QuestionKind, Questions};
 use crate::encoders::{MapSize, Maps};
 use crate::error::{Error, Result};
-use crate::heads::dropout::{Dropout, dropped};
+use crate::heads::dropout::dropped;
 use crate::heads::layers::{dense, linear_specs, spec};
 use crate::heads::{Head, HeadInput, HeadOutput};
 use crate::kernels::Execution;
@@ -90,16 +90,15 @@ impl Head for LinearAnswers {
     fn predict(&self, parameters: &Tensors, _: &Tensors, input: HeadInput<'_>) -> Result<HeadOutput> {
         let (asked, map) = given(&input)?;
         let HeadInput { features, shape, training, .. } = input;
-        let dropout = Dropout { rate: self.dropout, seed: self.seed, step: asked.step, row: asked.before };
-        let dropout = training.then_some(&dropout);
+        let dropout = training.then(|| asked.dropout(self.dropout, self.seed));
         let layer = |name: &str, x: &Tensor| dense(parameters, name, x, self.execution);
         let of_video = |x: Tensor| x.reshape((shape.clips, shape.segments, self.width))?.mean(1);
         let frames = of_video(layer("yb_fc_v", &self.map.places(map)?)?.mean(1)?)?;
         let sounds = of_video(layer("fc_a1", &features.audio.contiguous()?)?)?;
         let both = Tensor::cat(&[&sounds, &frames], 1)?.index_select(&asked.videos, 0)?;
         let question = self.question(parameters, &asked.questions)?;
-        let both = dropped(dropout, "features", &both)?;
-        let product = dropped(dropout, "product", &(layer("fc_fusion", &both)? * question)?)?;
+        let both = dropped(dropout.as_ref(), "features", &both)?;
+        let product = dropped(dropout.as_ref(), "product", &(layer("fc_fusion", &both)? * question)?)?;
         let logits = layer("fc_ans", &product)?;
         let none = Tensor::full(f32::NAN, (logits.dim(0)?, shape.segments, 2), logits.device())?;
         let others = vec![("match_positive", none.clone()), ("match_negative", none)];

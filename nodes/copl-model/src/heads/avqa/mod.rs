@@ -47,6 +47,11 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// Dropout of the step they are asked in.
+    fn dropout(&self, rate: f64, seed: u64) -> Dropout {
+        Dropout { rate, seed, step: self.step, row: self.before }
+    }
+
     /// The questions about some of the videos, which become the videos 0, 1, ...; none if nothing is asked about them, or
     /// questions do not come in the order of their videos.
     pub(crate) fn about(&self, videos: Range<usize>) -> Result<Option<Self>> {
@@ -158,8 +163,7 @@ impl Head for AvqaHead {
             questions: asked.questions.clone(),
             videos: asked.videos.clone(),
         };
-        let dropout =
-            training.then_some(Dropout { rate: self.dropout, seed: self.seed, step: asked.step, row: asked.before });
+        let dropout = training.then(|| asked.dropout(self.dropout, self.seed));
         let AvstOutput { answers, positive, negative } = self.network.forward(parameters, &input, dropout.as_ref())?;
         let negative = match negative {
             Some(negative) => negative,
