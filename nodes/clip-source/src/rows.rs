@@ -57,8 +57,8 @@ pub(crate) fn row(clip: &Clip, classes: &[String]) -> Result<Row, NoRow> {
             let length = numbers.len();
             let row = BatchBuilder::new(Schema::QuestionClips).utf8([&clip.id]).utf8([video.to_string_lossy()]);
             let row = row.utf8([&clip.video_id]).utf8([kind.to_string()]).utf8([words.join(" ")]);
-            let row = row.tensor_i32(numbers, 1, &[length]).int64([i64::from(*answer)]).utf8([name(*answer)]);
-            Ok(row.build())
+            let row = row.tensor_i32(numbers, 1, &[length]).int64([i64::from(*answer)]);
+            Ok(row.list_utf8([classes]).build())
         }
         (_, Media::Frames { .. }) => {
             Err(NoRow::Data(format!("clip {}: extracted pictures belong to segmentation only", clip.id)))
@@ -155,7 +155,8 @@ mod tests {
         };
         let (_, batch) = row.unwrap();
         assert_eq!(schema::utf8(&batch, "kind").unwrap().value(0), "Audio-Visual Existential");
-        assert_eq!(schema::utf8(&batch, "answer_name").unwrap().value(0), "yes");
+        assert_eq!(schema::int64(&batch, "answer").unwrap().value(0), 1);
+        assert_eq!(schema::texts(&batch, "answers", 0).unwrap(), ["no", "yes"]);
         let numbers = tensor::view::<Int32Type>(&batch, "words").unwrap();
         assert_eq!((numbers.shape, numbers.values[13]), (vec![14], 0));
         assert!(numbers.values[..8].iter().all(|n| *n > 0));

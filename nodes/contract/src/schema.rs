@@ -135,7 +135,7 @@ schemas! {
         "question": Utf8, "the question in words, without question mark";
         "words": TensorI32, "[14] the question's words by their number in the vocabulary, filled with 0";
         "answer": Int64, "class of the answer";
-        "answer_name": Utf8, "the answer";
+        "answers": ListUtf8, "the dataset's answers in order of class";
     }
     /// A question as word ids: one row.
     QuestionWords = "question-words" {

@@ -232,7 +232,7 @@ fn a_prediction_without_a_target_is_refused() {
 fn question(position: u64, kind: &str) -> (Schema, RecordBatch) {
     let row = BatchBuilder::new(Schema::QuestionClips).utf8([format!("c{position}")]).utf8(["x.mp4"]).utf8(["v"]);
     let row = row.utf8([kind]).utf8(["how many"]).tensor_i32(vec![1, 2], 1, &[2]);
-    row.int64([1]).utf8(["one"]).build().unwrap()
+    row.int64([1]).list_utf8([&["yes", "one", "two"][..]]).build().unwrap()
 }
 
 /// Answer logits of three answers; matches of one second.
@@ -287,12 +287,12 @@ fn questions_are_counted_by_kind_and_shown_with_their_answers() {
     let value = |name: &str| names.iter().position(|n| n == Some(name)).map(|row| values.value(row));
     assert_eq!((value("accuracy/AQ"), value("accuracy/VQ"), value("accuracy/AVQ")), (Some(100.0), Some(50.0), None));
     assert_eq!((value("majority"), value("match_accuracy")), (Some(100.0), Some(100.0)));
-    assert_eq!(value("confusion/Visual Location/one/answer 0"), Some(1.0));
+    assert_eq!(value("confusion/Visual Location/one/yes"), Some(1.0));
     let rows = of(&sent, "report", Schema::Answers);
     assert_eq!(rows.len(), 3);
     let row = rows[1].batch.as_ref().unwrap();
     let text = |name: &str| utf8(row, name).unwrap().value(0).to_owned();
-    assert_eq!([text("question"), text("answer"), text("predicted")], ["how many", "one", "answer 0"]);
+    assert_eq!([text("question"), text("answer"), text("predicted")], ["how many", "one", "yes"]);
     assert!(float64(row, "probability").unwrap().value(0) > 0.99);
 }
 

@@ -272,7 +272,7 @@ mod tests {
     fn question(path: &str, number: i64) -> (Schema, RecordBatch) {
         let row = BatchBuilder::new(Schema::QuestionClips).utf8([format!("{path}#{number}")]).utf8([path]);
         let row = row.utf8(["v"]).utf8(["Audio Counting"]).utf8(["How many"]).tensor_i32(vec![1; 14], 1, &[14]);
-        row.int64([number]).utf8(["one"]).build().unwrap()
+        row.int64([number]).list_utf8([&["one"][..]]).build().unwrap()
     }
 
     #[test]

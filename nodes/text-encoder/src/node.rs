@@ -20,7 +20,7 @@ copl_contract::choice! {
 copl_contract::settings! {
     /// Settings of `text-encoder`.
     pub struct TextEncoderSettings {
-        "ENCODER" encoder: Encoder = "tokens", "tokens: the dataset's word ids, for the LSTM in the model's head (the official code); or a frozen pretrained encoder: clip (the end token, projected), bert (the class token), minilm (the mean over tokens).";
+        "ENCODER" encoder: Encoder = "tokens", "tokens: the dataset's word ids, and the model's head learns what they say (as in the official code); or a frozen pretrained encoder: clip (the end token, projected), bert (the class token), minilm (the mean over tokens).";
         "WEIGHTS" weights: Option<String> = "", "A folder with config.json, tokenizer.json and model.safetensors, or hub:OWNER/NAME in the hub's cache (`copl weights pull hub:OWNER/NAME/FILE`); if unset hub:openai/clip-vit-base-patch32, hub:google-bert/bert-base-uncased or hub:sentence-transformers/all-MiniLM-L6-v2.";
         "MAX_TOKENS" max_tokens: usize = "32", "Longer questions are cut to this many tokens, special ones included; features of shorter ones end in zeros.";
     }

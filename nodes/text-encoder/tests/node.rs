@@ -16,7 +16,7 @@ fn header(position: u64) -> Header {
 fn clip(position: u64, question: &str) -> (Schema, RecordBatch) {
     let row = BatchBuilder::new(Schema::QuestionClips).utf8([format!("v#q{position}")]).utf8(["/v.mp4"]).utf8(["v"]);
     let row = row.utf8(["Audio Counting"]).utf8([question]).tensor_i32(vec![1, 2, 0], 1, &[3]);
-    row.int64([0]).utf8(["two"]).build().unwrap()
+    row.int64([0]).list_utf8([&["two"][..]]).build().unwrap()
 }
 
 fn run(harness: Harness) -> Result<Vec<Sent>, NodeError> {

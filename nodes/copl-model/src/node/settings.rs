@@ -122,7 +122,7 @@ copl_contract::settings! {
         "DECODER_WIDTH" decoder_width: usize = "256", "With DECODER avsbench: width of the decoder, a multiple of 8; its maps, audio feature and output keep the official proportions to it, but the last output has 16 channels at least.";
         "ANSWER_HEAD" answer_head: AnswerHead = "avst", "With TASK avqa: avst (the official head: grounding, attention, matches), or linear (given a question, answers are linear in the features: adapting them is left to the method; no matches).";
         "HEAD_WIDTH" head_width: usize = "512", "With TASK avqa: width of the head, a multiple of 4.";
-        "QUESTION_WIDTH" question_width: Option<usize> = "", "With TASK avqa: width of the vector a text encoder makes of a question (CLIP 512, BERT 768, MiniLM 384); unset: questions come as word ids, for the LSTM in the head.";
+        "QUESTION_WIDTH" question_width: Option<usize> = "", "With TASK avqa: width of the vector a text encoder makes of a question (CLIP 512, BERT 768, MiniLM 384); unset: questions come as word ids, and the head learns what they say (avst: the official LSTM; linear: a vector for each word at its place).";
         "VOCABULARY" vocabulary: usize = "93", "With TASK avqa: word ids are below this.";
         "DROPOUT" dropout: f64 = "0.1", "With TASK avqa: rate of dropout in the head.";
         "NEGATIVES" negatives: usize = "16", "With ANSWER_HEAD avst: training videos whose maps are kept, to draw frames that must not match from; as many as the split has for the official draw.";

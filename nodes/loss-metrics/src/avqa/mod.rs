@@ -3,8 +3,6 @@
 pub mod answers;
 pub mod loss;
 
-use std::collections::BTreeMap;
-
 use arrow::array::RecordBatch;
 use arrow::datatypes::Float32Type;
 use copl_contract::schema::{self, BatchBuilder, Schema};
@@ -23,8 +21,6 @@ use crate::task::{Judged, JudgedClip, PassMetrics, Task};
 pub(crate) struct Avqa {
     weights: Weights,
     pass: Option<Pass>,
-    /// Names of the answers seen so far.
-    names: BTreeMap<usize, String>,
 }
 
 /// What a pass has seen.
@@ -33,30 +29,37 @@ struct Pass {
     answers: Answers,
     /// Right matches, and matches in all.
     matched: (u64, u64),
+    /// Names of the answers, by class.
+    names: Vec<String>,
 }
 
 impl Avqa {
     pub(crate) fn new(weights: Weights) -> Self {
-        Self { weights, pass: None, names: BTreeMap::new() }
+        Self { weights, pass: None }
     }
+}
 
-    fn name(&self, answer: usize) -> String {
-        self.names.get(&answer).cloned().unwrap_or_else(|| format!("answer {answer}"))
-    }
+/// Names of the answers, by class: each question has them.
+fn names(clips: &[Message]) -> Result<Vec<String>, String> {
+    clips.first().map_or(Ok(Vec::new()), |clip| schema::texts(&clip.batch, "answers", 0))
+}
 
-    /// Confusion of answers, all questions together and by kind.
-    fn confusions(&self, answers: &Answers, metrics: &mut Vec<Metric>) {
-        let mut add = |kind: &str, confusion: &Confusion| {
-            for (answer, predicted, questions) in confusion.cells() {
-                let name = format!("confusion{kind}/{}/{}", self.name(answer), self.name(predicted));
-                metrics.push(Metric::count(name, questions));
-            }
-        };
-        add("", &answers.all());
-        for (kind, confusion) in answers.kinds() {
-            add(&format!("/{kind}"), confusion);
-        }
-    }
+/// Name of an answer. A model may tell more answers apart than the dataset has.
+fn name(names: &[String], answer: usize) -> String {
+    names.get(answer).map_or_else(|| format!("answer {answer}"), Clone::clone)
+}
+
+/// Confusion of answers, all questions together and by kind.
+fn confusions(answers: &Answers, names: &[String]) -> Vec<Metric> {
+    let of = |kind: &str, confusion: &Confusion| -> Vec<Metric> {
+        let counts = confusion.cells().map(|(answer, predicted, questions)| {
+            Metric::count(format!("confusion{kind}/{}/{}", name(names, answer), name(names, predicted)), questions)
+        });
+        counts.collect()
+    };
+    let mut metrics = of("", &answers.all());
+    metrics.extend(answers.kinds().flat_map(|(kind, confusion)| of(&format!("/{kind}"), confusion)));
+    metrics
 }
 
 fn answer(clip: &RecordBatch) -> Result<i32, String> {
@@ -89,13 +92,12 @@ impl Task for Avqa {
             return Err(format!("logits of shape {:?}, expected [answers]", logits.shape));
         };
         let targets = clips.iter().map(|clip| answer(&clip.batch)).collect::<Result<Vec<_>, _>>()?;
-        for (clip, target) in clips.iter().zip(&targets) {
-            let name = text(clip, "answer_name")?;
-            self.names.entry(*target as usize).or_insert_with(|| name.to_owned());
-        }
         let loss = answer_loss(logits.values, &targets, classes, positive.values, negative.values, self.weights)?;
         let predicted = argmax(logits.values, classes);
-        let pass = self.pass.get_or_insert_with(|| Pass { answers: Answers::new(classes), matched: (0, 0) });
+        let pass = match &mut self.pass {
+            Some(pass) => pass,
+            none => none.insert(Pass { answers: Answers::new(classes), matched: (0, 0), names: names(clips)? }),
+        };
         pass.matched = (pass.matched.0 + loss.matched.0, pass.matched.1 + loss.matched.1);
         let mut judged = Vec::with_capacity(clips.len());
         for (((clip, target), predicted), loss) in clips.iter().zip(&targets).zip(&predicted).zip(&loss.by_question) {
@@ -122,7 +124,7 @@ impl Task for Avqa {
     }
 
     fn end_of_pass(&mut self, split: Split) -> PassMetrics {
-        let Some(Pass { answers, matched: (right, matches) }) = self.pass.take() else {
+        let Some(Pass { answers, matched: (right, matches), names }) = self.pass.take() else {
             return PassMetrics::default();
         };
         let all = answers.all();
@@ -136,18 +138,18 @@ impl Task for Avqa {
         if split != Split::Train {
             let shares = answers.shares();
             metrics.extend(shares.into_iter().map(|(name, share)| Metric::percent(format!("accuracy/{name}"), share)));
-            self.confusions(&answers, &mut metrics);
+            metrics.extend(confusions(&answers, &names));
         }
         let picked_by = if self.weights.answer > 0.0 { Some(accuracy) } else { matched };
         PassMetrics { metrics, told, picked_by }
     }
 
     fn state(&self) -> serde_yaml::Result<Value> {
-        serde_yaml::to_value((&self.pass, &self.names))
+        serde_yaml::to_value(&self.pass)
     }
 
     fn restore(&mut self, state: Value) -> serde_yaml::Result<()> {
-        (self.pass, self.names) = serde_yaml::from_value(state)?;
+        self.pass = serde_yaml::from_value(state)?;
         Ok(())
     }
 
@@ -165,14 +167,17 @@ impl Task for Avqa {
             1.0 / row.iter().map(|x| (f64::from(*x) - top).exp()).sum::<f64>()
         };
         let column = |name: &'static str| clips.iter().map(|clip| text(clip, name)).collect::<Result<Vec<_>, _>>();
+        let names = names(clips)?;
+        let right = clips.iter().map(|clip| Ok(name(&names, answer(&clip.batch)? as usize)));
+        let right = right.collect::<Result<Vec<_>, String>>()?;
         BatchBuilder::new(Schema::Answers)
             .utf8(clips.iter().map(|clip| &clip.header.clip))
             .int64(positions.iter().map(|position| *position as i64))
             .utf8(column("video")?)
             .utf8(column("kind")?)
             .utf8(column("question")?)
-            .utf8(column("answer_name")?)
-            .utf8(predicted.iter().map(|answer| self.name(*answer)))
+            .utf8(right)
+            .utf8(predicted.iter().map(|answer| name(&names, *answer)))
             .float64(logits.values.chunks_exact(classes.max(1)).zip(&predicted).map(probability))
             .build()
             .map(Some)
