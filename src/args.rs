@@ -9,8 +9,8 @@ use clap_complete::Shell;
 
 use crate::run::watch::TimeLimits;
 pub(crate) use results::{
-    CompareArgs, EvalArgs, ExportArgs, PredictArgs, ReportArgs, ReportExportArgs, ReportVerb, RunsArgs, RunsVerb,
-    SweepArgs, Tracker,
+    CompareArgs, EvalArgs, ExportArgs, LeadArgs, PredictArgs, ReportArgs, ReportExportArgs, ReportVerb, RunsArgs,
+    RunsVerb, SweepArgs, Tracker,
 };
 
 /// Audio-visual learning experiments as dataflows: frozen encoders, collaborative prompts, Parquet reports.

@@ -1,5 +1,5 @@
 //! `copl report`: the page of one run or several as HTML, Markdown or JSON, their figures as SVG and PNG; and
-//! `copl report compare`, what differs between runs, in the terminal.
+//! `copl report compare`, what differs between runs, and `copl report lead`, who is ahead, in the terminal.
 
 mod examples;
 mod show;
@@ -9,11 +9,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use copl_contract::ExitCode;
+use copl_reports::lead::{self, Judged};
 use copl_reports::page::{self, Page};
 use copl_reports::view::RunView;
-use copl_reports::{ReportError, RunFolder, Store, export, figure};
+use copl_reports::{ReportError, RunFolder, Store, export, figure, samples};
 
-use crate::args::{CompareArgs, ReportArgs, ReportExportArgs, ReportVerb, Tracker};
+use crate::args::{CompareArgs, LeadArgs, ReportArgs, ReportExportArgs, ReportVerb, Tracker};
 use crate::{Failure, Outcome, catalog};
 
 /// Settings of a node kind that have a default, for those a dataflow leaves out.
@@ -25,7 +26,9 @@ pub(crate) fn defaults(kind: &str) -> Vec<(String, String)> {
 
 pub(crate) fn failed(error: ReportError) -> Failure {
     let code = match &error {
-        ReportError::NoRun { .. } | ReportError::BadId(_) | ReportError::Sweep { .. } => ExitCode::Usage,
+        ReportError::NoRun { .. } | ReportError::BadId(_) | ReportError::Sweep { .. } | ReportError::Lead { .. } => {
+            ExitCode::Usage
+        }
         _ => ExitCode::Internal,
     };
     Failure::new(code, error)
@@ -45,6 +48,7 @@ pub(crate) fn load(store: &Store, ids: &[String]) -> Result<Vec<(RunFolder, RunV
 pub(crate) fn report(args: &ReportArgs) -> Outcome {
     match &args.verb {
         Some(ReportVerb::Compare(args)) => return compare(args),
+        Some(ReportVerb::Lead(args)) => return lead(args),
         Some(ReportVerb::Export(args)) => return export(args),
         None => {}
     }
@@ -142,6 +146,25 @@ fn compare(args: &CompareArgs) -> Outcome {
         return Ok(ExitCode::Success);
     }
     print!("{}", show::compared(&views, args.only_changed));
+    Ok(ExitCode::Success)
+}
+
+/// `copl report lead`.
+fn lead(args: &LeadArgs) -> Outcome {
+    let store = Store::new(&args.runs);
+    let judged = |ids: &[String]| -> Result<Vec<Judged>, Failure> {
+        let one = |id: &String| {
+            let run = store.open(id)?;
+            Ok(Judged { samples: samples::last_pass(&run.path)?, run: run.id })
+        };
+        ids.iter().map(one).collect::<Result<_, ReportError>>().map_err(failed)
+    };
+    let found = lead::lead(&judged(&args.run)?, &judged(&args.over)?).map_err(failed)?;
+    if args.json {
+        println!("{:#}", serde_json::json!(found));
+    } else {
+        print!("{}", show::lead(&found));
+    }
     Ok(ExitCode::Success)
 }
 

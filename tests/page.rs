@@ -95,6 +95,11 @@ fn runs_are_listed_shown_compared_and_removed() {
     let compared = tell(&["report", "compare", ids[0], ids[1], "--only-changed"]);
     assert!(compared.lines().any(|l| l.starts_with("model.METHOD") && l.ends_with("linear-probe")), "{compared}");
     assert!(!compared.contains("model.BATCH"), "{compared}");
+    let lead = tell(&["report", "lead", ids[0], "--over", ids[1]]);
+    assert!(lead.contains("clips of") && lead.contains("95 % interval: "), "{lead}");
+    let same: serde_json::Value =
+        serde_json::from_str(&tell(&["report", "lead", ids[0], "--over", ids[0], "--json"])).unwrap();
+    assert_eq!((same["lead"].as_f64(), same["without"].as_f64()), (Some(0.0), Some(100.0)));
     let views: serde_json::Value = serde_json::from_str(&tell(&["report", ids[0], ids[1], "--json"])).unwrap();
     assert_eq!((views[0]["method"].as_str(), views[1]["method"].as_str()), (Some("copl"), Some("linear-probe")));
     assert!(tell(&["report", ids[0], "--md"]).contains("## Beside the paper"));

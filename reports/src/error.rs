@@ -91,6 +91,14 @@ pub enum ReportError {
         /// What is wrong, with its place.
         problem: String,
     },
+    /// Runs cannot be measured against each other.
+    #[error("run `{run}`: {problem}")]
+    Lead {
+        /// Id of the run.
+        run: String,
+        /// Why not.
+        problem: String,
+    },
     /// The numbers of clips do not add up.
     #[error("the clips do not add up: {0}")]
     DoesNotAddUp(String),

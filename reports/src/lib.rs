@@ -15,6 +15,7 @@ mod error;
 pub mod export;
 pub mod figure;
 mod frame;
+pub mod lead;
 pub mod page;
 pub mod paper;
 mod parquet;

@@ -157,8 +157,30 @@ pub(crate) struct ReportArgs {
 pub(crate) enum ReportVerb {
     /// Settings and results of runs side by side, in the terminal
     Compare(CompareArgs),
+    /// How far runs are ahead of others on the same clips, and whether by more than chance
+    ///
+    /// The lead is the mean score of the clips of the runs' last test pass (table `samples`), less that of the others; its
+    /// 95 % interval comes of resampling the videos and, where a side has several runs, the runs. Give the seeds of one
+    /// method, and over them those of another.
+    Lead(LeadArgs),
     /// Write runs for another tracker: TensorBoard's event files, MLflow's folders, offline runs of Weights & Biases
     Export(ReportExportArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct LeadArgs {
+    /// Runs: beginnings of their ids or letters, or `last`
+    #[arg(required = true)]
+    pub(crate) run: Vec<String>,
+    /// Runs to measure them against
+    #[arg(long, required = true, num_args = 1.., value_name = "RUN")]
+    pub(crate) over: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Folder of the runs
+    #[arg(long, default_value = "runs")]
+    pub(crate) runs: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,6 +1,7 @@
 //! Runs side by side in the terminal.
 
 use copl_reports::compare::{results, settings};
+use copl_reports::lead::{Lead, RESAMPLES, RunScore};
 use copl_reports::view::RunView;
 
 /// Widest column of values; longer ones are cut in the middle, where paths and digests tell least.
@@ -62,6 +63,25 @@ pub(super) fn compared(views: &[RunView], only_changed: bool) -> String {
     }
     out += "\n";
     out += &columns(&rows, true);
+    out
+}
+
+/// Scores of the runs on both sides, the lead and its interval.
+pub(super) fn lead(found: &Lead) -> String {
+    let row = |side: &str, run: &RunScore| vec![side.to_owned(), run.run.clone(), format!("{:.2}", run.score)];
+    let mut rows = vec![vec![String::new(), "run".to_owned(), "score".to_owned()]];
+    rows.extend(found.runs.iter().map(|run| row("runs", run)));
+    rows.extend(found.over.iter().map(|run| row("over", run)));
+    let mut out = columns(&rows, true);
+    let Lead { lead, interval: [low, high], without, clips, videos, given_up, .. } = found;
+    out += &format!("\nlead: {lead:+.2} points on {clips} clips of {videos} videos");
+    if *given_up > 0 {
+        out += &format!(", without {given_up} that a run gave up");
+    }
+    let seeds = if found.runs.len() + found.over.len() > 2 { "videos and runs" } else { "videos" };
+    out += &format!(
+        "\n95 % interval: {low:+.2} to {high:+.2} ({RESAMPLES} resamples of {seeds}; {without:.1} % without a lead)\n"
+    );
     out
 }
 
