@@ -30,6 +30,8 @@ pub struct EdgeSpec {
     pub meaning: &'static str,
     /// The shape its tensors have with these settings; none where settings do not decide it, or are wrong.
     pub shape: Option<ShapeOf>,
+    /// Messages on it at most for each clip under way, and for each boundary.
+    pub messages: (usize, usize),
     /// How many messages may be under way on it at once, where that is more than the clips of the window.
     pub holding: Option<HoldingOf>,
 }
@@ -46,6 +48,7 @@ impl EdgeSpec {
             with: None,
             meaning,
             shape: None,
+            messages: (1, 1),
             holding: None,
         }
     }
@@ -78,6 +81,13 @@ impl EdgeSpec {
     /// The same edge, whose tensors have a shape that settings decide: `copl check` compares both ends of a link.
     pub const fn shaped(mut self, shape: ShapeOf) -> Self {
         self.shape = Some(shape);
+        self
+    }
+
+    /// The same edge, with so many messages at most for each clip under way and for each boundary: `copl check` wants
+    /// queues that hold them.
+    pub const fn messages(mut self, per_clip: usize, per_boundary: usize) -> Self {
+        self.messages = (per_clip, per_boundary);
         self
     }
 

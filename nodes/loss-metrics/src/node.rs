@@ -65,7 +65,10 @@ impl Node for LossMetrics {
                     "report",
                     copl_contract::spec::REPORT_TABLES,
                     "a `samples` row for every clip, `metrics`, `quarantine`, `nodes`, `masks`, `answers`",
-                ),
+                )
+                // Of a batch of one clip its sample, and its metrics, answers, masks or quarantine before that; of a pass
+                // its metrics, the node's own time, the boundary, a checkpoint.
+                .messages(2, 4),
             ],
             check: |env| {
                 let settings = LossMetricsSettings::from_env(env)?;

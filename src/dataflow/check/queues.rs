@@ -59,7 +59,9 @@ fn queue(flow: &Flow<'_>, link: &Link<'_>, source: &Source<'_>) -> Option<Diagno
     // A size that is no number is refused with the keys.
     let size = given.map_or(Some(DEFAULT_SIZE), |item| item.text()?.parse().ok())?;
     let (window, label, name) = (source.window, source.label, link.name());
-    let needed = window.saturating_add(BOUNDARIES);
+    let output = from.spec.and_then(|spec| spec.output(link.output));
+    let (per_clip, per_boundary) = output.map_or((1, 1), |edge| edge.messages);
+    let needed = window.saturating_mul(per_clip).saturating_add(BOUNDARIES * per_boundary);
     if let Some(messages) = exchange(from, to, link).filter(|n| *n > needed && holds(link.input, size) < *n) {
         let place = &given.unwrap_or(link.input.name).place;
         let message =
@@ -74,8 +76,12 @@ fn queue(flow: &Flow<'_>, link: &Link<'_>, source: &Source<'_>) -> Option<Diagno
         None => format!("the input `{name}` has no queue_size, and dora's {DEFAULT_SIZE}"),
     };
     let place = &given.unwrap_or(link.input.name).place;
+    let times = match per_clip {
+        1 => String::new(),
+        _ => format!(", {per_clip} messages a clip and {per_boundary} a boundary"),
+    };
     let message = format!(
-        "{has} is less than WINDOW {window} of `{label}` and {BOUNDARIES} boundaries: messages would be dropped"
+        "{has} is less than WINDOW {window} of `{label}` and {BOUNDARIES} boundaries{times}: messages would be dropped"
     );
     // A node of another program may be one that wants the latest messages only.
     let found = if to.spec.is_some() { Diagnostic::error(place, message) } else { Diagnostic::warning(place, message) };

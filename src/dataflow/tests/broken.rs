@@ -239,6 +239,14 @@ fn cycles_credits_and_queues() {
             "queue_size 4",
             "queue_size: 14",
         ),
+        (
+            "source: loss/report, queue_size: 128",
+            "source: loss/report, queue_size: 31",
+            55,
+            55,
+            "less than WINDOW 12 of `source` and 2 boundaries, 2 messages a clip and 4 a boundary",
+            "queue_size: 32",
+        ),
         ("WINDOW: 12", "WINDOW: 3", 5, 75, "WINDOW 3 of `source` is smaller than BATCH 4 of `model`", "4 or more"),
         (
             "      clips: { source: source/clips, queue_size: 32 }\n    outputs: [segments",

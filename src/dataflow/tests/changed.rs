@@ -13,7 +13,7 @@ fn a_wrong_change_is_shown_at_its_place() {
         ("source.EPOCS=3", 8, "clip-source has no setting `EPOCS`", "did you mean `EPOCHS`?"),
         ("source.EPOCHS=many", 15, "`many` is no whole number", "EPOCHS: whole number"),
         ("model.VISUAL_ENCODER=swin-v2-tny", 22, "no encoder `swin-v2-tny`", "did you mean `swin-v2-"),
-        ("source.WINDOW=62", 0, "", ""),
+        ("source.WINDOW=60", 0, "", ""),
         ("model.BATCH", 11, "needs `=`", "node.KEY=value"),
         ("BATCH=4", 1, "begins with a node's id", "node.KEY=value"),
         ("source.WINDOW=3", 15, "WINDOW 3 of `source` is smaller than BATCH 4", "4 or more"),

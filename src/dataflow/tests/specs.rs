@@ -95,7 +95,7 @@ pub(super) fn specs() -> Vec<NodeSpec> {
         node::<Other>(
             "loss-metrics",
             vec![clips(), required("predictions", &[Schema::Predictions], "predictions")],
-            vec![required("gradients", gradients, "gradients"), report()],
+            vec![required("gradients", gradients, "gradients"), report().messages(2, 4)],
         ),
         node::<Other>(
             "report-writer",
