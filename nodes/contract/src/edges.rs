@@ -86,6 +86,8 @@ struct Input {
     spec: EdgeSpec,
     sequence: Sequence<ArrayRef>,
     closed: Option<Instant>,
+    /// Rows of its last data message, for one that repeats them.
+    latest: Option<(Schema, RecordBatch)>,
 }
 
 /// What a node is called and where its run's files go.
@@ -142,7 +144,10 @@ impl Edges {
             let spec = spec
                 .input(name)
                 .ok_or_else(|| NodeError::contract(name, format!("{} has no such input", spec.name)))?;
-            connected.insert(name.clone(), Input { spec: spec.clone(), sequence: Sequence::default(), closed: None });
+            connected.insert(
+                name.clone(),
+                Input { spec: spec.clone(), sequence: Sequence::default(), closed: None, latest: None },
+            );
         }
         for edge in spec.inputs.iter().filter(|e| !e.optional) {
             if !inputs.iter().any(|n| edge.answers_to(n)) {
@@ -302,11 +307,19 @@ impl Edges {
         Ok(None)
     }
 
-    fn accept(&mut self, id: String, header: Header, data: &ArrayRef) -> Result<Message, NodeError> {
+    fn accept(&mut self, id: String, mut header: Header, data: &ArrayRef) -> Result<Message, NodeError> {
         let broken = |problem: String| NodeError::Contract { edge: id.clone(), problem };
-        let input = self.inputs.get(&id).ok_or_else(|| broken("no such input".to_owned()))?;
+        let input = self.inputs.get_mut(&id).ok_or_else(|| broken("no such input".to_owned()))?;
         let batch = match header.kind {
             Kind::Boundary | Kind::End => RecordBatch::new_empty(Arc::new(arrow::datatypes::Schema::empty())),
+            Kind::Repeat => {
+                let Some((schema, batch)) = input.latest.clone() else {
+                    return Err(broken("a message that repeats another, and none before it".to_owned()));
+                };
+                header = Header { kind: Kind::Data, schema: Some(schema), ..header };
+                self.stats.item();
+                batch
+            }
             Kind::Data | Kind::Tombstone | Kind::Checkpoint => {
                 let schema = header.schema.ok_or_else(|| broken("a payload without a schema".to_owned()))?;
                 let accepted = match header.kind {
@@ -318,6 +331,9 @@ impl Edges {
                     return Err(broken(format!("a `{}` message does not belong here", schema.name())));
                 }
                 let batch = payload::rows(schema, data).map_err(&broken)?;
+                if header.kind == Kind::Data {
+                    input.latest = Some((schema, batch.clone()));
+                }
                 if !input.spec.feedback {
                     self.stats.item();
                 }
@@ -347,6 +363,15 @@ impl Edges {
             return Err(NodeError::contract(output, format!("a `{}` message does not belong here", schema.name())));
         }
         self.send_raw(output, Header { schema: Some(schema), ..header }, Some(&batch))
+    }
+
+    /// Sends what the last [`Kind::Data`] message of an output carried once more, for the clip of `header`, without
+    /// sending its rows again.
+    ///
+    /// # Errors
+    /// If the engine refuses.
+    pub fn send_again(&mut self, output: &str, header: &Header) -> Result<(), NodeError> {
+        self.send_raw(output, header.with_kind(Kind::Repeat), None)
     }
 
     /// Sends a boundary.

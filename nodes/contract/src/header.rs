@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | `copl_version` | int | [`CONTRACT_VERSION`] |
 //! | `run` | string | id of the run |
-//! | `kind` | string | `data`, `tombstone`, `boundary`, `checkpoint` or `end` |
+//! | `kind` | string | `data`, `repeat`, `tombstone`, `boundary`, `checkpoint` or `end` |
 //! | `seq` | int | 0, 1, 2, … on each output, without a gap |
 //! | `epoch` | int | from 1 |
 //! | `split` | string | `train`, `val` or `test` |
@@ -28,6 +28,9 @@ use crate::schema::Schema;
 pub enum Kind {
     /// Carries the edge's payload.
     Data,
+    /// Stands for the payload of the last [`Kind::Data`] message of its output, for another clip: questions about one video
+    /// have its frames. No payload. A node gets a [`Kind::Data`] message with those rows from [`crate::Edges`].
+    Repeat,
     /// Stands in the place of a clip that could not be decoded: one row of [`Schema::Quarantine`].
     Tombstone,
     /// All clips of this epoch's split have been sent. No payload.
@@ -44,6 +47,7 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Data => "data",
+            Self::Repeat => "repeat",
             Self::Tombstone => "tombstone",
             Self::Boundary => "boundary",
             Self::Checkpoint => "checkpoint",
@@ -53,7 +57,7 @@ impl Kind {
 
     /// The kind of this name.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Data, Self::Tombstone, Self::Boundary, Self::Checkpoint, Self::End]
+        [Self::Data, Self::Repeat, Self::Tombstone, Self::Boundary, Self::Checkpoint, Self::End]
             .into_iter()
             .find(|k| k.as_str() == text)
     }
@@ -194,7 +198,7 @@ impl Header {
         let step = int("step")?;
         Ok(Self {
             kind: Kind::parse(kind).ok_or_else(|| {
-                format!("header `kind` is `{kind}`; known: data, tombstone, boundary, checkpoint, end")
+                format!("header `kind` is `{kind}`; known: data, repeat, tombstone, boundary, checkpoint, end")
             })?,
             seq: count("seq")?,
             run: text("run")?.to_owned(),
@@ -223,7 +227,7 @@ mod tests {
 
     #[test]
     fn survives_the_journey_through_metadata() {
-        for kind in [Kind::Data, Kind::Tombstone, Kind::Boundary, Kind::Checkpoint, Kind::End] {
+        for kind in [Kind::Data, Kind::Repeat, Kind::Tombstone, Kind::Boundary, Kind::Checkpoint, Kind::End] {
             for step in [None, Some(0), Some(12)] {
                 let sent = Header { kind, step, ..header() };
                 assert_eq!(Header::from_parameters(&sent.to_parameters()), Ok(sent));

@@ -112,6 +112,11 @@ impl Harness {
         self.arrive(input, Header::new(kind, epoch, split), None)
     }
 
+    /// What arrived on `input` last, once more, for the clip of `header`.
+    pub fn again(self, input: &str, header: &Header) -> Self {
+        self.arrive(input, header.with_kind(Kind::Repeat), None)
+    }
+
     /// Recorded messages, in their order.
     pub fn messages(mut self, messages: Vec<Message>) -> Self {
         for m in messages {

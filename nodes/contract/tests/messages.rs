@@ -7,9 +7,10 @@ use arrow::buffer::NullBuffer;
 use arrow::datatypes::{ArrowPrimitiveType, Float32Type, Int32Type, UInt8Type};
 use arrow::record_batch::RecordBatch;
 use copl_contract::credits::Credits;
-use copl_contract::schema::{self, ColumnType, Schema};
+use copl_contract::schema::{self, BatchBuilder, ColumnType, Schema};
+use copl_contract::testing::Harness;
 use copl_contract::testing::odd::{self, Bytes};
-use copl_contract::{Header, Kind, Split, payload, recording, tensor};
+use copl_contract::{EdgeSpec, Edges, Header, Kind, Node, NodeError, NodeSpec, Split, payload, recording, tensor};
 use copl_testing::mutate;
 use proptest::prelude::*;
 
@@ -37,6 +38,69 @@ fn read(schema: Schema, batch: &RecordBatch) {
             ColumnType::TensorI32 => view::<Int32Type>(batch, name),
         }
     }
+}
+
+copl_contract::settings! {
+    /// Settings of the node under test.
+    pub struct NoSettings {}
+}
+
+/// Sends on what it gets.
+struct Echo;
+
+impl Node for Echo {
+    type Settings = NoSettings;
+
+    fn spec() -> NodeSpec {
+        NodeSpec {
+            name: "echo",
+            about: "for tests",
+            settings: Vec::new(),
+            inputs: vec![EdgeSpec::required("heard", &[Schema::Tensor], "tensors")],
+            outputs: vec![EdgeSpec::required("said", &[Schema::Tensor], "the same")],
+            check: |_| Ok(()),
+        }
+    }
+
+    fn run(_: NoSettings, edges: &mut Edges) -> Result<(), NodeError> {
+        while let Some(message) = edges.recv()? {
+            if let (Kind::Data | Kind::Tombstone, Some(schema)) = (message.header.kind, message.header.schema) {
+                edges.send("said", message.header, (schema, message.batch))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_message_that_repeats_another_has_its_rows() {
+    let at = |position: u64| Header { position, ..Header::new(Kind::Data, 1, Split::Train) };
+    let row = |value: f32| BatchBuilder::new(Schema::Tensor).tensor_f32(vec![value], 1, &[1]).build().unwrap();
+    let lost = ["c", "/c.mp4", "file", "missing", ""];
+    let lost = lost.into_iter().fold(BatchBuilder::new(Schema::Quarantine), |row, text| row.utf8([text]));
+    let sent = Harness::new()
+        .outputs(&["said"])
+        .message("heard", at(0), row(1.0))
+        .again("heard", &at(1))
+        .message("heard", at(2).with_kind(Kind::Tombstone), lost.build().unwrap())
+        .control("heard", Kind::Boundary, 1, Split::Train)
+        .again("heard", &at(3))
+        .message("heard", at(4), row(5.0))
+        .again("heard", &at(5))
+        .control("heard", Kind::End, 1, Split::Train)
+        .run::<Echo>()
+        .unwrap();
+    let data = sent.iter().filter(|sent| sent.header.kind == Kind::Data);
+    let got: Vec<(u64, f32)> = data
+        .map(|sent| {
+            let rows = tensor::view::<Float32Type>(sent.batch.as_ref().unwrap(), "tensor").unwrap();
+            (sent.header.position, rows.values[0])
+        })
+        .collect();
+    assert_eq!(got, [(0, 1.0), (1, 1.0), (3, 1.0), (4, 5.0), (5, 5.0)]);
+
+    let refused = Harness::new().outputs(&["said"]).again("heard", &at(0)).run::<Echo>().unwrap_err();
+    assert!(refused.to_string().contains("repeats another, and none before it"), "{refused}");
 }
 
 #[test]
@@ -127,7 +191,7 @@ fn headers_with_anything_in_them_are_read_or_refused_by_key() {
 
 #[test]
 fn any_header_survives_its_journey() {
-    let kind = prop::sample::select(vec![Kind::Data, Kind::Tombstone, Kind::Boundary, Kind::End]);
+    let kind = prop::sample::select(vec![Kind::Data, Kind::Repeat, Kind::Tombstone, Kind::Boundary, Kind::End]);
     let split = prop::sample::select(vec![Split::Train, Split::Val, Split::Test]);
     let number = || 0..=i64::MAX as u64;
     let schema = prop::option::of(prop::sample::select(Schema::ALL.to_vec()));

@@ -127,7 +127,7 @@ impl Node for LossMetrics {
 
 fn positions(message: &Message) -> Result<Vec<u64>, NodeError> {
     Ok(match message.header.kind {
-        Kind::Data => {
+        Kind::Data | Kind::Repeat => {
             let column =
                 schema::int64(&message.batch, "position").map_err(|e| NodeError::contract("predictions", e))?;
             column.values().iter().map(|p| *p as u64).collect()
@@ -175,7 +175,7 @@ struct Running {
 impl Running {
     fn take(&mut self, edges: &mut Edges, message: &Message) -> Result<(), NodeError> {
         match message.header.kind {
-            Kind::Data => self.batch(edges, message),
+            Kind::Data | Kind::Repeat => self.batch(edges, message),
             Kind::Tombstone => self.tombstone(edges, message),
             Kind::Boundary => self.end_of_pass(edges, &message.header),
             Kind::Checkpoint => self.checkpoint(edges, message),

@@ -2,7 +2,7 @@
 //!
 //! A clip that cannot be decoded leaves as a tombstone in its place, so the stream has no gap and the clip's row reaches
 //! the report by the same way as every other; a tombstone that the source itself sent passes through. Where clips that
-//! follow each other name the same files (the questions about one video), the files are decoded once.
+//! follow each other name the same files (the questions about one video), the files are decoded once, and sent once.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -162,14 +162,16 @@ where
                     let Some((kind, rows)) = &made else {
                         return Err(NodeError::contract("clips", "no clip before the one that is as the one before"));
                     };
-                    let rows = match kind {
+                    match (kind, decoded) {
+                        (_, true) => edges.send(work.output, header.with_kind(*kind), rows.clone())?,
                         // It names the clip.
-                        Kind::Tombstone if !decoded => (rows.0, renamed(&rows.1, &header).map_err(|e| failed(&e))?),
-                        _ => rows.clone(),
-                    };
-                    let (epoch, split) = (header.epoch, header.split);
-                    edges.send(work.output, header.with_kind(*kind), rows)?;
-                    progress.clip(epoch, split);
+                        (Kind::Tombstone, false) => {
+                            let renamed = renamed(&rows.1, &header).map_err(|e| failed(&e))?;
+                            edges.send(work.output, header.with_kind(*kind), (rows.0, renamed))?;
+                        }
+                        (_, false) => edges.send_again(work.output, &header)?,
+                    }
+                    progress.clip(header.epoch, header.split);
                 }
             }
         }
@@ -183,7 +185,7 @@ where
                 Kind::Checkpoint | Kind::End => {}
                 Kind::Boundary => pending.push_back(Pending::Boundary(message.header)),
                 Kind::Tombstone => pending.push_back(Pending::Tombstone(message.header, message.batch)),
-                Kind::Data => {
+                Kind::Data | Kind::Repeat => {
                     let files = ClipFiles::of(&message).map_err(|e| NodeError::contract("clips", e))?;
                     let decoded = newest.as_ref() != Some(&files);
                     if decoded {
@@ -276,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn questions_about_one_video_decode_it_once() {
+    fn questions_about_one_video_decode_and_send_it_once() {
         let mut harness = Harness::new().outputs(&["tensors"]);
         let asked = ["aa", "aa", "aa", "bad", "bad", "cccc", "aa"];
         for (position, path) in asked.into_iter().enumerate() {
@@ -287,6 +289,10 @@ mod tests {
         let sent = harness.control("clips", Kind::End, 0, Split::Train).run::<Lengths>().unwrap();
         assert_eq!(DECODED.load(Ordering::SeqCst), 4, "aa, bad, cccc, and aa again");
         let of = |sent: &Sent| {
+            if sent.header.kind == Kind::Repeat {
+                assert!(sent.batch.is_none());
+                return Some("again".to_owned());
+            }
             let batch = sent.batch.as_ref()?;
             Some(match sent.header.kind {
                 Kind::Tombstone => schema::utf8(batch, "clip").unwrap().value(0).to_owned(),
@@ -297,8 +303,9 @@ mod tests {
             })
         };
         let found: Vec<String> = sent.iter().filter_map(of).collect();
-        assert_eq!(found, ["2", "2", "2", "bad#3", "bad#4", "4", "2"]);
-        let positions: Vec<u64> = sent.iter().filter(|s| s.batch.is_some()).map(|s| s.header.position).collect();
+        assert_eq!(found, ["2", "again", "again", "bad#3", "bad#4", "4", "2"]);
+        let positions: Vec<u64> =
+            sent.iter().filter(|s| s.header.kind != Kind::End).map(|s| s.header.position).collect();
         assert_eq!(positions, [0, 1, 2, 3, 4, 5, 6]);
     }
 }

@@ -69,7 +69,7 @@ impl Node for TextEncoderNode {
         while let Some(message) = edges.recv()? {
             let header = message.header.clone();
             match header.kind {
-                Kind::Data => {
+                Kind::Data | Kind::Repeat => {
                     let row = questions.row(&message)?;
                     edges.send("questions", header.clone(), row)?;
                     progress.clip(header.epoch, header.split);

@@ -189,9 +189,10 @@ pub fn play<N: Node>(mut harness: Harness, bytes: &mut Bytes<'_>) -> Result<Harn
         let split = *bytes.pick(&[Split::Train, Split::Val, Split::Test]);
         let header = Header { position, clip: (*bytes.pick(&WORDS)).to_owned(), ..Header::new(Kind::Data, 1, split) };
         let header = if bytes.below(4) == 0 { header } else { header.with_step(position) };
-        harness = match bytes.below(9) {
+        harness = match bytes.below(10) {
             7 => harness.control(&name, Kind::Boundary, 1, split),
-            8 => harness.message(
+            8 => harness.control(&name, Kind::Repeat, 1, split),
+            9 => harness.message(
                 &name,
                 header.with_kind(Kind::Tombstone),
                 (Schema::Quarantine, rows(Schema::Quarantine, bytes)?),
