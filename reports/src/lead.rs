@@ -69,20 +69,18 @@ pub fn lead(runs: &[Judged], over: &[Judged]) -> Result<Lead, ReportError> {
     let (Some(first), false) = (runs.first(), over.is_empty()) else {
         return Err(ReportError::Lead { run: String::new(), problem: "a side has no run".to_owned() });
     };
-    for run in all() {
-        same_clips(first, run)?;
+    let judged: Vec<Clips<'_>> = all().map(|run| run.samples.iter().map(|s| (s.clip.as_str(), s)).collect()).collect();
+    for (run, clips) in all().zip(&judged) {
+        same_clips((first, &judged[0]), (run, clips))?;
     }
-    let scores: Vec<BTreeMap<&str, f64>> =
-        all().map(|run| run.samples.iter().map(|s| (s.clip.as_str(), s.score)).collect()).collect();
     let mut videos: BTreeMap<&str, Video> = BTreeMap::new();
-    for sample in &first.samples {
-        let clip = sample.clip.as_str();
-        let of_runs: Vec<f64> = scores.iter().filter_map(|scores| scores.get(clip).copied()).collect();
+    for clip in judged[0].keys() {
+        let of_runs: Vec<f64> = judged.iter().filter_map(|clips| Some(clips.get(clip)?.score)).collect();
         if of_runs.iter().any(|score| score.is_nan()) {
             continue;
         }
         let name = clip.split('#').next().unwrap_or(clip);
-        let video = videos.entry(name).or_insert_with(|| Video { clips: 0, sums: vec![0.0; scores.len()] });
+        let video = videos.entry(name).or_insert_with(|| Video { clips: 0, sums: vec![0.0; judged.len()] });
         video.clips += 1;
         video.sums.iter_mut().zip(of_runs).for_each(|(sum, score)| *sum += score);
     }
@@ -92,7 +90,7 @@ pub fn lead(runs: &[Judged], over: &[Judged]) -> Result<Lead, ReportError> {
         let problem = format!("clips of {} video(s) left that every run judged; two are needed", videos.len());
         return Err(ReportError::Lead { run: first.run.clone(), problem });
     }
-    let means = means(&videos, scores.len());
+    let means = means(&videos, judged.len());
     let (ours, theirs) = means.split_at(runs.len());
     let resamples = resamples(&videos, runs.len(), over.len());
     let named = |runs: &[Judged], means: &[f64]| {
@@ -109,6 +107,9 @@ pub fn lead(runs: &[Judged], over: &[Judged]) -> Result<Lead, ReportError> {
         without: 100.0 * resamples.iter().filter(|lead| **lead <= 0.0).count() as f64 / RESAMPLES as f64,
     })
 }
+
+/// What a run said of each clip.
+type Clips<'a> = BTreeMap<&'a str, &'a Sample>;
 
 /// The clips of a video.
 struct Video {
@@ -151,12 +152,8 @@ fn resamples(videos: &[Video], runs: usize, over: usize) -> Vec<f64> {
 }
 
 /// Refuses a run that judged other clips than the first, or the same against other targets.
-fn same_clips(first: &Judged, run: &Judged) -> Result<(), ReportError> {
+fn same_clips((first, ours): (&Judged, &Clips<'_>), (run, theirs): (&Judged, &Clips<'_>)) -> Result<(), ReportError> {
     let wrong = |problem: String| Err(ReportError::Lead { run: run.run.clone(), problem });
-    let of = |run: &Judged| -> BTreeMap<String, Vec<i32>> {
-        run.samples.iter().map(|s| (s.clip.clone(), s.target.clone())).collect()
-    };
-    let (ours, theirs) = (of(first), of(run));
     if theirs.is_empty() {
         return wrong("no test and no validation pass; `copl eval` makes one".to_owned());
     }
@@ -173,9 +170,11 @@ fn same_clips(first: &Judged, run: &Judged) -> Result<(), ReportError> {
         ));
     }
     // A clip given up has no target.
-    let differs =
-        |(clip, target): (&String, &Vec<i32>)| !target.is_empty() && !ours[clip].is_empty() && ours[clip] != *target;
-    match theirs.iter().find(|pair| differs(*pair)) {
+    let differs = |(clip, theirs): &(&&str, &&Sample)| {
+        let (ours, theirs) = (&ours[*clip].target, &theirs.target);
+        !ours.is_empty() && !theirs.is_empty() && ours != theirs
+    };
+    match theirs.iter().find(differs) {
         Some((clip, _)) => wrong(format!("its truth of clip {clip} is not that of run {}", first.run)),
         None => Ok(()),
     }

@@ -76,8 +76,8 @@ fn queue(flow: &Flow<'_>, link: &Link<'_>, source: &Source<'_>) -> Option<Diagno
         None => format!("the input `{name}` has no queue_size, and dora's {DEFAULT_SIZE}"),
     };
     let place = &given.unwrap_or(link.input.name).place;
-    let times = match per_clip {
-        1 => String::new(),
+    let times = match (per_clip, per_boundary) {
+        (1, 1) => String::new(),
         _ => format!(", {per_clip} messages a clip and {per_boundary} a boundary"),
     };
     let message = format!(
