@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use copl_contract::ExitCode;
+use copl_learning::bench::BenchConfig;
+use copl_learning::config::Task;
 use copl_media::Limits;
-use copl_model::bench::BenchConfig;
-use copl_model::config::Task;
-use copl_model::kernels::{Execution, Stages};
+use copl_networks::kernels::{Execution, Stages};
 use copl_spectrogram::{AudioSettings, Fbank, FbankSettings, decode_audio};
 use copl_video_decoder::{FrameSettings, decode_frames};
 
@@ -93,7 +93,7 @@ fn fbank(clips: usize) -> Outcome {
 fn step(config: BenchConfig, json: bool) -> Outcome {
     let report = std::thread::Builder::new()
         .stack_size(1 << 29)
-        .spawn(move || copl_model::bench::run(&config))
+        .spawn(move || copl_learning::bench::run(&config))
         .map_err(failed)?
         .join()
         .map_err(|_| failed("the measurement panicked"))?

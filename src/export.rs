@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use copl_contract::ExitCode;
-use copl_model::device;
-use copl_model::train::checkpoint;
+use copl_learning::train::checkpoint;
+use copl_networks::device;
 
 use crate::args::ExportArgs;
 use crate::report::write;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use copl_contract::ExitCode;
 use copl_contract::settings::Settings;
-use copl_model::config::{Granularity, MethodKind, ModelConfig, NODE};
-use copl_model::node::{CoplModelSettings, Task};
-use copl_model::params::ParameterTable;
+use copl_learning::config::{MethodKind, ModelConfig, NODE, Task};
+use copl_learning::params::ParameterTable;
+use copl_model::CoplModelSettings;
+use copl_networks::encoders::Granularity;
 use copl_reports::paper::{self, PaperTable};
 
 use crate::args::ParamsArgs;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use copl_contract::ExitCode;
-use copl_model::kernels::Execution;
+use copl_networks::kernels::Execution;
 
 use crate::args::ParityArgs;
 use crate::{Failure, Outcome};
@@ -91,8 +91,8 @@ fn model_rows(file: &Path, spectra: Option<Vec<f32>>) -> Result<Vec<Row>, String
     let report = std::thread::Builder::new()
         .stack_size(1 << 29)
         .spawn(move || match spectra {
-            None => copl_model::parity::run(&path),
-            Some(spectra) => copl_model::parity::run_spectra(&path, &spectra, Execution::Fast),
+            None => copl_learning::parity::run(&path),
+            Some(spectra) => copl_learning::parity::run_spectra(&path, &spectra, Execution::Fast),
         })
         .map_err(|e| e.to_string())?
         .join()

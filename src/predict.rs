@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 
 use copl_contract::ExitCode;
 use copl_contract::settings::{Env, Settings};
-use copl_model::config::Task;
-use copl_model::device::{self, Device};
-use copl_model::infer::DecodedClip;
-use copl_model::model::Model;
-use copl_model::train::checkpoint;
+use copl_learning::config::Task;
+use copl_learning::infer::DecodedClip;
+use copl_learning::model::Model;
+use copl_learning::train::checkpoint;
+use copl_networks::device::{self, Device};
 use copl_reports::figure::{ClipPicture, Picture, Word};
 use copl_reports::page::pictures;
 use copl_reports::view::{self, NodeSettings};

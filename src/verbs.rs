@@ -5,7 +5,7 @@ use std::path::Path;
 use clap::CommandFactory;
 use clap_complete::Shell;
 use copl_contract::ExitCode;
-use copl_model::weights::WeightSource;
+use copl_networks::weights::WeightSource;
 
 use crate::args::{Args, DoctorArgs, FileArgs, GraphArgs, GraphFormat, NodesArgs, NodesVerb};
 use crate::dataflow::diagnostic::{self, Diagnostic};
@@ -98,7 +98,7 @@ pub(crate) fn nodes(args: &NodesArgs) -> Outcome {
 
 fn encoders() -> String {
     let mut text = "Encoders:\n".to_owned();
-    for p in copl_model::encoders::presets() {
+    for p in copl_networks::encoders::presets() {
         let weights = if p.embedded { "weights inside the program" } else { "weights: `copl weights list`" };
         let aliases = if p.aliases.is_empty() { String::new() } else { format!(" (or {})", p.aliases.join(", ")) };
         let takes = [("frames", p.visual), ("spectrograms", p.audio)];
@@ -116,7 +116,7 @@ fn encoders() -> String {
 
 /// `copl doctor`.
 pub(crate) fn doctor(args: &DoctorArgs) -> Outcome {
-    let found = copl_model::encoders::presets().into_iter().filter_map(|p| {
+    let found = copl_networks::encoders::presets().into_iter().filter_map(|p| {
         let path = match WeightSource::resolve(&p.name, None).ok()? {
             WeightSource::File(path) => Some(path),
             WeightSource::Embedded(_) | WeightSource::Random => None,

@@ -6,14 +6,13 @@ mod meter;
 mod pull;
 mod verify;
 
+pub(crate) use absent::absent;
 use copl_contract::ExitCode;
-use copl_model::encoders::{preset, presets};
-use copl_model::weights::hub::{self, Entry};
+use copl_networks::encoders::{preset, presets};
+use copl_networks::weights::hub::{self, Entry};
 
 use crate::args::{WeightsArgs, WeightsVerb};
 use crate::{Failure, Outcome};
-
-pub(crate) use absent::absent;
 
 /// The `weights` verbs.
 pub(crate) fn weights(args: &WeightsArgs) -> Outcome {

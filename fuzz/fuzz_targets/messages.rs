@@ -8,7 +8,7 @@ use arrow::record_batch::RecordBatch;
 use copl_contract::schema::{self, ColumnType, Schema};
 use copl_contract::testing::odd::{self, Bytes};
 use copl_contract::{Header, Kind, Message, Split, payload, tensor};
-use copl_model::wire::{self, Introduction};
+use copl_networks::wire::{self, Introduction};
 use libfuzzer_sys::fuzz_target;
 
 fn view<T: ArrowPrimitiveType>(batch: &RecordBatch, name: &str) {

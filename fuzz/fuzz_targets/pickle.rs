@@ -19,7 +19,7 @@ fuzz_target!(|pickle: &[u8]| {
             zip.write_all(bytes).expect("room");
         }
         zip.finish().expect("room");
-        if let Ok(contents) = copl_model::weights::contents(&path) {
+        if let Ok(contents) = copl_networks::weights::contents(&path) {
             for (_, shape) in contents.shapes {
                 // No tensor has more numbers than its storage, and the pickle alone says how large that is.
                 assert!(shape.iter().try_fold(1_usize, |all, n| all.checked_mul(*n)).is_some());

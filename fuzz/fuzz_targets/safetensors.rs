@@ -9,11 +9,11 @@ fuzz_target!(|bytes: &[u8]| {
     copl_fuzz::in_folder(|folder| {
         let path = folder.join("w.safetensors");
         std::fs::write(&path, bytes).expect("room");
-        if let Ok(contents) = copl_model::weights::contents(&path) {
+        if let Ok(contents) = copl_networks::weights::contents(&path) {
             let numbers: usize = contents.shapes.iter().map(|(_, shape)| shape.iter().product::<usize>()).sum();
             // The smallest type has half a byte a number.
             assert!(numbers <= bytes.len() * 2, "{numbers} numbers in {} bytes", bytes.len());
         }
-        drop(copl_model::train::checkpoint::read_tensors(&path, &Device::Cpu));
+        drop(copl_networks::tensor_file::read_tensors(&path, &Device::Cpu));
     });
 });

@@ -1,7 +1,7 @@
 //! Event localisation: the likeliest class of every segment.
 
 use copl_datasets::Descriptor;
-use copl_model::infer::segment_probabilities;
+use copl_learning::infer::segment_probabilities;
 use copl_reports::figure::Word;
 use copl_reports::page::pictures;
 

@@ -1,6 +1,6 @@
 //! Segmentation: where in the frame of each segment the sounding object is.
 
-use copl_model::infer::{SoundingMasks, sounding_masks};
+use copl_learning::infer::{SoundingMasks, sounding_masks};
 use copl_reports::figure::Word;
 use copl_reports::page::pictures;
 

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use copl_contract::settings::Settings;
-use copl_model::encoders::preset;
-use copl_model::node::CoplModelSettings;
-use copl_model::weights::WeightSource;
+use copl_model::CoplModelSettings;
+use copl_networks::encoders::preset;
+use copl_networks::weights::WeightSource;
 
 use crate::dataflow::diagnostic::Diagnostic;
 use crate::dataflow::document::{Document, Node};

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use copl_contract::ExitCode;
 use copl_hub::{Settings, partial_bytes};
-use copl_model::encoders::presets;
-use copl_model::weights::WeightSource;
-use copl_model::weights::hub::{self, Entry, Origin};
+use copl_networks::encoders::presets;
+use copl_networks::weights::WeightSource;
+use copl_networks::weights::hub::{self, Entry, Origin};
 use serde::Serialize;
 
 use crate::{Failure, Outcome};

@@ -2,8 +2,8 @@
 
 use copl_contract::ExitCode;
 use copl_hub::{HubFile, Pulled, Settings};
-use copl_model::weights::hub::Origin;
-use copl_model::weights::is_embedded;
+use copl_networks::weights::hub::Origin;
+use copl_networks::weights::is_embedded;
 
 use super::meter::Meter;
 use super::{entry, megabytes, unknown};
@@ -46,7 +46,7 @@ fn wanted(name: &str) -> Result<Wanted, Failure> {
         let wrong = || Failure::new(ExitCode::Usage, format!("`{name}` is not of the form hub:OWNER/NAME/FILE"));
         return HubFile::parse(text).map(Wanted::File).ok_or_else(wrong);
     }
-    if copl_model::encoders::preset(name).is_ok_and(|preset| is_embedded(preset.name())) {
+    if copl_networks::encoders::preset(name).is_ok_and(|preset| is_embedded(preset.name())) {
         return Ok(Wanted::Inside);
     }
     let entry = entry(name).ok_or_else(|| unknown(name))?;

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use copl_contract::ExitCode;
-use copl_model::device::{DeviceChoice, open};
-use copl_model::encoders::{Architecture, preset, presets};
-use copl_model::weights::{Format, TensorSpec, Tensors, WeightSource, contents};
-use copl_model::{Error, NameMismatch};
+use copl_networks::device::{DeviceChoice, open};
+use copl_networks::encoders::{Architecture, preset, presets};
+use copl_networks::weights::{Format, TensorSpec, Tensors, WeightSource, contents};
+use copl_networks::{Error, NameMismatch};
 use serde::Serialize;
 
 use super::unknown;

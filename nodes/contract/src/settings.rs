@@ -6,6 +6,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+/// For [`crate::choice!`].
+#[doc(hidden)]
+pub use serde;
+
 /// The `env:` map of a node, as text.
 pub type Env = BTreeMap<String, String>;
 
@@ -243,20 +247,31 @@ macro_rules! settings {
     };
 }
 
-/// Declares a setting that is one of several words.
+/// Declares an enumeration of words: a setting that is one of several, in `env:` maps, files (serde) and columns alike.
 ///
 /// ```
 /// copl_contract::choice! {
 ///     /// How it goes.
 ///     pub enum Speed { Slow = "slow", Fast = "fast" }
 /// }
+/// assert_eq!(Speed::Fast.word(), "fast");
 /// ```
 #[macro_export]
 macro_rules! choice {
     ($(#[$meta:meta])* pub enum $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal),* $(,)? }) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name { $(#[doc = concat!("`", $word, "`")] $(#[$vmeta])* $variant,)* }
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name { $(#[doc = concat!("`", $word, "`. ")] $(#[$vmeta])* $variant,)* }
+
+        impl $name {
+            /// Every value, in the order of their declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The word of this value.
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+        }
 
         impl $crate::settings::SettingValue for $name {
             const TYPE: &'static str = "choice";
@@ -273,10 +288,30 @@ macro_rules! choice {
                 }
             }
             fn show(&self) -> String {
-                match self { $(Self::$variant => $word.to_owned(),)* }
+                self.word().to_owned()
             }
             fn choices() -> Vec<&'static str> {
                 vec![$($word),*]
+            }
+        }
+
+        impl ::std::fmt::Display for $name {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.write_str(self.word())
+            }
+        }
+
+        impl $crate::settings::serde::Serialize for $name {
+            fn serialize<S: $crate::settings::serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(self.word())
+            }
+        }
+
+        impl<'de> $crate::settings::serde::Deserialize<'de> for $name {
+            fn deserialize<D: $crate::settings::serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let word = <String as $crate::settings::serde::Deserialize>::deserialize(from)?;
+                <Self as $crate::settings::SettingValue>::parse(&word)
+                    .map_err(<D::Error as $crate::settings::serde::de::Error>::custom)
             }
         }
     };
@@ -328,6 +363,13 @@ mod tests {
         for secs in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e300] {
             assert!(within("STALL_SECS", secs, SECS).is_err(), "{secs}");
         }
+    }
+
+    #[test]
+    fn words_are_the_same_in_files() {
+        assert_eq!(serde_json::to_string(Rule::ALL).unwrap(), r#"["centre","linspace"]"#);
+        assert_eq!(serde_json::from_str::<Rule>(r#""linspace""#).unwrap(), Rule::Linspace);
+        assert!(serde_json::from_str::<Rule>(r#""center""#).unwrap_err().to_string().contains("did you mean centre?"));
     }
 
     #[test]

@@ -1,0 +1,44 @@
+//! The alignment of the consistency loss (eq. 10): a bias-free map of audio features to the visual width, only where
+//! widths differ. Every task has it beside its head.
+
+use candle_core::Tensor;
+use copl_networks::Result;
+use copl_networks::kernels::{Execution, linear};
+use copl_networks::weights::Tensors;
+
+use crate::parameters::{ParamGroup, ParamSpec};
+
+/// The map, or none.
+#[derive(Debug, Clone, Copy)]
+pub struct Alignment {
+    visual: usize,
+    audio: usize,
+    maps: bool,
+}
+
+impl Alignment {
+    /// For features of widths `visual` and `audio`; `consistency` says whether they will be compared.
+    pub fn new(visual: usize, audio: usize, consistency: bool) -> Self {
+        Self { visual, audio, maps: consistency && visual != audio }
+    }
+
+    /// What it learns: `align.weight`.
+    pub fn parameters(&self) -> Vec<ParamSpec> {
+        match self.maps {
+            true => ParamSpec::linear("align", self.audio, self.visual, false, ParamGroup::Alignment),
+            false => Vec::new(),
+        }
+    }
+
+    /// Audio features [B, T, d_a] as they are compared with visual ones: [B, T, d_v] where widths differ and the
+    /// consistency loss is on, unchanged else.
+    ///
+    /// # Errors
+    /// If shapes do not fit or a parameter is absent.
+    pub fn aligned(&self, parameters: &Tensors, audio: &Tensor) -> Result<Tensor> {
+        if !self.maps {
+            return Ok(audio.clone());
+        }
+        Ok(linear(audio, &parameters.get("align.weight")?, None, Execution::Fast)?)
+    }
+}

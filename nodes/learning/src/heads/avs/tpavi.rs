@@ -1,0 +1,102 @@
+//! Temporal pixel-wise audio-visual interaction (AVSBench TPAVI, dot-product mode) without its (T H W)² matrix.
+//!
+//! The official module computes A = θ(x)ᵀ φ(a) / N over all N = T H W positions, without softmax, and z = x + BN(W(A g)).
+//! Products associate, and φ(a) is the same all over a frame: (A g)_i = θ_i · M with
+//! M = 1/T Σ_t φ_t ⊗ mean of g over frame t, a matrix of the inner width. O(N), exactly.
+
+use std::collections::BTreeMap;
+
+use candle_core::{Device, Tensor};
+use copl_networks::Result;
+use copl_networks::kernels::{BatchStatistics, Execution, batch_norm, linear};
+use copl_networks::weights::{Init, TensorSpec, Tensors};
+
+use crate::heads::layers::{conv_specs, dense, linear_specs, norm, norm_specs};
+use crate::methods::ClipShape;
+use crate::parameters::ParamSpec;
+
+/// How fast running statistics follow.
+const MOMENTUM: f32 = 0.1;
+
+/// What the module `name` learns, `channels` wide, audio of width `audio`.
+pub(super) fn parameters(name: &str, channels: usize, audio: usize) -> Vec<ParamSpec> {
+    let inner = channels / 2;
+    let unit = [1, 1, 1];
+    [
+        linear_specs(&format!("{name}.align_channel"), audio, channels),
+        norm_specs(&format!("{name}.norm_layer"), channels, 1.0),
+        conv_specs(&format!("{name}.g"), channels, inner, &unit),
+        conv_specs(&format!("{name}.theta"), channels, inner, &unit),
+        conv_specs(&format!("{name}.phi"), channels, inner, &unit),
+        conv_specs(&format!("{name}.W_z.0"), inner, channels, &unit),
+        // Zero: the module starts as the identity, before its layer norm.
+        norm_specs(&format!("{name}.W_z.1"), channels, 0.0),
+    ]
+    .concat()
+}
+
+/// Its running statistics.
+pub(super) fn buffers(name: &str, channels: usize) -> Vec<TensorSpec> {
+    let one = |what: &str, value| TensorSpec::new(format!("{name}.W_z.1.{what}"), &[channels], Init::Constant(value));
+    vec![one("running_mean", 0.0), one("running_var", 1.0)]
+}
+
+/// `x` [B T, H, W, C] and `audio` [B T, d] -> [B T, H, W, C]. With `training`, batch statistics normalise and the running
+/// statistics that follow from them are put there.
+///
+/// # Errors
+/// If shapes do not fit or a tensor is absent.
+#[allow(clippy::too_many_arguments, reason = "the module's inputs, each of its own kind")]
+pub(super) fn forward(
+    name: &str,
+    parameters: &Tensors,
+    buffers: &Tensors,
+    x: &Tensor,
+    audio: &Tensor,
+    shape: ClipShape,
+    training: Option<&mut BTreeMap<String, Tensor>>,
+    execution: Execution,
+) -> Result<Tensor> {
+    let (images, height, width, channels) = x.dims4()?;
+    let ClipShape { clips, segments } = shape;
+    let layer = |what: &str, x: &Tensor| dense(parameters, &format!("{name}.{what}"), x, execution);
+    let aligned = layer("align_channel", audio)?;
+    let phi = layer("phi", &aligned)?;
+    let inner = phi.dim(1)?;
+    let phi = phi.reshape((clips, segments, inner))?;
+    // The mean of g over a frame is g of the frame's mean: g is linear.
+    let frame_means = x.reshape((images, height * width, channels))?.mean(1)?;
+    let g = layer("g", &frame_means)?.reshape((clips, segments, inner))?;
+    let pairs = (phi.transpose(1, 2)?.contiguous()?.matmul(&g)? / segments as f64)?;
+    // W after M is one matrix [inner, C] a clip.
+    let out = parameters.get(&format!("{name}.W_z.0.weight"))?.flatten_from(1)?;
+    let both = linear(&pairs, &out, None, execution)?;
+    let theta = layer("theta", x)?.reshape((clips, segments * height * width, inner))?;
+    let y = theta.matmul(&both)?.broadcast_add(&parameters.get(&format!("{name}.W_z.0.bias"))?)?;
+    let running = |what: &str| buffers.get(&format!("{name}.W_z.1.{what}"));
+    let statistics = match training {
+        Some(updates) => {
+            let statistics = BatchStatistics::of(&y)?;
+            for (what, tensor) in follow(&statistics, &running("running_mean")?, &running("running_var")?)? {
+                updates.insert(format!("{name}.W_z.1.{what}"), tensor);
+            }
+            statistics
+        }
+        None => BatchStatistics::given(&running("running_mean")?, &running("running_var")?)?,
+    };
+    let scale = |what: &str| parameters.get(&format!("{name}.W_z.1.{what}"));
+    let y = batch_norm(&y, &scale("weight")?, &scale("bias")?, &statistics, execution)?;
+    norm(parameters, &format!("{name}.norm_layer"), &(y.reshape(x.shape())? + x)?, execution)
+}
+
+/// Running statistics after a batch; as PyTorch, with the unbiased variance.
+fn follow(batch: &BatchStatistics, mean: &Tensor, variance: &Tensor) -> Result<[(&'static str, Tensor); 2]> {
+    let unbiased = batch.rows as f32 / (batch.rows.max(2) - 1) as f32;
+    let step = |old: &Tensor, new: &[f32], factor: f32| -> Result<Tensor> {
+        let old = old.to_vec1::<f32>()?;
+        let next: Vec<f32> =
+            old.iter().zip(new).map(|(old, new)| (1.0 - MOMENTUM) * old + MOMENTUM * factor * new).collect();
+        Ok(Tensor::from_vec(next, old.len(), &Device::Cpu)?)
+    };
+    Ok([("running_mean", step(mean, &batch.mean, 1.0)?), ("running_var", step(variance, &batch.variance, unbiased)?)])
+}

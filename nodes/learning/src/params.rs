@@ -1,0 +1,187 @@
+//! The parameter table: what learns, what is frozen, and how many numbers each holds, beside the paper's counts.
+//!
+//! The paper's totals include the encoders' own classifier heads of 21 thousand classes, which nobody uses; so the
+//! table gives its total with and without them.
+
+use std::collections::BTreeMap;
+
+use copl_networks::Result;
+use copl_networks::encoders::{self, Architecture, EncoderCard, Outputs};
+use copl_networks::kernels::Execution;
+use serde::Serialize;
+
+use crate::config::{MethodKind, ModelConfig, SHARED};
+use crate::heads;
+use crate::heads::align::Alignment;
+use crate::methods::copl;
+use crate::methods::full::Full;
+use crate::parameters::{ParamGroup, ParamSpec};
+
+/// One row: a group of parameters, or an encoder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ParameterRow {
+    /// What the numbers are for.
+    pub group: String,
+    /// Tensors in the group.
+    pub tensors: usize,
+    /// Numbers in the group.
+    pub count: usize,
+    /// True if they learn.
+    pub trainable: bool,
+}
+
+/// The table of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ParameterTable {
+    /// Groups that learn, then frozen encoders.
+    pub rows: Vec<ParameterRow>,
+    /// Numbers that learn, the head included.
+    pub trainable: usize,
+    /// Numbers that learn, without the head: the paper's "additional parameters".
+    pub additional: usize,
+    /// All numbers: what learns and what is frozen, without the encoders' own classifier heads.
+    pub total: usize,
+    /// Numbers of the encoders' own classifier heads, which the paper's totals include.
+    pub classifier_heads: usize,
+}
+
+/// Numbers of the classifier head in the published file of an encoder.
+fn classifier_head(encoder: &str) -> usize {
+    let classes = match encoder {
+        // ImageNet-22k as Swin-V2's authors cut it, and as augreg's did.
+        name if name.starts_with("swin-v2-") && (name.contains("-192") || name.contains("22k")) => 21_841,
+        name if name.starts_with("vit-") => 21_843,
+        _ => 0,
+    };
+    classes * (encoders::preset(encoder).map_or(0, |encoder| encoder.out_dim()) + 1)
+}
+
+impl ParameterTable {
+    /// Counts a model's parameters and its encoders', each with its number of tensors. Encoders whose weights learn are
+    /// counted among the parameters.
+    pub fn new(specs: &[ParamSpec], encoders: &[(EncoderCard, usize)]) -> Self {
+        let mut groups: BTreeMap<ParamGroup, (usize, usize)> = BTreeMap::new();
+        for spec in specs {
+            let (tensors, count) = groups.entry(spec.group).or_default();
+            *tensors += 1;
+            *count += spec.tensor.count();
+        }
+        let learning = groups.iter().map(|(group, &(tensors, count))| ParameterRow {
+            group: group.label().to_string(),
+            tensors,
+            count,
+            trainable: true,
+        });
+        let frozen = encoders.iter().filter(|_| !groups.contains_key(&ParamGroup::Encoder));
+        let frozen = frozen.map(|(card, tensors)| ParameterRow {
+            group: format!("{} ({})", card.name, card.role),
+            tensors: *tensors,
+            count: card.parameters,
+            trainable: false,
+        });
+        let rows: Vec<ParameterRow> = learning.chain(frozen).collect();
+        let sum = |keep: &dyn Fn(&ParameterRow) -> bool| rows.iter().filter(|r| keep(r)).map(|r| r.count).sum();
+        let trainable: usize = sum(&|row| row.trainable);
+        let head = groups.get(&ParamGroup::Head).map_or(0, |&(_, count)| count);
+        let classifier_heads = encoders.iter().map(|(card, _)| classifier_head(&card.name)).sum();
+        Self { trainable, additional: trainable - head, total: sum(&|_| true), classifier_heads, rows }
+    }
+
+    /// The table of a model that is not built: no weights are read.
+    ///
+    /// # Errors
+    /// If an encoder is unknown or settings do not fit together.
+    pub fn of(config: &ModelConfig) -> Result<Self> {
+        let visual = encoders::preset(&config.visual_encoder)?;
+        let audio = match config.audio_encoder.as_str() {
+            SHARED => None,
+            name => Some(encoders::preset(name)?),
+        };
+        let other = audio.as_ref().unwrap_or(&visual);
+        let mut specs = match config.method {
+            MethodKind::Copl => {
+                let coupled = copl::coupled_sites(&config.copl, (visual.coupled_sites(), other.coupled_sites()));
+                copl::parameters(&config.copl, config.segments, &visual.blocks(), &other.blocks(), coupled)?
+            }
+            MethodKind::LinearProbe => Vec::new(),
+            MethodKind::Full => Full::new(visual.clone(), audio.clone()).specs(),
+        };
+        specs.extend(heads::head(config, &visual, other, Execution::Fast)?.parameters());
+        specs.extend(Alignment::new(visual.out_dim(), other.out_dim(), config.consistency).parameters());
+        let card = |architecture: &Architecture, role: &str| {
+            let tensors = architecture.tensors();
+            let parameters = tensors.iter().map(copl_networks::weights::TensorSpec::count).sum();
+            let (name, role) = (architecture.name().to_string(), role.to_string());
+            (EncoderCard { name, role, weights: String::new(), parameters }, tensors.len())
+        };
+        let role = if audio.is_some() { "visual" } else { "visual and audio" };
+        let cards: Vec<_> =
+            std::iter::once(card(&visual, role)).chain(audio.iter().map(|a| card(a, "audio"))).collect();
+        Ok(Self::new(&specs, &cards))
+    }
+
+    /// The table as text: a row a group with its tensors, numbers and share of all.
+    pub fn text(&self) -> String {
+        let width =
+            self.rows.iter().map(|row| row.group.len()).max().unwrap_or(0).max("all, with classifier heads".len());
+        let mut text = format!("{:width$}  tensors       numbers    share\n", "");
+        for row in &self.rows {
+            let share = 100.0 * row.count as f64 / self.total.max(1) as f64;
+            let learns = if row.trainable { "learns" } else { "frozen" };
+            text += &format!("{:width$}  {:7}  {:12}  {share:6.2} %  {learns}\n", row.group, row.tensors, row.count);
+        }
+        let millions = |count: usize| count as f64 / 1e6;
+        let mut line = |what: &str, count: usize| text += &format!("{what:width$}  {:21.3} M\n", millions(count));
+        line("learn", self.trainable);
+        line("learn, beside the head", self.additional);
+        line("all", self.total);
+        if self.classifier_heads > 0 {
+            line("all, with classifier heads", self.total + self.classifier_heads);
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use copl_networks::encoders::preset;
+
+    use super::*;
+    use crate::config::{CoplConfig, HeadKind};
+    use crate::heads::Head;
+    use crate::heads::ave::AveHead;
+    use crate::methods::copl::parameters;
+
+    #[test]
+    fn additional_parameters_of_swin_large_are_those_of_the_design() {
+        // 1.79 M for AVE: Swin-V2-Large, stage prompts, r = d / 8 (the paper prints 1.7).
+        let blocks = preset("swin-v2-large-192").unwrap().blocks();
+        let mut specs = parameters(&CoplConfig::default(), 10, &blocks, &blocks, 2).unwrap();
+        specs.extend(AveHead::new(HeadKind::Linear, 29, 1536, 1536).parameters());
+        let table = ParameterTable::new(&specs, &[]);
+        assert_eq!(table.additional / 10_000, 179);
+        assert_eq!(table.trainable - table.additional, 3072 * 29 + 29);
+    }
+
+    #[test]
+    fn a_table_needs_no_weights_and_counts_the_heads_the_paper_counts() {
+        let config = ModelConfig { visual_encoder: "swin-v2-large-192".to_string(), ..ModelConfig::default() };
+        let table = ParameterTable::of(&config).unwrap();
+        // 228.773 M with the head of 21,841 classes, as timm lists the model.
+        assert_eq!((195_202_932 + table.classifier_heads + 500) / 1000, 228_773);
+        assert_eq!(table.additional / 10_000, 179);
+        assert_eq!(table.total, table.trainable + 195_202_932);
+        assert!(table.text().contains("swin-v2-large-window12-192 (visual and audio)"), "{}", table.text());
+        let shares: usize = table.rows.iter().map(|row| row.count).sum();
+        assert_eq!(shares, table.total);
+    }
+
+    #[test]
+    fn the_table_of_a_model_is_the_one_foretold() {
+        for method in [MethodKind::Copl, MethodKind::LinearProbe, MethodKind::Full] {
+            let config = ModelConfig { method, ..ModelConfig::default() };
+            let model = crate::model::Model::build(&config, &candle_core::Device::Cpu).unwrap();
+            assert_eq!(model.table(), ParameterTable::of(&config).unwrap());
+        }
+    }
+}

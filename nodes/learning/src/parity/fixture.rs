@@ -1,0 +1,110 @@
+//! A fixture file in memory: its tensors by name, its `config`, and encoders made of both.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Tensor};
+use copl_networks::encoders::{Architecture, LoadedEncoder};
+use copl_networks::weights::{Stored, Tensors, check_names};
+use copl_networks::{Error, Result, bad_file};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::train::checkpoint::read_tensors;
+
+/// A fixture in memory.
+pub(super) struct Fixture {
+    path: PathBuf,
+    config: serde_json::Value,
+    tensors: BTreeMap<String, Tensor>,
+}
+
+impl Fixture {
+    /// Reads a fixture file.
+    ///
+    /// # Errors
+    /// If it is no safetensors file with a JSON `config`.
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        let (tensors, metadata) = read_tensors(path, &Device::Cpu)?;
+        let text = metadata.get("config").ok_or_else(|| Error::BadFile {
+            path: path.to_path_buf(),
+            reason: "no fixture: its metadata has no 'config'".to_string(),
+        })?;
+        let config = serde_json::from_str(text).map_err(bad_file(path))?;
+        Ok(Self { path: path.to_path_buf(), config, tensors })
+    }
+
+    /// The file, for messages.
+    pub(super) fn origin(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// What kind of fixture it is.
+    ///
+    /// # Errors
+    /// If its `config` does not say.
+    pub(super) fn kind(&self) -> Result<String> {
+        #[derive(Deserialize)]
+        struct Kind {
+            kind: String,
+        }
+        Ok(self.config::<Kind>()?.kind)
+    }
+
+    /// The `config` of its metadata, as its kind understands it.
+    ///
+    /// # Errors
+    /// If it is not of that form.
+    pub(super) fn config<C: DeserializeOwned>(&self) -> Result<C> {
+        serde_json::from_value(self.config.clone()).map_err(bad_file(&self.path))
+    }
+
+    /// The tensor of a name, if the fixture has it.
+    pub(super) fn find(&self, name: &str) -> Option<&Tensor> {
+        self.tensors.get(name)
+    }
+
+    /// The tensor of a name.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub(super) fn get(&self, name: &str) -> Result<&Tensor> {
+        self.tensors.get(name).ok_or_else(|| Error::BadFile {
+            path: self.path.clone(),
+            reason: format!("the fixture has no tensor '{name}'"),
+        })
+    }
+
+    /// The tensors behind a prefix, under their names without it.
+    pub(super) fn under(&self, prefix: &str) -> BTreeMap<String, Tensor> {
+        let all = self.tensors.iter();
+        all.filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?.to_string(), tensor.clone()))).collect()
+    }
+
+    /// Sizes of an encoder, as its architecture understands them.
+    ///
+    /// # Errors
+    /// If they are not of that form.
+    pub(super) fn sizes<C: DeserializeOwned>(&self, sizes: &serde_json::Value) -> Result<C> {
+        serde_json::from_value(sizes.clone()).map_err(bad_file(&self.path))
+    }
+
+    /// The encoder of these `sizes`, its weights behind a prefix.
+    ///
+    /// # Errors
+    /// If its architecture is unknown or its weights are not those of the sizes.
+    pub(super) fn encoder(&self, prefix: &str, sizes: &serde_json::Value) -> Result<LoadedEncoder> {
+        let arch = sizes.get("arch").and_then(serde_json::Value::as_str).unwrap_or("none");
+        let architecture = Architecture::from_json(arch, sizes)?;
+        let stored = self.under(prefix);
+        let all: Vec<&str> = stored.keys().map(String::as_str).collect();
+        let kept = stored.iter().filter_map(|(name, tensor)| match architecture.stored(name, &all) {
+            Stored::Keep(name) => Some((name, tensor.clone())),
+            Stored::Ignore => None,
+        });
+        let weights: Tensors = kept.collect();
+        let origin = format!("{} ({prefix}*)", self.path.display());
+        check_names(&origin, weights.iter().map(|(name, t)| (name, t.dims())), &architecture.tensors())?;
+        Ok(LoadedEncoder { architecture, weights, fingerprint: "fixture".to_string() })
+    }
+}

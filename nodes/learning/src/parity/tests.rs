@@ -1,0 +1,67 @@
+//! The fixtures of the repository, by both implementations.
+
+use std::path::Path;
+
+use copl_networks::kernels::Execution;
+
+use super::run_with;
+
+fn assert_parity(name: &str, execution: Execution) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures").join(name);
+    let report = run_with(&path, execution).unwrap();
+    for row in report.rows.iter().filter(|row| !row.passed) {
+        eprintln!(
+            "{}: max {:.2e}, relative {:.2e}, allowed {:.0e}",
+            row.name, row.max_abs, row.rel_norm, row.tolerance
+        );
+    }
+    assert!(report.passed(), "{name} with {execution:?}");
+}
+
+#[test]
+fn backbone_is_that_of_timm() {
+    assert_parity("swin_v2_tiny.safetensors", Execution::Plain);
+    assert_parity("swin_v2_tiny.safetensors", Execution::Fast);
+}
+
+#[test]
+fn vit_is_that_of_timm() {
+    assert_parity("vit_tiny.safetensors", Execution::Plain);
+    assert_parity("vit_tiny.safetensors", Execution::Fast);
+}
+
+#[test]
+fn copl_on_vit_is_that_of_the_reference() {
+    assert_parity("copl_vit_shared.safetensors", Execution::Plain);
+    assert_parity("copl_vit_shared.safetensors", Execution::Fast);
+}
+
+#[test]
+fn copl_is_that_of_the_reference_with_one_encoder() {
+    assert_parity("copl_swin_v2_shared_stage.safetensors", Execution::Plain);
+    assert_parity("copl_swin_v2_shared_stage.safetensors", Execution::Fast);
+}
+
+#[test]
+fn copl_is_that_of_the_reference_by_blocks_with_mean_bias() {
+    assert_parity("copl_swin_v2_shared_block_meanbias.safetensors", Execution::Plain);
+    assert_parity("copl_swin_v2_shared_block_meanbias.safetensors", Execution::Fast);
+}
+
+#[test]
+fn copl_is_that_of_the_reference_with_two_encoders() {
+    assert_parity("copl_swin_v2_unshared.safetensors", Execution::Plain);
+    assert_parity("copl_swin_v2_unshared.safetensors", Execution::Fast);
+}
+
+#[test]
+fn decoder_is_that_of_avsbench() {
+    assert_parity("avs_decoder.safetensors", Execution::Plain);
+    assert_parity("avs_decoder.safetensors", Execution::Fast);
+}
+
+#[test]
+fn head_is_that_of_avst() {
+    assert_parity("avqa_head.safetensors", Execution::Plain);
+    assert_parity("avqa_head.safetensors", Execution::Fast);
+}

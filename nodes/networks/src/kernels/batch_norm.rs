@@ -1,0 +1,261 @@
+//! Batch norm over rows, channels last, epsilon 1e-5: with the statistics of the rows, or with given ones.
+//!
+//! Statistics are computed outside the graph and handed in, so that whoever keeps running statistics sees them; the
+//! gradient of the rows still passes through them where they are the rows' own.
+
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
+
+use super::{Execution, floats, rows_per_task, with_floats};
+
+const EPSILON: f64 = 1e-5;
+
+/// Mean and variance of each channel.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BatchStatistics {
+    /// Means.
+    pub mean: Vec<f32>,
+    /// Variances, divided by the number of rows.
+    pub variance: Vec<f32>,
+    /// Rows they were taken from; 0 if they were given.
+    pub rows: usize,
+}
+
+impl BatchStatistics {
+    /// Of `x` [..., channels] over everything but the channels.
+    ///
+    /// # Errors
+    /// If the tensor has no numbers.
+    pub fn of(x: &Tensor) -> Result<Self> {
+        let channels = x.dims().last().copied().unwrap_or(0);
+        if x.elem_count() == 0 {
+            candle_core::bail!("statistics of an empty tensor");
+        }
+        let compute = |x: &[f32]| {
+            let rows = x.len() / channels;
+            let mean = scaled(sums(x, channels, |_, x| f64::from(x)), rows);
+            let variance = scaled(
+                sums(x, channels, |c, x| {
+                    let d = f64::from(x) - f64::from(mean[c]);
+                    d * d
+                }),
+                rows,
+            );
+            Self { mean, variance, rows }
+        };
+        if x.device().is_cpu() {
+            return with_floats(&x.detach(), |x| Ok(compute(x)));
+        }
+        Ok(compute(&x.flatten_all()?.to_vec1::<f32>()?))
+    }
+
+    /// Given ones, as running statistics are: `mean` and `variance` `[channels]`.
+    ///
+    /// # Errors
+    /// If a tensor has more than one dimension.
+    pub fn given(mean: &Tensor, variance: &Tensor) -> Result<Self> {
+        Ok(Self { mean: mean.to_vec1()?, variance: variance.to_vec1()?, rows: 0 })
+    }
+
+    fn scales(&self) -> Vec<f32> {
+        self.variance.iter().map(|v| (1.0 / (f64::from(*v) + EPSILON).sqrt()) as f32).collect()
+    }
+}
+
+/// (x - mean) / sqrt(variance + epsilon) weight + bias over the last dimension of `x` [..., channels]; differentiable in
+/// all three, and through the statistics where they are those of `x`.
+///
+/// # Errors
+/// If the shapes do not fit.
+pub fn batch_norm(
+    x: &Tensor,
+    weight: &Tensor,
+    bias: &Tensor,
+    statistics: &BatchStatistics,
+    execution: Execution,
+) -> Result<Tensor> {
+    let channels = statistics.mean.len();
+    if x.dims().last() != Some(&channels) || weight.elem_count() != channels || bias.elem_count() != channels {
+        candle_core::bail!("batch norm of {:?} with statistics of {channels} channels", x.dims());
+    }
+    if !execution.uses_kernels(x) {
+        return batch_norm_plain(x, weight, bias, statistics);
+    }
+    let op = BatchNorm { mean: statistics.mean.clone(), scale: statistics.scales(), own: statistics.rows > 0 };
+    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, op)
+}
+
+/// [`batch_norm`] from elementary operations.
+///
+/// # Errors
+/// If the shapes do not fit.
+pub fn batch_norm_plain(x: &Tensor, weight: &Tensor, bias: &Tensor, statistics: &BatchStatistics) -> Result<Tensor> {
+    let channels = statistics.mean.len();
+    let rows = x.reshape((x.elem_count() / channels.max(1), channels))?;
+    let (mean, variance) = if statistics.rows > 0 {
+        let mean = rows.mean_keepdim(0)?;
+        let variance = rows.broadcast_sub(&mean)?.sqr()?.mean_keepdim(0)?;
+        (mean, variance)
+    } else {
+        let row = |v: &[f32]| Tensor::from_slice(v, (1, channels), x.device());
+        (row(&statistics.mean)?, row(&statistics.variance)?)
+    };
+    let normal = rows.broadcast_sub(&mean)?.broadcast_div(&(variance + EPSILON)?.sqrt()?)?;
+    normal.broadcast_mul(weight)?.broadcast_add(bias)?.reshape(x.shape())
+}
+
+/// Sums of `f(channel, x)` by channel, first within tasks of rows, then over tasks in order.
+fn sums(x: &[f32], channels: usize, f: impl Fn(usize, f32) -> f64 + Sync) -> Vec<f64> {
+    let parts: Vec<Vec<f64>> = x
+        .par_chunks(rows_per_task(channels) * channels)
+        .map(|rows| {
+            let mut sums = vec![0.0; channels];
+            for row in rows.chunks_exact(channels) {
+                for (c, (sum, x)) in sums.iter_mut().zip(row).enumerate() {
+                    *sum += f(c, *x);
+                }
+            }
+            sums
+        })
+        .collect();
+    let mut total = vec![0.0; channels];
+    for part in &parts {
+        total.iter_mut().zip(part).for_each(|(total, x)| *total += x);
+    }
+    total
+}
+
+fn scaled(sums: Vec<f64>, rows: usize) -> Vec<f32> {
+    sums.into_iter().map(|sum| (sum / rows as f64) as f32).collect()
+}
+
+struct BatchNorm {
+    mean: Vec<f32>,
+    scale: Vec<f32>,
+    own: bool,
+}
+
+impl BatchNorm {
+    /// Sums over rows of dy and of dy times the normalised x: the gradients of bias and weight.
+    fn sums(&self, x: &[f32], dy: &[f32]) -> (Vec<f32>, Vec<f32>) {
+        let channels = self.mean.len();
+        let task = rows_per_task(channels) * channels;
+        let parts: Vec<Vec<(f64, f64)>> = x
+            .par_chunks(task)
+            .zip(dy.par_chunks(task))
+            .map(|(x, dy)| {
+                let mut sums = vec![(0.0, 0.0); channels];
+                for (x, dy) in x.chunks_exact(channels).zip(dy.chunks_exact(channels)) {
+                    for (c, ((sum, x), g)) in sums.iter_mut().zip(x).zip(dy).enumerate() {
+                        sum.0 += f64::from(*g);
+                        sum.1 += f64::from(g * (x - self.mean[c]) * self.scale[c]);
+                    }
+                }
+                sums
+            })
+            .collect();
+        let mut total = vec![(0.0, 0.0); channels];
+        for part in &parts {
+            total.iter_mut().zip(part).for_each(|(total, x)| *total = (total.0 + x.0, total.1 + x.1));
+        }
+        total.into_iter().map(|(a, b)| (a as f32, b as f32)).unzip()
+    }
+
+    fn input_gradient(&self, x: &[f32], weight: &[f32], dy: &[f32], sums: &(Vec<f32>, Vec<f32>)) -> Vec<f32> {
+        let channels = self.mean.len();
+        let rows = (x.len() / channels) as f32;
+        let task = rows_per_task(channels) * channels;
+        let mut dx = vec![0.0; x.len()];
+        dx.par_chunks_mut(task).zip(x.par_chunks(task)).zip(dy.par_chunks(task)).for_each(|((dx, x), dy)| {
+            let lines = dx.chunks_exact_mut(channels).zip(x.chunks_exact(channels)).zip(dy.chunks_exact(channels));
+            for ((dx, x), dy) in lines {
+                for (c, ((dx, x), g)) in dx.iter_mut().zip(x).zip(dy).enumerate() {
+                    let centred = if self.own {
+                        g - (sums.0[c] + (x - self.mean[c]) * self.scale[c] * sums.1[c]) / rows
+                    } else {
+                        *g
+                    };
+                    *dx = weight[c] * self.scale[c] * centred;
+                }
+            }
+        });
+        dx
+    }
+}
+
+impl CustomOp3 for BatchNorm {
+    fn name(&self) -> &'static str {
+        "batch-norm"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+        bias: &CpuStorage,
+        bias_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (weight, bias) = (floats(weight, weight_layout)?, floats(bias, bias_layout)?);
+        let channels = self.mean.len();
+        let mut y = floats(x, x_layout)?.to_vec();
+        y.par_chunks_mut(rows_per_task(channels) * channels).for_each(|rows| {
+            for row in rows.chunks_exact_mut(channels) {
+                for (c, y) in row.iter_mut().enumerate() {
+                    *y = ((*y - self.mean[c]) * self.scale[c]).mul_add(weight[c], bias[c]);
+                }
+            }
+        });
+        Ok((CpuStorage::F32(y), x_layout.shape().clone()))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: &Tensor,
+        _res: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let like = |values: Vec<f32>, of: &Tensor| Tensor::from_vec(values, of.shape(), of.device());
+        with_floats(x, |numbers| {
+            with_floats(grad, |dy| {
+                with_floats(weight, |w| {
+                    let sums = self.sums(numbers, dy);
+                    let dx = self.input_gradient(numbers, w, dy, &sums);
+                    Ok((Some(like(dx, x)?), Some(like(sums.1, weight)?), Some(like(sums.0, bias)?)))
+                })
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use copl_testing::tensors::{assert_gradients, assert_same, tensor, var};
+
+    use super::*;
+
+    #[test]
+    fn kernel_and_plain_composition_agree() {
+        for shape in [vec![2, 3, 5], vec![700, 30]] {
+            let channels = shape[shape.len() - 1];
+            let (x, w, b) = (var(&shape, 1), var(&[channels], 2), var(&[channels], 3));
+            let given =
+                BatchStatistics::given(&tensor(&[channels], 4), &tensor(&[channels], 5).abs().unwrap()).unwrap();
+            for statistics in [BatchStatistics::of(&x).unwrap(), given] {
+                let run = |execution| batch_norm(&x, &w, &b, &statistics, execution).unwrap();
+                assert_same(&[&x, &w, &b], 2e-5, || run(Execution::Fast), || run(Execution::Plain));
+            }
+        }
+    }
+
+    #[test]
+    fn gradients_pass_through_the_statistics_of_the_batch() {
+        let (x, w, b) = (var(&[5, 3], 1), var(&[3], 2), var(&[3], 3));
+        assert_gradients(&[&x, &w, &b], 15, 2e-3, || {
+            batch_norm(&x, &w, &b, &BatchStatistics::of(&x).unwrap(), Execution::Fast).unwrap()
+        });
+    }
+}

@@ -1,0 +1,183 @@
+//! A linear layer as a tensor function, differentiable in tokens, weight and bias.
+
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
+
+use super::dense::{Dense, SPLIT_BELOW};
+use super::matrix::{Matrix, MatrixMut, Threads, Write, product};
+use super::{Execution, floats, with_floats};
+
+/// Rows a task of the weight's gradient sums over; a whole number of these, so sums do not depend on the threads.
+const ROWS: usize = 1024;
+
+/// x Wᵀ + b over the last dimension of `x` [..., in], with `weight` [out, in] and `bias` `[out]`.
+///
+/// # Errors
+/// If the shapes do not fit.
+pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, execution: Execution) -> Result<Tensor> {
+    if !execution.uses_kernels(x) {
+        return linear_plain(x, weight, bias);
+    }
+    let (outputs, inputs) = weight.dims2()?;
+    if x.dims().last() != Some(&inputs) {
+        candle_core::bail!("a linear layer of {inputs} inputs was given {:?}", x.dims());
+    }
+    let bias = match bias {
+        Some(bias) => bias.contiguous()?,
+        None => Tensor::zeros(outputs, x.dtype(), x.device())?,
+    };
+    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias, Linear)
+}
+
+/// [`linear`] from elementary operations.
+///
+/// # Errors
+/// If the shapes do not fit.
+pub fn linear_plain(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let mut shape = x.dims().to_vec();
+    let inputs = shape.pop().unwrap_or(1);
+    // A weight of half precision makes the product one of half precision; all else stays as it was.
+    let rows = x.reshape((x.elem_count() / inputs.max(1), inputs))?.to_dtype(weight.dtype())?;
+    let y = rows.matmul(&weight.t()?)?.to_dtype(x.dtype())?;
+    let y = match bias {
+        Some(bias) => y.broadcast_add(bias)?,
+        None => y,
+    };
+    shape.push(weight.dim(0)?);
+    y.reshape(shape)
+}
+
+struct Linear;
+
+impl CustomOp3 for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+        bias: &CpuStorage,
+        bias_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let (outputs, inputs) = weight_layout.shape().dims2()?;
+        let bias = floats(bias, bias_layout)?;
+        if bias.len() != outputs {
+            candle_core::bail!("a linear layer of {outputs} outputs has {} biases", bias.len());
+        }
+        let dense = Dense { weight: floats(weight, weight_layout)?, bias, inputs, outputs };
+        let y = dense.forward(floats(x, x_layout)?);
+        let mut shape = x_layout.dims().to_vec();
+        if let Some(last) = shape.last_mut() {
+            *last = outputs;
+        }
+        Ok((CpuStorage::F32(y), Shape::from(shape)))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: &Tensor,
+        _res: &Tensor,
+        grad: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let (outputs, inputs) = weight.dims2()?;
+        let like = |values: Vec<f32>, of: &Tensor| Tensor::from_vec(values, of.shape(), of.device());
+        let dx = match x.track_op() {
+            true => Some(with_floats(weight, |w| {
+                with_floats(grad, |dy| {
+                    let mut dx = vec![0.0; x.elem_count()];
+                    Dense { weight: w, bias: &[], inputs, outputs }.backward(dy, &mut dx, Write::Replace);
+                    like(dx, x)
+                })
+            })?),
+            false => None,
+        };
+        let dw = match weight.track_op() {
+            true => {
+                Some(with_floats(x, |x| with_floats(grad, |dy| like(weight_gradient(x, dy, inputs, outputs), weight)))?)
+            }
+            false => None,
+        };
+        let db = match bias.track_op() {
+            true => Some(with_floats(grad, |dy| like(bias_gradient(dy, outputs), bias))?),
+            false => None,
+        };
+        Ok((dx, dw, db))
+    }
+}
+
+/// dyᵀ x, [outputs, inputs].
+fn weight_gradient(x: &[f32], dy: &[f32], inputs: usize, outputs: usize) -> Vec<f32> {
+    let part = |x: &[f32], dy: &[f32], threads| {
+        let rows = x.len() / inputs;
+        let mut dw = vec![0.0; outputs * inputs];
+        let out = MatrixMut::new(&mut dw, outputs, inputs);
+        product(
+            out,
+            Matrix::new(dy, rows, outputs).transposed(),
+            Matrix::new(x, rows, inputs),
+            Write::Replace,
+            threads,
+        );
+        dw
+    };
+    if outputs * inputs > SPLIT_BELOW {
+        return part(x, dy, Threads::All);
+    }
+    let parts = x.par_chunks(ROWS * inputs).zip(dy.par_chunks(ROWS * outputs));
+    sum_in_order(parts.map(|(x, dy)| part(x, dy, Threads::One)).collect(), outputs * inputs)
+}
+
+/// Sum of dy over rows, [outputs].
+pub(super) fn bias_gradient(dy: &[f32], outputs: usize) -> Vec<f32> {
+    let parts = dy.par_chunks(ROWS * outputs).map(|dy| {
+        let mut db = vec![0.0; outputs];
+        for row in dy.chunks_exact(outputs) {
+            db.iter_mut().zip(row).for_each(|(total, g)| *total += g);
+        }
+        db
+    });
+    sum_in_order(parts.collect(), outputs)
+}
+
+fn sum_in_order(parts: Vec<Vec<f32>>, length: usize) -> Vec<f32> {
+    let mut parts = parts.into_iter();
+    let mut total = parts.next().unwrap_or_else(|| vec![0.0; length]);
+    for part in parts {
+        total.iter_mut().zip(&part).for_each(|(total, x)| *total += x);
+    }
+    total
+}
+
+#[cfg(test)]
+mod tests {
+    use copl_testing::tensors::{assert_gradients, assert_same, var};
+
+    use super::*;
+
+    #[test]
+    fn kernel_and_plain_composition_agree() {
+        for (shape, outputs) in [(vec![3, 5], 4), (vec![2, 1100, 7], 9), (vec![2, 3, 260], 270)] {
+            let (x, w, b) = (var(&shape, 1), var(&[outputs, shape[shape.len() - 1]], 2), var(&[outputs], 3));
+            assert_same(
+                &[&x, &w, &b],
+                2e-5,
+                || linear(&x, &w, Some(&b), Execution::Fast).unwrap(),
+                || linear(&x, &w, Some(&b), Execution::Plain).unwrap(),
+            );
+            assert_same(
+                &[&x, &w],
+                2e-5,
+                || linear(&x, &w, None, Execution::Fast).unwrap(),
+                || linear(&x, &w, None, Execution::Plain).unwrap(),
+            );
+        }
+        let (x, w, b) = (var(&[4, 3], 1), var(&[2, 3], 2), var(&[2], 3));
+        assert_gradients(&[&x, &w, &b], 12, 2e-3, || linear(&x, &w, Some(&b), Execution::Fast).unwrap());
+    }
+}

@@ -1,0 +1,90 @@
+//! Softmax over the last dimension, differentiable.
+
+use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
+
+use super::math::{dot, exp_and_sum, maximum};
+use super::{Execution, floats, rows_per_task, with_floats};
+
+/// Softmax of `x` [..., n] over n.
+///
+/// # Errors
+/// If a tensor operation fails.
+pub fn softmax(x: &Tensor, execution: Execution) -> Result<Tensor> {
+    if execution.uses_kernels(x) { x.contiguous()?.apply_op1(Softmax) } else { softmax_plain(x) }
+}
+
+/// [`softmax`] from elementary operations.
+///
+/// # Errors
+/// If a tensor operation fails.
+pub fn softmax_plain(x: &Tensor) -> Result<Tensor> {
+    let shifted = x.broadcast_sub(&x.max_keepdim(D::Minus1)?.detach())?;
+    let e = shifted.exp()?;
+    e.broadcast_div(&e.sum_keepdim(D::Minus1)?)
+}
+
+struct Softmax;
+
+impl CustomOp1 for Softmax {
+    fn name(&self) -> &'static str {
+        "softmax"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let mut y = floats(storage, layout)?.to_vec();
+        let n = layout.dims().last().copied().unwrap_or(1);
+        if n > 0 {
+            y.par_chunks_mut(rows_per_task(n) * n).for_each(|rows| {
+                for row in rows.chunks_exact_mut(n) {
+                    let shift = maximum(row);
+                    let scale = 1.0 / exp_and_sum(row, shift);
+                    row.iter_mut().for_each(|x| *x *= scale);
+                }
+            });
+        }
+        Ok((CpuStorage::F32(y), layout.shape().clone()))
+    }
+
+    fn bwd(&self, _arg: &Tensor, res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let n = res.dim(D::Minus1)?;
+        let dx = with_floats(res, |p| {
+            with_floats(grad, |g| {
+                let mut dx = vec![0.0; p.len()];
+                let task = rows_per_task(n) * n.max(1);
+                dx.par_chunks_mut(task).zip(p.par_chunks(task)).zip(g.par_chunks(task)).for_each(|((dx, p), g)| {
+                    let rows = dx.chunks_exact_mut(n).zip(p.chunks_exact(n)).zip(g.chunks_exact(n));
+                    for ((dx, p), g) in rows {
+                        let mean = dot(p, g);
+                        for ((dx, p), g) in dx.iter_mut().zip(p).zip(g) {
+                            *dx = p * (g - mean);
+                        }
+                    }
+                });
+                Ok(dx)
+            })
+        })?;
+        Ok(Some(Tensor::from_vec(dx, res.shape(), res.device())?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use copl_testing::tensors::{assert_gradients, assert_same, var};
+
+    use super::*;
+
+    #[test]
+    fn kernel_and_plain_composition_agree() {
+        for shape in [[1, 1, 1], [2, 5, 7], [3, 4, 40]] {
+            let x = var(&shape, 1);
+            assert_same(
+                &[&x],
+                2e-6,
+                || softmax(&x, Execution::Fast).unwrap(),
+                || softmax(&x, Execution::Plain).unwrap(),
+            );
+            assert_gradients(&[&x], 10, 1e-3, || softmax(&x, Execution::Fast).unwrap());
+        }
+    }
+}
