@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use copl_contract::ExitCode;
+use copl_contract::settings::SettingValue;
+use copl_contract::task::Task;
 use copl_learning::bench::BenchConfig;
-use copl_learning::config::Task;
 use copl_media::Limits;
 use copl_networks::kernels::{Execution, Stages};
 use copl_spectrogram::{AudioSettings, Fbank, FbankSettings, decode_audio};
@@ -27,7 +28,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Outcome {
             let stages: Stages = checkpoint_stages.parse().map_err(|e: String| Failure::new(ExitCode::Usage, e))?;
             let execution = if stages == Stages::NONE { Execution::Fast } else { Execution::Recompute(stages) };
             let (preset, weights) = (encoder.clone(), weights.clone());
-            let task: Task = task.parse().map_err(|e| Failure::new(ExitCode::Usage, e))?;
+            let task = Task::parse(&task).map_err(|e| Failure::new(ExitCode::Usage, e))?;
             let (clips, steps, same_size) = (*clips, *steps, *same_size);
             let config = BenchConfig { preset, clips, steps, weights, same_size, execution, ..BenchConfig::of(task) };
             step(config, *json)

@@ -41,7 +41,7 @@ pub(crate) fn describe(spec: &NodeSpec) -> String {
         text += &describe_setting(setting);
     }
     let mut shown = Vec::new();
-    for (title, edges) in [("Inputs", &spec.inputs), ("Outputs", &spec.outputs)] {
+    for (title, edges) in [("Inputs", &spec.inputs), ("EncoderShape", &spec.outputs)] {
         text += &format!("\n{title}:\n");
         if edges.is_empty() {
             text += "  none\n";
@@ -97,7 +97,9 @@ fn describe_setting(setting: &SettingSpec) -> String {
     } else {
         format!("one of {}", setting.choices.join(", "))
     };
-    hanging(&format!("  {}  ", setting.key), 6, &format!("{kind}; {default}")) + &hanging("      ", 6, setting.meaning)
+    let applies = if setting.applies.is_empty() { String::new() } else { format!("; with {}", setting.applies) };
+    hanging(&format!("  {}  ", setting.key), 6, &format!("{kind}; {default}{applies}"))
+        + &hanging("      ", 6, setting.meaning)
 }
 
 fn traits(edge: &EdgeSpec) -> String {
@@ -138,6 +140,7 @@ fn setting_json(setting: &SettingSpec) -> Value {
         "default": setting.default,
         "choices": setting.choices,
         "meaning": setting.meaning,
+        "applies": setting.applies,
     })
 }
 

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use copl_contract::ExitCode;
 use copl_contract::settings::Settings;
-use copl_learning::config::{MethodKind, ModelConfig, NODE, Task};
+use copl_learning::config::{ModelConfig, NODE};
 use copl_learning::params::ParameterTable;
 use copl_model::CoplModelSettings;
-use copl_networks::encoders::Granularity;
-use copl_reports::paper::{self, PaperTable};
+use copl_reports::paper;
 
 use crate::args::ParamsArgs;
 use crate::dataflow::document::{Document, Node};
@@ -52,19 +51,16 @@ pub(crate) fn params(args: &ParamsArgs) -> Outcome {
             |config: &ModelConfig| ParameterTable::of(config).map_err(|e| Failure::new(ExitCode::InvalidDataflow, e));
         let table = counted(&config)?;
         let mut presets = Vec::new();
-        for granularity in
-            [Granularity::Stage, Granularity::Block].into_iter().filter(|_| config.method == MethodKind::Copl)
-        {
-            config.copl.granularity = granularity;
-            presets.push((granularity.to_string(), counted(&config)?.additional));
+        for (name, method) in config.method.variants() {
+            presets.push((name, counted(&ModelConfig { method, ..config.clone() })?.additional));
         }
-        tables.push((node.id_text().unwrap_or("model").to_owned(), settings.task, table, presets));
+        tables.push((node.id_text().unwrap_or("model").to_owned(), settings.own.task, table, presets));
     }
     if tables.is_empty() {
         return Err(Failure::new(ExitCode::Usage, format!("{file} has no node copl-model to count")));
     }
     for (id, task, table, presets) in &tables {
-        let published = published(*task);
+        let published = paper::of_task(task.name);
         if args.json {
             let presets: BTreeMap<_, _> = presets.iter().cloned().collect();
             let line =
@@ -80,6 +76,7 @@ pub(crate) fn params(args: &ParamsArgs) -> Outcome {
             let counts = presets.iter().map(|(name, count)| format!("{name} {:.2}", *count as f64 / 1e6));
             println!("  {}\n", counts.collect::<Vec<_>>().join("   "));
         }
+        let Some(published) = published else { continue };
         println!("The paper's {} prints, in millions (total less additional is without the method):", published.name);
         for row in published.rows {
             println!(
@@ -101,12 +98,4 @@ pub(crate) fn params(args: &ParamsArgs) -> Outcome {
 
 fn millions(number: Option<f64>) -> String {
     number.map_or_else(|| "-".to_owned(), |n| format!("{n:.1}"))
-}
-
-fn published(task: Task) -> &'static PaperTable {
-    match task {
-        Task::Ave => &paper::TABLE_1,
-        Task::Avs => &paper::TABLE_2,
-        Task::Avqa => &paper::TABLE_3,
-    }
 }

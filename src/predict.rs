@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use copl_contract::ExitCode;
 use copl_contract::settings::{Env, Settings};
-use copl_learning::config::Task;
+use copl_contract::task::SampleLabels;
 use copl_learning::infer::DecodedClip;
 use copl_learning::model::Model;
 use copl_learning::train::checkpoint;
@@ -60,17 +60,16 @@ struct Said {
 /// The verb.
 pub(crate) fn predict(args: &PredictArgs) -> Outcome {
     let card = checkpoint::read_card(&args.checkpoint).map_err(missing)?;
-    if card.model.task == Task::Avqa {
-        return Err(usage(
-            "predict knows event localisation (TASK ave) and segmentation (avs); this checkpoint answers questions \
-             (avqa), and a clip alone asks none: `copl eval` answers those of a dataset",
-        ));
-    }
-    if args.masks.is_some() && card.model.task != Task::Avs {
+    let task = card.model.task;
+    if task.samples == SampleLabels::Answer {
         return Err(usage(format!(
-            "--masks is for segmentation (TASK avs); this checkpoint's task is {}",
-            card.model.task
+            "predict knows event localisation and segmentation; this checkpoint's task is {} ({}), and a clip alone \
+             asks nothing: `copl eval` answers the questions of a dataset",
+            task.name, task.about
         )));
+    }
+    if args.masks.is_some() && task.samples != SampleLabels::Masks {
+        return Err(usage(format!("--masks is for segmentation; this checkpoint's task is {}", task.name)));
     }
     let nodes = nodes(args)?;
     // What was learned is small and one clip is short: the processor is fast enough.
@@ -78,9 +77,9 @@ pub(crate) fn predict(args: &PredictArgs) -> Outcome {
     let model = Model::build(&card.model, &device).map_err(missing)?;
     checkpoint::read_adapters(&args.checkpoint, &model).map_err(missing)?;
     let asked = Asked::decode(args, &nodes, model, device)?;
-    let said = match card.model.task {
-        Task::Avs => masks::said(&asked)?,
-        _ => events::said(&asked)?,
+    let said = match task.samples {
+        SampleLabels::Masks => masks::said(&asked)?,
+        SampleLabels::Segments | SampleLabels::Answer => events::said(&asked)?,
     };
     let output = args.output.clone().unwrap_or_else(|| {
         let stem = args.clip.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();

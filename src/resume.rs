@@ -9,8 +9,9 @@ use copl_reports::status::Status;
 use copl_reports::store::{Resumption, RunFolder, RunRecord, Store};
 
 use crate::args::ResumeArgs;
+use crate::dataflow::resolve;
 use crate::run::{Session, guard, versions};
-use crate::{Failure, Outcome};
+use crate::{Failure, Outcome, verbs};
 
 /// The verb.
 pub(crate) fn resume(args: &ResumeArgs) -> Outcome {
@@ -24,6 +25,7 @@ pub(crate) fn resume(args: &ResumeArgs) -> Outcome {
     checkpoint::tidy(&run.path).map_err(internal)?;
     let from = checkpoint::latest(&run.path).map_err(internal)?;
     let resolved = run.read_dataflow().map_err(failed)?;
+    let resolved = resolve::of_run("dataflow.yml", &resolved).map_err(|d| verbs::rejected(&d))?;
     let folder = record.folder.clone().ok_or_else(|| {
         Failure::new(ExitCode::Usage, format!("run {} does not say which folder its dataflow lay in", run.id))
     })?;

@@ -2,8 +2,11 @@
 
 use std::rc::Rc;
 
+use copl_contract::settings;
+
 use super::diagnostic::{Diagnostic, Place};
 use super::document::{Document, Item, Value};
+use crate::catalog;
 
 /// A change of one setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,8 +82,55 @@ pub fn parse_all(texts: &[String]) -> Result<Vec<Override>, Vec<Diagnostic>> {
     if wrong.is_empty() { Ok(read) } else { Err(wrong) }
 }
 
-/// Changes the settings; says which overrides name no node of the dataflow.
-pub fn apply(document: &mut Document, overrides: &[Override]) -> Vec<Diagnostic> {
+/// A setting of the file that no longer applies with what overrides choose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Node id.
+    pub node: String,
+    /// Name of the setting.
+    pub key: String,
+    /// The setting and the value with which it applies.
+    pub applies: &'static str,
+}
+
+impl std::fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{} left out: it applies with {} alone", self.node, self.key, self.applies)
+    }
+}
+
+/// The settings that do not apply in nodes that overrides change, but for those the overrides name themselves: who changes
+/// a choice (`model.METHOD=linear-probe`) does not mean the settings of what was chosen before.
+fn left_out(document: &Document, overrides: &[Override]) -> Vec<LeftOut> {
+    let of = |id: &str| overrides.iter().filter(|change| change.node == id).map(|c| c.key.clone()).collect::<Vec<_>>();
+    inapplicable(document)
+        .into_iter()
+        .filter(|one| {
+            let changed = of(&one.node);
+            !changed.is_empty() && !changed.contains(&one.key)
+        })
+        .collect()
+}
+
+/// Every setting that does not apply in its node.
+pub fn inapplicable(document: &Document) -> Vec<LeftOut> {
+    let specs = catalog::specs();
+    let mut found = Vec::new();
+    for node in document.nodes() {
+        let spec = specs.iter().find(|spec| node.kind() == Some(spec.name));
+        let (Some(spec), Some(id)) = (spec, node.id_text()) else { continue };
+        let env = node.settings();
+        for key in settings::inapplicable(&spec.settings, &env) {
+            let applies = spec.settings.iter().find(|s| s.key == key).map_or("", |s| s.applies);
+            found.push(LeftOut { node: id.to_owned(), key: key.to_owned(), applies });
+        }
+    }
+    found
+}
+
+/// Changes the settings, and takes out those of the changed nodes that no longer apply; says which overrides name no node of
+/// the dataflow, and what was taken out.
+pub fn apply(document: &mut Document, overrides: &[Override]) -> (Vec<Diagnostic>, Vec<LeftOut>) {
     let mut found = Vec::new();
     for change in overrides {
         let ids: Vec<String> = document.nodes().iter().filter_map(|n| n.id_text().map(str::to_owned)).collect();
@@ -93,7 +143,18 @@ pub fn apply(document: &mut Document, overrides: &[Override]) -> Vec<Diagnostic>
         };
         set(node, change);
     }
-    found
+    let left_out = left_out(document, overrides);
+    take_out(document, &left_out);
+    (found, left_out)
+}
+
+fn take_out(document: &mut Document, left_out: &[LeftOut]) {
+    for LeftOut { node, key, .. } in left_out {
+        let env = node_mut(document, node).and_then(|node| node.iter_mut().find(|(k, _)| k.text() == Some("env")));
+        if let Some((_, Item { value: Value::Mapping(env), .. })) = env {
+            env.retain(|(name, _)| name.text() != Some(key.as_str()));
+        }
+    }
 }
 
 fn node_mut<'a>(document: &'a mut Document, id: &str) -> Option<&'a mut Vec<(Item, Item)>> {

@@ -4,7 +4,7 @@ use serde_yaml::{Mapping, Value};
 
 use super::diagnostic::{Diagnostic, Place};
 use super::document::Document;
-use super::overrides::{Override, apply, parse_all};
+use super::overrides::{Override, apply, inapplicable, parse_all};
 
 /// The YAML text as run: handed to the engine and kept with the run. Comments are lost where settings are overridden.
 ///
@@ -13,33 +13,60 @@ use super::overrides::{Override, apply, parse_all};
 pub fn resolve(file: &str, text: &str, overrides: &[String]) -> Result<String, Vec<Diagnostic>> {
     let mut document = Document::parse(file, text)?;
     let changes = parse_all(overrides)?;
-    let found = apply(&mut document, &changes);
-    if !found.is_empty() {
-        return Err(found);
-    }
     if changes.is_empty() {
         return Ok(text.to_owned());
     }
-    let refused = |e: serde_yaml::Error| {
-        let place = Place {
-            file: file.into(),
-            line: 1,
-            column: 1,
-            width: 1,
-            text: text.lines().next().unwrap_or_default().into(),
-        };
-        vec![Diagnostic::error(&place, format!("not valid YAML: {e}"))]
-    };
+    let (found, left_out) = apply(&mut document, &changes);
+    if !found.is_empty() {
+        return Err(found);
+    }
+    let refused = |e: serde_yaml::Error| vec![Diagnostic::error(&start(file, text), format!("not valid YAML: {e}"))];
     let mut yaml: Value = serde_yaml::from_str(text).map_err(refused)?;
     for node in yaml.get_mut("nodes").and_then(Value::as_sequence_mut).into_iter().flatten() {
         let id = node.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
         for change in changes.iter().filter(|c| c.node == id) {
             set(node, change);
         }
+        for one in left_out.iter().filter(|one| one.node == id) {
+            take_out(node, &one.key);
+        }
     }
     let body = serde_yaml::to_string(&yaml).map_err(refused)?;
     let set: Vec<String> = overrides.iter().map(|o| format!("#   --set {}\n", o.replace('\n', " "))).collect();
-    Ok(format!("# {file} with\n{}{body}", set.concat()))
+    let left_out: Vec<String> = left_out.iter().map(|one| format!("#   {one}\n")).collect();
+    Ok(format!("# {file} with\n{}{}{body}", set.concat(), left_out.concat()))
+}
+
+/// A run's dataflow as this program reads it: runs of before may hold settings that did not apply, and had no effect.
+///
+/// # Errors
+/// If it is no YAML.
+pub fn of_run(file: &str, text: &str) -> Result<String, Vec<Diagnostic>> {
+    let document = Document::parse(file, text)?;
+    let found = inapplicable(&document);
+    if found.is_empty() {
+        return Ok(text.to_owned());
+    }
+    let refused = |e: serde_yaml::Error| vec![Diagnostic::error(&start(file, text), format!("not valid YAML: {e}"))];
+    let mut yaml: Value = serde_yaml::from_str(text).map_err(refused)?;
+    for node in yaml.get_mut("nodes").and_then(Value::as_sequence_mut).into_iter().flatten() {
+        let id = node.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+        for one in found.iter().filter(|one| one.node == id) {
+            take_out(node, &one.key);
+        }
+    }
+    serde_yaml::to_string(&yaml).map_err(refused)
+}
+
+fn start(file: &str, text: &str) -> Place {
+    let line = text.lines().next().unwrap_or_default();
+    Place { file: file.into(), line: 1, column: 1, width: 1, text: line.into() }
+}
+
+fn take_out(node: &mut Value, key: &str) {
+    if let Some(env) = node.get_mut("env").and_then(Value::as_mapping_mut) {
+        env.remove(key);
+    }
 }
 
 fn set(node: &mut Value, change: &Override) {

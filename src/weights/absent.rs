@@ -29,7 +29,9 @@ pub(crate) fn absent(file: &Path, text: &str, set: &[String]) -> Vec<Diagnostic>
 
 fn of_node(node: &Node<'_>, folder: &Path) -> Vec<Diagnostic> {
     let variables: Vec<_> = node.env().iter().filter_map(|(k, v)| Some((k.text()?, v, v.text()?))).collect();
-    let Ok(settings) = CoplModelSettings::from_env(&node.settings()) else { return Vec::new() };
+    let Ok(CoplModelSettings { own: settings, .. }) = CoplModelSettings::from_env(&node.settings()) else {
+        return Vec::new();
+    };
     let sides = [
         ("VISUAL", &settings.visual_encoder.0, settings.visual_weights.as_deref()),
         ("AUDIO", &settings.audio_encoder.0, settings.audio_weights.as_deref()),

@@ -7,6 +7,7 @@
 //! - [`payload`]: the rows of a message, checked before anything reads them;
 //! - [`tensor`]: tensors as Arrow columns (`arrow.fixed_shape_tensor`);
 //! - [`mod@settings`]: a node's settings, typed, with defaults and meanings, read from the `env:` map of the dataflow;
+//! - [`task`]: what is asked of a clip, with its schemas;
 //! - [`spec`]: the description of a node that `copl nodes`, `copl check` and the docs are generated from;
 //! - [`edges`]: receiving and sending with gap, duplicate and schema checks, end of stream and back-pressure;
 //! - [`checkpoint`]: what a run that was cut goes on from;
@@ -32,6 +33,7 @@ mod sequence;
 pub mod settings;
 pub mod spec;
 pub mod stats;
+pub mod task;
 pub mod tensor;
 pub mod testing;
 

@@ -185,6 +185,16 @@ schemas! {
         "visual_features": TensorF32, "[T, d]";
         "audio_features": TensorF32, "[T, d]";
     }
+    /// What a model says of the clips of a batch where sound and picture are matched too, a row a clip.
+    MatchedMaskPredictions = "matched-mask-predictions" {
+        "clip": Utf8, "clip id";
+        "position": Int64, "the clip's place in the run";
+        "logits": TensorF32, "[T, H, W] one logit a pixel of each segment's frame";
+        "matched_maps": TensorF32, "[T, S, C] of each frame and scale, the mean of the decoder's map where objects are said to sound";
+        "matched_sounds": TensorF32, "[T, S, C] the sound of the frame's segment, as the scale takes it";
+        "visual_features": TensorF32, "[T, d] features of the frames";
+        "audio_features": TensorF32, "[T, d] features of the sounds, aligned to the visual ones";
+    }
     /// What a model says of a batch in question answering: one row a clip.
     AnswerPredictions = "answer-predictions" {
         "clip": Utf8, "clip id";
@@ -194,6 +204,14 @@ schemas! {
         "match_negative": TensorF32, "[T, 2] the same of pictures of other videos; NaN where there were none at hand";
         "visual_features": TensorF32, "[T, d] pooled visual features";
         "audio_features": TensorF32, "[T, d] pooled audio features, mapped to the visual width where widths differ";
+    }
+    /// The loss's gradients with respect to matched-mask predictions, rows as in the predictions.
+    MatchedMaskGradients = "matched-mask-gradients" {
+        "logits": TensorF32, "[T, H, W] dL/d logits";
+        "matched_maps": TensorF32, "[T, S, C] dL/d matched_maps";
+        "matched_sounds": TensorF32, "[T, S, C] dL/d matched_sounds";
+        "visual_features": TensorF32, "[T, d] dL/d visual_features";
+        "audio_features": TensorF32, "[T, d] dL/d audio_features";
     }
     /// The loss's gradient with respect to every prediction of question answering: one row a clip, in their order.
     AnswerGradients = "answer-gradients" {

@@ -160,10 +160,12 @@ impl NodeSpec {
 pub const CLIPS: &[Schema] = &[Schema::Clips, Schema::MaskClips, Schema::QuestionClips];
 
 /// What a model may say of them, in the order of [`CLIPS`].
-pub const PREDICTIONS: &[Schema] = &[Schema::Predictions, Schema::MaskPredictions, Schema::AnswerPredictions];
+pub const PREDICTIONS: &[Schema] =
+    &[Schema::Predictions, Schema::MaskPredictions, Schema::MatchedMaskPredictions, Schema::AnswerPredictions];
 
 /// What a loss may answer: gradients in the order of [`CLIPS`], and the verdict on a validation pass.
-pub const ANSWERS: &[Schema] = &[Schema::Gradients, Schema::MaskGradients, Schema::AnswerGradients, Schema::Verdict];
+pub const ANSWERS: &[Schema] =
+    &[Schema::Gradients, Schema::MaskGradients, Schema::MatchedMaskGradients, Schema::AnswerGradients, Schema::Verdict];
 
 /// The tables a `report` edge may carry.
 pub const REPORT_TABLES: &[Schema] = &[

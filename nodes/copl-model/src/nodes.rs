@@ -108,7 +108,8 @@ impl EncoderNodes {
         join: &mut Join,
         device: &Device,
     ) -> Result<(Self, [Option<IntroducedEncoder>; 2]), NodeError> {
-        let names = [(Modality::Visual, &settings.visual_encoder.0), (Modality::Audio, &settings.audio_encoder.0)];
+        let names =
+            [(Modality::Visual, &settings.own.visual_encoder.0), (Modality::Audio, &settings.own.audio_encoder.0)];
         let connected: Vec<Modality> = names.into_iter().filter(|(_, name)| *name == NODE).map(|(m, _)| m).collect();
         let ((turns_in, turns), (answers, answers_out)) = (channel(), channel());
         let channel = Arc::new(Channel { turns: Mutex::new(turns_in), answers: Mutex::new(answers_out) });

@@ -54,7 +54,7 @@ impl<'a> Videos<'a> {
         pool: &mut NegativePool,
         model: &Model,
         frames: &Tensor,
-    ) -> crate::Result<()> {
+    ) -> copl_networks::Result<()> {
         let chosen = Tensor::new(unknown, frames.device())?;
         let seconds = frames.dim(1)?;
         let maps = model.unadapted_maps(&frames.index_select(&chosen, 0)?)?;
@@ -66,7 +66,12 @@ impl<'a> Videos<'a> {
     }
 
     /// Frames of other videos for every question, T each; `place` decides the draw.
-    pub(super) fn negatives(&self, pool: &NegativePool, seconds: usize, place: u64) -> crate::Result<Option<Tensor>> {
+    pub(super) fn negatives(
+        &self,
+        pool: &NegativePool,
+        seconds: usize,
+        place: u64,
+    ) -> copl_networks::Result<Option<Tensor>> {
         let asked: Vec<&str> = self.of.iter().map(|video| self.ids[*video as usize].as_str()).collect();
         pool.draw(&asked, seconds, place)
     }

@@ -8,7 +8,8 @@ use copl_contract::checkpoint;
 use copl_contract::{ExitCode, NodeError};
 use copl_learning::heads::avqa::negatives::NegativePool;
 use copl_learning::model::Model;
-use copl_learning::train::{Adam, checkpoint as tensors};
+use copl_learning::train::Adam;
+use copl_networks::tensor_file as tensors;
 use serde::{Deserialize, Serialize};
 
 const TENSORS: &str = "model.safetensors";

@@ -9,32 +9,24 @@ use copl_contract::checkpoint::{self, Mark};
 use copl_contract::events::{Event, ProgressMeter};
 use copl_contract::schema::{self, BatchBuilder, Schema};
 use copl_contract::{Edges, ExitCode, Header, Kind, Message, NodeError, Split, tensor};
-use copl_learning::config::{AnswerHead, MethodKind, Task};
+use copl_learning::heads::avqa::QuestionBatch;
 use copl_learning::heads::avqa::negatives::NegativePool;
-use copl_learning::heads::avqa::{GROUNDING, QuestionBatch};
-use copl_learning::methods::{ClipShape, full};
+use copl_learning::methods::ClipShape;
 use copl_learning::model::{Batch, Graph, Model, OutputGradients, Predictions};
 use copl_learning::train::{Adam, checkpoint as adapters};
+use copl_networks::device;
 use copl_networks::encoders::Modality;
+use copl_networks::tensor_file::read_tensors;
+use copl_networks::weights::sha256_of_file;
 
 use super::join::{Clip, Join, Joined, frames, segments};
 use super::nodes::{EncoderNodes, modality};
 use super::questions::{Videos, questions};
 use super::resume::{self, RunPlace};
 use super::settings::CoplModelSettings;
-use crate::{device, weights};
 
 /// Checkpoints that may be on their way to the report-writer, which completes them.
 const CHECKPOINTS_UNDER_WAY: usize = 16;
-
-/// Schemas of a task's predictions and of the gradients that answer them.
-fn schemas(task: Task) -> (Schema, Schema) {
-    match task {
-        Task::Ave => (Schema::Predictions, Schema::Gradients),
-        Task::Avs => (Schema::MaskPredictions, Schema::MaskGradients),
-        Task::Avqa => (Schema::AnswerPredictions, Schema::AnswerGradients),
-    }
-}
 
 fn failed(error: impl std::fmt::Display) -> NodeError {
     NodeError::failed(ExitCode::NodeFailed, error)
@@ -45,14 +37,15 @@ pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(),
     edges.state("loading the encoders");
     // Beside an encoder node the arithmetic has a thread of its own.
     let alone = edges.input_names().all(|name| modality(name).is_none());
-    device::start_threads(settings.threads, alone).map_err(failed)?;
-    let choice = device::parse(&settings.device).map_err(failed)?;
+    device::start_threads(settings.own.threads, alone).map_err(failed)?;
+    let choice = device::parse(&settings.own.device).map_err(failed)?;
     let (device, name) = device::open(choice).map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
     let (execution, dtype) = settings.compute(&device).map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
     let asks = edges.input_names().any(|name| name == "questions");
-    if asks != (settings.task == Task::Avqa) {
-        let problem = if asks { "no task but avqa reads questions" } else { "the task avqa needs questions" };
-        return Err(NodeError::contract("questions", problem));
+    if asks != settings.head.asks() {
+        let task = settings.own.task.name;
+        let problem = if asks { "which reads no questions" } else { "which needs questions" };
+        return Err(NodeError::contract("questions", format!("the task is {task}, {problem}")));
     }
     let mut join = Join::new(asks);
     let (nodes, [visual, audio]) = EncoderNodes::meet(settings, edges, &mut join, &device)?;
@@ -60,14 +53,14 @@ pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(),
         .map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
     let table = model.table();
     Event::Device { name: name.clone() }.emit();
-    Event::info(format!("{} on {name}", settings.method)).emit();
+    Event::info(format!("{} on {name}", settings.method.word())).emit();
     table.text().lines().for_each(|line| Event::info(line).emit());
-    if let Some(path) = &settings.adapters {
+    if let Some(path) = &settings.own.adapters {
         edges.state("reading the checkpoint");
         adapters::read_adapters(path, &model).map_err(|e| NodeError::failed(ExitCode::Missing, e))?;
     }
-    if let Some(path) = &settings.head_weights {
-        start_head(&model, path)?;
+    if let Some((path, prefixes)) = settings.head.start() {
+        start_head(&model, path, prefixes)?;
     }
     let adam = Adam::new(settings.adam(), model.parameters()).map_err(failed)?;
     let mut node = Running {
@@ -77,7 +70,7 @@ pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(),
         adam,
         device,
         join,
-        pool: NegativePool::new(settings.negatives, settings.seed),
+        pool: NegativePool::new(settings.head.negatives().unwrap_or(0), settings.own.seed),
         nodes,
         batch: Vec::new(),
         place: RunPlace::default(),
@@ -108,16 +101,16 @@ pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(),
     Ok(())
 }
 
-/// Starts the grounding layers of the head from a checkpoint; all of them must be there.
-fn start_head(model: &Model, path: &Path) -> Result<(), NodeError> {
-    let missing = |e: crate::Error| NodeError::failed(ExitCode::Missing, e);
-    let (stored, _) = adapters::read_tensors(path, &Device::Cpu).map_err(missing)?;
-    let grounding = |name: &str| GROUNDING.iter().any(|layer| name.starts_with(layer));
+/// Starts the parameters of these prefixes from a checkpoint; all of them must be there.
+fn start_head(model: &Model, path: &Path, prefixes: &[&str]) -> Result<(), NodeError> {
+    let missing = |e: copl_networks::Error| NodeError::failed(ExitCode::Missing, e);
+    let (stored, _) = read_tensors(path, &Device::Cpu).map_err(missing)?;
+    let starts = |name: &str| prefixes.iter().any(|prefix| name.starts_with(prefix));
     let mut all = model.parameters().snapshot().map_err(failed)?;
-    let names: Vec<String> = all.keys().filter(|name| grounding(name)).cloned().collect();
+    let names: Vec<String> = all.keys().filter(|name| starts(name)).cloned().collect();
     for name in &names {
         let problem =
-            || crate::Error::BadFile { path: path.to_owned(), reason: format!("it holds no tensor '{name}'") };
+            || copl_networks::Error::BadFile { path: path.to_owned(), reason: format!("it holds no tensor '{name}'") };
         all.insert(name.clone(), stored.get(name).ok_or_else(problem).map_err(missing)?.clone());
     }
     model.parameters().load(&path.display().to_string(), &all).map_err(missing)?;
@@ -145,6 +138,11 @@ struct Running<'a> {
 }
 
 impl Running<'_> {
+    /// Schemas of the predictions and of the gradients that answer them.
+    fn schemas(&self) -> (Schema, Schema) {
+        self.settings.head.schemas(self.settings.own.task)
+    }
+
     /// Goes on from the run's checkpoint, if it has one.
     fn restore(&mut self) -> Result<(), NodeError> {
         let Some(resume) = self.edges.place().resume.clone() else { return Ok(()) };
@@ -162,7 +160,7 @@ impl Running<'_> {
             Joined::Clip(clip) => {
                 let header = clip.frames.header.clone();
                 self.batch.push(*clip);
-                if self.batch.len() == self.settings.batch {
+                if self.batch.len() == self.settings.own.batch {
                     self.step()?;
                 }
                 (header, false)
@@ -188,7 +186,7 @@ impl Running<'_> {
             return Ok(());
         }
         let run_dir = self.edges.place().run_dir.clone();
-        let every = self.settings.checkpoint_steps;
+        let every = self.settings.own.checkpoint_steps;
         let requested = checkpoint::is_requested(&run_dir);
         let steps = every > 0 && self.place.step >= self.kept_at + every;
         if !requested && !steps && (!end_of_pass || header.split == Split::Test) {
@@ -231,10 +229,11 @@ impl Running<'_> {
         }
         let start = Instant::now();
         let header = Header { clip: String::new(), ..header }.with_step(self.place.step);
-        let batch = match self.settings.task {
-            Task::Avqa => self.asked(&clips, &header)?,
-            Task::Ave | Task::Avs => self.tensors(clips.iter())?,
+        let mut batch = match self.settings.head.asks() {
+            true => self.asked(&clips, &header)?,
+            false => self.tensors(clips.iter())?,
         };
+        batch.step = self.place.step;
         let training = header.split == Split::Train;
         let videos = batch.frames.dim(0).map_err(failed)?;
         let model = &self.model;
@@ -262,16 +261,14 @@ impl Running<'_> {
     fn asked(&mut self, clips: &[Clip], header: &Header) -> Result<Batch, NodeError> {
         let videos = Videos::of(clips)?;
         let mut batch = self.tensors(videos.first.iter().copied())?;
-        // The linear head matches nothing.
-        let negatives = match self.settings.answer_head {
-            AnswerHead::Avst => self.negatives(&videos, &batch.frames, header)?,
-            AnswerHead::Linear => None,
+        let negatives = match self.settings.head.negatives() {
+            Some(_) => self.negatives(&videos, &batch.frames, header)?,
+            None => None,
         };
         batch.questions = Some(QuestionBatch {
             questions: questions(clips, &self.device)?,
             negatives,
             videos: Tensor::new(videos.of.as_slice(), &self.device).map_err(failed)?,
-            step: self.place.step,
             before: 0,
         });
         Ok(batch)
@@ -291,13 +288,13 @@ impl Running<'_> {
                 videos.remember(&unknown, pool, model, frames)
             })?;
         }
-        videos.negatives(&self.pool, self.settings.segments, header.position).map_err(failed)
+        videos.negatives(&self.pool, self.settings.own.segments, header.position).map_err(failed)
     }
 
     /// The batch; images for an encoder node as they came.
     fn tensors<'c>(&self, clips: impl ExactSizeIterator<Item = &'c Clip>) -> Result<Batch, NodeError> {
         let inputs = self.model.inputs();
-        let shape = ClipShape { clips: clips.len(), segments: self.settings.segments };
+        let shape = ClipShape { clips: clips.len(), segments: self.settings.own.segments };
         let (mut pictures, mut spectra) = (Vec::new(), Vec::new());
         for clip in clips {
             pictures.extend_from_slice(frames(&clip.frames, shape.segments, inputs.visual)?);
@@ -316,7 +313,7 @@ impl Running<'_> {
             let values = t.flatten_all().and_then(|t| t.to_vec1::<f32>()).map_err(failed)?;
             Ok((values, t.dims()[1..].to_vec()))
         };
-        let mut row = BatchBuilder::new(schemas(self.settings.task).0)
+        let mut row = BatchBuilder::new(self.schemas().0)
             .utf8(clips.iter().map(|clip| &clip.frames.header.clip))
             .int64(clips.iter().map(|clip| clip.frames.header.position as i64));
         let others = p.others.iter().map(|(_, tensor)| tensor);
@@ -329,7 +326,7 @@ impl Running<'_> {
 
     /// Waits for the loss's gradients, carries them back and steps the optimizer.
     fn learn(&mut self, header: &Header, graph: Graph, others: &[&'static str]) -> Result<(), NodeError> {
-        let message = self.answer(schemas(self.settings.task).1)?;
+        let message = self.answer(self.schemas().1)?;
         if message.header.step != header.step {
             return Err(NodeError::contract(
                 "gradients",
@@ -404,9 +401,8 @@ impl Running<'_> {
         }
         let metrics = [(format!("val/{}", metric.0), metric.1), ("epoch".to_owned(), f64::from(header.epoch))].into();
         let card = adapters::write_adapters(&path, &self.model, &metrics).map_err(failed)?;
-        if let (Some(file), MethodKind::Full, true) = (&self.settings.save_encoder, self.settings.method, best) {
-            full::save_encoder(file, &self.model).map_err(failed)?;
-            let hash = weights::sha256_of_file(file).map_err(failed)?;
+        if best && let Some(file) = self.settings.method.export(self.model.parameters()).map_err(failed)? {
+            let hash = sha256_of_file(&file).map_err(failed)?;
             Event::info(format!("encoder written to {} (sha256 {hash})", file.display())).emit();
         }
         let row = BatchBuilder::new(Schema::Checkpoints)

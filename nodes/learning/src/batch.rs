@@ -28,6 +28,8 @@ pub struct Batch {
     /// Questions about the clips, any number of each; none where nothing is asked. With questions, predictions have a row
     /// a question instead of a row a clip.
     pub questions: Option<QuestionBatch>,
+    /// The training step it is for, for random numbers; 0 in evaluation.
+    pub step: u64,
 }
 
 impl Batch {
@@ -59,6 +61,7 @@ impl Batch {
             frames: Tensor::from_slice(frames, (clips, segments, channels, height, width), device)?,
             spectrogram: spectrogram.broadcast_as((clips, segments, repeats, time, mels))?.contiguous()?,
             questions: None,
+            step: 0,
         })
     }
 
@@ -105,6 +108,7 @@ impl Batch {
                 false => spectrogram.broadcast_as(repeated)?.contiguous()?.to_device(device)?,
             },
             questions: None,
+            step: 0,
         })
     }
 
@@ -142,7 +146,12 @@ impl Batch {
                 },
             };
             let of = |images: &Tensor| images.narrow(0, run.start, run.len());
-            found.push(Self { frames: of(&self.frames)?, spectrogram: of(&self.spectrogram)?, questions });
+            found.push(Self {
+                frames: of(&self.frames)?,
+                spectrogram: of(&self.spectrogram)?,
+                questions,
+                step: self.step,
+            });
         }
         Ok(found)
     }

@@ -3,14 +3,16 @@
 use std::time::Instant;
 
 use candle_core::{Device, Tensor};
+use copl_contract::task::{self, SampleLabels, Task};
 use copl_networks::Result;
 use copl_networks::encoders::{self, BlockInfo};
 use copl_networks::kernels::Execution;
 use copl_networks::random::Stream;
 use serde::Serialize;
 
-use crate::config::{MethodKind, ModelConfig, Task};
-use crate::methods::ClipShape;
+use crate::config::ModelConfig;
+use crate::methods::copl::CoplSettings;
+use crate::methods::{ClipShape, MethodConfig};
 use crate::model::{Batch, Model, OutputGradients};
 use crate::train::{Adam, AdamConfig};
 
@@ -24,7 +26,7 @@ pub struct BenchConfig {
     /// Its weights: a file, or `random`.
     pub weights: String,
     /// Method.
-    pub method: MethodKind,
+    pub method: MethodConfig,
     /// Clips a batch (B).
     pub clips: usize,
     /// Spectrograms as large as frames, where the encoder takes such, so that all images of a step cost the same.
@@ -42,7 +44,7 @@ pub struct BenchConfig {
 impl BenchConfig {
     /// A task with the segments of its clips.
     pub fn of(task: Task) -> Self {
-        let segments = if task == Task::Avs { 5 } else { 10 };
+        let segments = if task.samples == SampleLabels::Masks { 5 } else { 10 };
         Self { task, segments, ..Self::default() }
     }
 }
@@ -50,10 +52,10 @@ impl BenchConfig {
 impl Default for BenchConfig {
     fn default() -> Self {
         Self {
-            task: Task::Ave,
+            task: task::AVE,
             preset: "swin-v2-nano".to_string(),
             weights: "random".to_string(),
-            method: MethodKind::Copl,
+            method: CoplSettings::default().into(),
             clips: 1,
             same_size: false,
             segments: 10,
@@ -116,8 +118,8 @@ fn machine_gflops(device: &Device) -> Result<f64> {
 /// If the preset is unknown or settings do not fit together.
 pub fn run(config: &BenchConfig) -> Result<BenchReport> {
     let device = Device::Cpu;
-    let (task, method, segments) = (config.task, config.method, config.segments);
-    let model_config = ModelConfig { task, method, segments, ..ModelConfig::default() };
+    let (method, segments) = (config.method.clone(), config.segments);
+    let model_config = ModelConfig { method, segments, ..ModelConfig::of(config.task) };
     let machine_gflops = machine_gflops(&device)?;
     let encoder = encoders::load(&config.preset, Some(&config.weights), 0, &device)?;
     let operations: f64 = encoder.architecture.blocks().iter().map(BlockInfo::operations).sum();

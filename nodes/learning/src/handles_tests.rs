@@ -8,7 +8,7 @@ use copl_networks::Result;
 use copl_networks::encoders::hts_at::config::HtsAtConfig;
 use copl_networks::encoders::swin_v2::config::SwinV2Config;
 use copl_networks::encoders::vit::config::VitConfig;
-use copl_networks::encoders::{Architecture, Granularity, LoadedEncoder, Maps, Modality, Outputs, PromptBias};
+use copl_networks::encoders::{Architecture, EncoderShape, Granularity, LoadedEncoder, Maps, Modality, PromptBias};
 use copl_networks::handles::{
     EncoderMessage, EncoderSource, HandleInfo, IntroducedEncoder, Link, RemoteEncoder, Server,
 };
@@ -16,9 +16,11 @@ use copl_networks::kernels::{Execution, Stages};
 use copl_networks::weights::WeightSource;
 use copl_testing::tensors::{tensor, values};
 
-use crate::config::{CoplConfig, FramePrompts, MethodKind, ModelConfig};
-use crate::methods::copl::Copl;
-use crate::methods::{ClipShape, Encoders, Method};
+use crate::config::ModelConfig;
+use crate::methods::copl::{Copl, CoplSettings, FramePrompts, parameters};
+use crate::methods::full::FullSettings;
+use crate::methods::linear_probe::LinearProbe;
+use crate::methods::{ClipShape, Context, Encoders, Learned, Method, MethodInput};
 use crate::model::{Batch, Model, OutputGradients};
 use crate::train::{Adam, AdamConfig};
 
@@ -107,13 +109,12 @@ fn remote(architecture: &Architecture, modality: Modality, link: &Arc<Loopback>)
     })
 }
 
-fn config(copl: CoplConfig) -> ModelConfig {
-    ModelConfig {
-        copl: CoplConfig { global_len: 2, interaction_len: 3, bank_len: 4, ..copl },
-        segments: SEGMENTS,
-        classes: 5,
-        ..ModelConfig::default()
-    }
+fn small(copl: CoplSettings) -> CoplSettings {
+    CoplSettings { global_len: 2, interaction_len: 3, bank_len: 4, ..copl }
+}
+
+fn config(copl: CoplSettings) -> ModelConfig {
+    ModelConfig { method: small(copl).into(), segments: SEGMENTS, classes: 5, ..ModelConfig::default() }
 }
 
 fn model(config: &ModelConfig, visual: EncoderSource, audio: EncoderSource) -> Model {
@@ -129,6 +130,7 @@ fn batch(visual: &Architecture, audio: &Architecture, seed: u64) -> Batch {
         frames: images(visual, Modality::Visual, seed),
         spectrogram: images(audio, Modality::Audio, seed + 1),
         questions: None,
+        step: 0,
     }
 }
 
@@ -173,20 +175,20 @@ fn assert_same(config: &ModelConfig, visual: &Architecture, audio: &Architecture
 fn the_same_numbers_bit_for_bit_under_every_switch() {
     let (visual, audio) = (swin(16, &[1, 2, 1]), swin(12, &[1, 1]));
     let cases = [
-        CoplConfig::default(),
-        CoplConfig { coupled_sites: Some(1), frame_prompts: FramePrompts::All, ..CoplConfig::default() },
-        CoplConfig { granularity: Granularity::Block, prompt_bias: PromptBias::Mean, ..CoplConfig::default() },
-        CoplConfig { bank: false, ..CoplConfig::default() },
-        CoplConfig { global: false, frame: false, ..CoplConfig::default() },
-        CoplConfig { interaction: false, ..CoplConfig::default() },
-        CoplConfig { global: false, frame: false, interaction: false, ..CoplConfig::default() },
+        CoplSettings::default(),
+        CoplSettings { coupled_sites: Some(1), frame_prompts: FramePrompts::All, ..CoplSettings::default() },
+        CoplSettings { granularity: Granularity::Block, prompt_bias: PromptBias::Mean, ..CoplSettings::default() },
+        CoplSettings { bank: false, ..CoplSettings::default() },
+        CoplSettings { global: false, frame: false, ..CoplSettings::default() },
+        CoplSettings { interaction: false, ..CoplSettings::default() },
+        CoplSettings { global: false, frame: false, interaction: false, ..CoplSettings::default() },
     ];
     for case in cases {
         assert_same(&config(case), &visual, &audio, Execution::Fast);
     }
-    let probe = ModelConfig { method: MethodKind::LinearProbe, ..config(CoplConfig::default()) };
+    let probe = ModelConfig { method: LinearProbe.into(), ..config(CoplSettings::default()) };
     assert_same(&probe, &visual, &audio, Execution::Fast);
-    assert_same(&config(CoplConfig::default()), &visual, &audio, Execution::Recompute(Stages::ALL));
+    assert_same(&config(CoplSettings::default()), &visual, &audio, Execution::Recompute(Stages::ALL));
 }
 
 #[test]
@@ -213,8 +215,8 @@ fn the_same_numbers_for_every_architecture() {
         mlp_ratio: 3.0,
     };
     let hts = Architecture::new("hts", hts);
-    assert_same(&config(CoplConfig::default()), &vit, &vit, Execution::Fast);
-    assert_same(&config(CoplConfig::default()), &swin(16, &[1, 1]), &hts, Execution::Fast);
+    assert_same(&config(CoplSettings::default()), &vit, &vit, Execution::Fast);
+    assert_same(&config(CoplSettings::default()), &swin(16, &[1, 1]), &hts, Execution::Fast);
 }
 
 #[test]
@@ -231,10 +233,16 @@ fn maps_and_their_gradients_cross_too() {
     let batch = batch(&visual, &audio, 1);
     let (frames, sound) = (batch.frames.flatten(0, 1).unwrap(), batch.spectrogram.flatten(0, 1).unwrap());
     let found = both.map(|encoders| {
-        let method = Copl::new(config(CoplConfig::default()).copl, SEGMENTS, encoders).unwrap();
-        let vars = crate::parameters::Parameters::initial(method.parameters(), Vec::new(), 1, &Device::Cpu).unwrap();
+        let settings = small(CoplSettings::default());
+        let blocks = (encoders.visual.blocks().to_vec(), encoders.audio.blocks().to_vec());
+        let specs = parameters(&settings, SEGMENTS, &blocks.0, &blocks.1, 2).unwrap();
+        let method = Copl::new(settings, SEGMENTS, encoders).unwrap();
+        let vars = crate::parameters::Parameters::initial(specs, Vec::new(), 1, &Device::Cpu).unwrap();
         let shape = ClipShape { clips: CLIPS, segments: SEGMENTS };
-        let features = method.features(&vars.tracked(), &frames, &sound, shape, Maps::Scales).unwrap();
+        let context = Context { training: true, step: 0, seed: 0 };
+        let input = MethodInput { frames: &frames, spectrogram: &sound, shape, maps: Maps::Scales, context };
+        let (tracked, none) = (vars.tracked(), Default::default());
+        let features = method.features(Learned { parameters: &tracked, buffers: &none }, input).unwrap().features;
         let outputs: Vec<Tensor> = [features.visual, features.audio].into_iter().chain(features.maps).collect();
         assert_eq!(outputs.len(), 4);
         let weighted =
@@ -252,7 +260,7 @@ fn nothing_is_kept_in_evaluation_or_after_a_step() {
     let (visual, audio) = (swin(16, &[1, 2]), swin(12, &[1, 1]));
     let link = loopback(&visual, &audio, Execution::Fast);
     let sources = (remote(&visual, Modality::Visual, &link), remote(&audio, Modality::Audio, &link));
-    let model = model(&config(CoplConfig::default()), sources.0, sources.1);
+    let model = model(&config(CoplSettings::default()), sources.0, sources.1);
     let batch = batch(&visual, &audio, 1);
     model.predict(&batch).unwrap();
     assert_eq!(link.kept(), [0, 0]);
@@ -276,7 +284,7 @@ fn both_encoders_are_asked_before_either_is_waited_for() {
     let (visual, audio) = (swin(16, &[1, 2, 1]), swin(12, &[1, 1]));
     let link = loopback(&visual, &audio, Execution::Fast);
     let sources = (remote(&visual, Modality::Visual, &link), remote(&audio, Modality::Audio, &link));
-    let model = model(&config(CoplConfig::default()), sources.0, sources.1);
+    let model = model(&config(CoplSettings::default()), sources.0, sources.1);
     trained(&model, &[batch(&visual, &audio, 1)]);
     let mut log = std::mem::take(&mut *link.log.lock().unwrap());
     // An encoder may be waited for several times in a row: for each gradient it sends.
@@ -314,7 +322,7 @@ fn an_encoder_node_serves_one_modality_and_keeps_its_weights() {
             .expect("refused")
             .to_string()
     };
-    assert!(build(&config(CoplConfig::default()), None).contains("one modality"));
-    let full = ModelConfig { method: MethodKind::Full, ..config(CoplConfig::default()) };
+    assert!(build(&config(CoplSettings::default()), None).contains("one modality"));
+    let full = ModelConfig { method: FullSettings { save_encoder: None }.into(), ..config(CoplSettings::default()) };
     assert!(build(&full, Some(remote(&audio, Modality::Audio, &link))).contains("in this process"));
 }

@@ -10,7 +10,8 @@ use copl_networks::kernels::Execution;
 use copl_networks::weights::{Init, TensorSpec, Tensors};
 use copl_testing::tensors::{difference, tensor};
 
-use crate::config::{CoplConfig, MethodKind, ModelConfig};
+use crate::config::ModelConfig;
+use crate::methods::copl::CoplSettings;
 use crate::model::{Batch, Model, OutputGradients};
 
 /// Maps of side 8 in windows of 4 with a shift, then of side 4 in one window.
@@ -59,15 +60,15 @@ fn copl_with_a_swin_v2_of_another_width_learns_the_same_either_way() {
     let fingerprint = || "test".to_string();
     for (granularity, prompt_bias) in [(Granularity::Stage, PromptBias::Zero), (Granularity::Block, PromptBias::Mean)] {
         let settings = ModelConfig {
-            method: MethodKind::Copl,
-            copl: CoplConfig {
+            method: CoplSettings {
                 global_len: 2,
                 interaction_len: 3,
                 bank_len: 4,
                 granularity,
                 prompt_bias,
-                ..CoplConfig::default()
-            },
+                ..CoplSettings::default()
+            }
+            .into(),
             segments: 3,
             classes: 5,
             ..ModelConfig::default()
@@ -76,6 +77,7 @@ fn copl_with_a_swin_v2_of_another_width_learns_the_same_either_way() {
             frames: tensor(&[2, 3, 3, 16, 16], 1),
             spectrogram: tensor(&[2, 3, 1, 101, 8], 2),
             questions: None,
+            step: 0,
         };
         let run = |execution| {
             let swin = Architecture::new("visual", visual.clone());

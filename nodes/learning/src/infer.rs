@@ -76,8 +76,11 @@ fn logits(model: &Model, clip: DecodedClip<'_>, device: &Device) -> Result<Tenso
 
 #[cfg(test)]
 mod tests {
+    use copl_contract::task;
+
     use super::*;
-    use crate::config::{ModelConfig, Task};
+    use crate::config::ModelConfig;
+    use crate::heads::HeadConfig;
 
     #[test]
     fn probabilities_sum_to_one_and_wrong_sizes_are_refused() {
@@ -99,13 +102,12 @@ mod tests {
 
     #[test]
     fn masks_have_a_probability_in_every_pixel_of_every_segment() {
+        let small = [("MASK_SIZE".to_owned(), "32".to_owned()), ("DECODER_WIDTH".to_owned(), "16".to_owned())];
         let config = ModelConfig {
             visual_encoder: "swin-v2-nano".to_string(),
-            task: Task::Avs,
             segments: 5,
-            mask_size: 32,
-            decoder_width: 16,
-            ..ModelConfig::default()
+            head: HeadConfig::read(task::AVS_S4, &small.into()).unwrap(),
+            ..ModelConfig::of(task::AVS_S4)
         };
         let model = Model::build(&config, &Device::Cpu).unwrap();
         let (frames, spectrogram) = (vec![100; 5 * 64 * 64 * 3], vec![0.1; 5 * 64 * 64]);

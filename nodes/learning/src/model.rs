@@ -7,27 +7,25 @@
 //! Where nothing but the loss joins the clips of a batch, and the encoders are in this process and on the CPU, each part of
 //! a batch is walked by threads of its own (`batch_parts`); the gradients of the parts are summed in their order.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
-use copl_networks::encoders::{self, EncoderCard, LoadedEncoder, Maps, Modality, Outputs};
-use copl_networks::handles::{EncoderHandle, EncoderSource, IntroducedEncoder, LocalEncoder};
+use copl_networks::encoders::{self, EncoderCard, EncoderShape, LoadedEncoder, Maps, Modality};
+use copl_networks::handles::{EncoderSource, IntroducedEncoder};
 use copl_networks::kernels::Execution;
 use copl_networks::weights::Tensors;
 use copl_networks::{Error, Result};
 
 pub use crate::batch::{Batch, Inputs};
 use crate::batch_parts::{BatchParts, runs};
-use crate::config::{MethodKind, ModelConfig, SHARED};
+use crate::config::{ModelConfig, SHARED};
 use crate::heads::align::Alignment;
-use crate::heads::{self, Head, HeadInput, HeadOutput};
-use crate::methods::copl::Copl;
-use crate::methods::full::Full;
-use crate::methods::linear_probe::LinearProbe;
-use crate::methods::{Encoders, Features, Method};
+use crate::heads::{Head, HeadInput, HeadOutput, HeadPlace};
+use crate::methods::{Adapted, Built, Context, EncoderShapes, EncoderSources, Features, Learned, Method, MethodInput};
 use crate::parameters::{Gradients, Parameters};
-use crate::params::ParameterTable;
+use crate::params::{ParameterTable, Trainable};
 
 /// Predictions of a batch, outside any graph.
 #[derive(Debug, Clone)]
@@ -269,58 +267,25 @@ impl Model {
         let role = if audio.is_some() { "visual" } else { "visual and audio" };
         let mut cards = vec![(visual.card(role), visual.tensors())];
         cards.extend(audio.iter().map(|audio| (audio.card("audio"), audio.tensors())));
-        let remote =
-            [Some(&visual), audio.as_ref()].into_iter().flatten().any(|one| matches!(one, EncoderSource::Remote(_)));
+        let mut sources = [Some(&visual), audio.as_ref()].into_iter().flatten();
+        let remote = sources.any(|one| matches!(one, EncoderSource::Remote(_)));
+        if let (true, Some(reason)) = (remote, config.method.in_process()) {
+            return Err(Error::Config(format!("{reason}: they must be in this process")));
+        }
         let batch_parts = Arc::new(BatchParts::new(!remote && device.is_cpu()));
         let other = audio.as_ref().unwrap_or(&visual);
         let inputs = Inputs { visual: visual.input(Modality::Visual)?, audio: other.input(Modality::Audio)? };
-        let head = heads::head(config, &visual, other, execution)?;
-        let alignment = Alignment::new(visual.out_dim(), other.out_dim(), config.consistency);
-        let mut start = None;
-        let method: Box<dyn Method> = match config.method {
-            MethodKind::Full => {
-                let here = |source| match source {
-                    EncoderSource::Local(loaded) => Ok((loaded.architecture, loaded.weights)),
-                    EncoderSource::Remote(_) => {
-                        Err(Error::Config("method full changes the encoders: they must be in this process".to_string()))
-                    }
-                };
-                let (visual_sizes, visual) = here(visual)?;
-                let (audio_sizes, audio) = audio.map(here).transpose()?.unzip();
-                let full = Full::new(visual_sizes, audio_sizes);
-                start = Some(full.start(&visual, audio.as_ref()));
-                Box::new(full)
-            }
-            MethodKind::Copl | MethodKind::LinearProbe => {
-                // Weights are given away, so that they are not in memory twice.
-                let handle = |source| -> Result<Arc<dyn EncoderHandle>> {
-                    Ok(match source {
-                        EncoderSource::Local(loaded) => {
-                            Arc::new(LocalEncoder(loaded.architecture.build(loaded.weights, execution)?))
-                        }
-                        EncoderSource::Remote(one) => one.handle,
-                    })
-                };
-                let visual = handle(visual)?;
-                let audio = audio.map_or_else(|| Ok(visual.clone()), handle)?;
-                let encoders = Encoders { visual, audio };
-                if config.method == MethodKind::Copl {
-                    Box::new(Copl::new(config.copl.clone(), config.segments, encoders)?)
-                } else {
-                    Box::new(LinearProbe::new(encoders))
-                }
-            }
-        };
-        let mut specs = method.parameters();
-        specs.extend(head.parameters());
-        specs.extend(alignment.parameters());
-        let parameters = Parameters::initial(specs, head.buffers(), config.seed, device)?;
-        for (name, tensor) in start.into_iter().flatten() {
+        let parts = Trainable::of(config, &visual, audio.as_ref().map(|audio| audio as &dyn EncoderShape), execution)?;
+        let Built { method, start } =
+            config.method.build(config.segments, EncoderSources { visual, audio }, execution)?;
+        let parameters = Parameters::initial(parts.specs, parts.buffers, config.seed, device)?;
+        for (name, tensor) in start {
             if let Some(var) = parameters.var(&name) {
                 var.set(&tensor)?;
             }
         }
-        Ok(Self { config: config.clone(), method, head, alignment, parameters, encoders: cards, inputs, batch_parts })
+        let (config, alignment, head) = (config.clone(), parts.alignment, parts.head);
+        Ok(Self { config, method, head, alignment, parameters, encoders: cards, inputs, batch_parts })
     }
 
     /// Predictions of a batch in training, and the graph to carry gradients back through. Running statistics follow the
@@ -355,18 +320,21 @@ impl Model {
     /// # Errors
     /// If the batch has another shape than the model was made for.
     pub fn features(&self, batch: &Batch) -> Result<Features> {
-        self.adapted(&self.parameters.detached(), batch)
+        let (parameters, buffers) = (self.parameters.detached(), self.parameters.buffers());
+        let learned = Learned { parameters: &parameters, buffers: &buffers };
+        Ok(self.adapted(learned, batch, self.context(batch, false))?.features)
     }
 
-    /// The last token maps of frames [V, T, C, H, W] as the frozen encoder alone leaves them, [V T, L, d]: no prompts, no
-    /// graph. (With the method `full`, as the encoder stands.)
+    /// The last token maps of frames [V, T, C, H, W] as the frozen encoder alone leaves them, [V T, L, d]: unadapted, no
+    /// graph. (Where a method trains the encoder, as it stands.)
     ///
     /// # Errors
     /// If the frames have another size.
     pub fn unadapted_maps(&self, frames: &Tensor) -> Result<Tensor> {
-        let parameters = self.parameters.detached();
+        let (parameters, buffers) = (self.parameters.detached(), self.parameters.buffers());
+        let learned = Learned { parameters: &parameters, buffers: &buffers };
         let maps = |frames: Tensor| {
-            let maps = self.method.unadapted(&parameters, &frames.flatten(0, 1)?, Maps::Final)?;
+            let maps = self.method.unadapted(learned, &frames.flatten(0, 1)?, Maps::Final)?;
             maps.into_iter().next_back().ok_or_else(|| Error::Config("the encoder has no token maps".to_string()))
         };
         let videos = frames.dim(0)?;
@@ -374,32 +342,57 @@ impl Model {
         Ok(Tensor::cat(&self.batch_parts.each(parts.collect::<Result<_, _>>()?, maps)?, 0)?)
     }
 
-    fn adapted(&self, parameters: &Tensors, batch: &Batch) -> Result<Features> {
-        let shape = batch.shape()?;
-        let (frames, spectrogram) = (batch.frames.flatten(0, 1)?, batch.spectrogram.flatten(0, 1)?);
-        self.method.features(parameters, &frames, &spectrogram, shape, self.head.maps())
+    fn context(&self, batch: &Batch, training: bool) -> Context {
+        Context { training, step: batch.step, seed: self.config.seed }
     }
 
-    /// The predictions of each part of a batch.
+    fn adapted(&self, learned: Learned<'_>, batch: &Batch, context: Context) -> Result<Adapted> {
+        let (frames, spectrogram) = (&batch.frames.flatten(0, 1)?, &batch.spectrogram.flatten(0, 1)?);
+        let input = MethodInput { frames, spectrogram, shape: batch.shape()?, maps: self.head.maps(), context };
+        self.method.features(learned, input)
+    }
+
+    /// The predictions of each part of a batch. Running statistics follow a batch that is walked whole.
     fn run_parts(&self, parameters: &Tensors, batch: &Batch, training: bool) -> Result<Vec<Predictions>> {
-        let count = if self.head.joins_clips(training) { 1 } else { self.batch_parts.parts(batch.shape()?.clips) };
-        self.batch_parts.each(batch.parts(count)?, |part| self.run(parameters, &part, training))
+        let joins = self.head.joins_clips(training) || self.method.joins_clips(training);
+        let count = if joins { 1 } else { self.batch_parts.parts(batch.shape()?.clips) };
+        let buffers = self.parameters.buffers();
+        let learned = Learned { parameters, buffers: &buffers };
+        let found = self.batch_parts.each(batch.parts(count)?, |part| self.run(learned, &part, training))?;
+        let parts = found.len();
+        let mut predictions = Vec::with_capacity(parts);
+        for (of_part, updates) in found {
+            if parts > 1 && !updates.is_empty() {
+                return Err(Error::Config(
+                    "running statistics of a part of a batch: who keeps them joins clips".into(),
+                ));
+            }
+            self.parameters.follow(&updates)?;
+            predictions.push(of_part);
+        }
+        Ok(predictions)
     }
 
-    fn run(&self, parameters: &Tensors, batch: &Batch, training: bool) -> Result<Predictions> {
-        let features = self.adapted(parameters, batch)?;
+    /// Predictions of a part of a batch, and what the running statistics become.
+    fn run(
+        &self,
+        learned: Learned<'_>,
+        batch: &Batch,
+        training: bool,
+    ) -> Result<(Predictions, BTreeMap<String, Tensor>)> {
+        let context = self.context(batch, training);
+        let Adapted { features, buffers: mut updates } = self.adapted(learned, batch, context)?;
         let (questions, shape) = (batch.questions.as_ref(), batch.shape()?);
-        let input = HeadInput { features: &features, questions, shape, training };
-        let HeadOutput { logits, others, buffers } =
-            self.head.predict(parameters, &self.parameters.buffers(), input)?;
-        self.parameters.follow(&buffers)?;
+        let input = HeadInput { features: &features, questions, shape, context };
+        let HeadOutput { logits, others, buffers } = self.head.predict(learned.parameters, learned.buffers, input)?;
+        updates.extend(buffers);
         let (mut visual_features, mut audio_features) =
-            (features.visual, self.alignment.aligned(parameters, &features.audio)?);
+            (features.visual, self.alignment.aligned(learned.parameters, &features.audio)?);
         if let Some(asked) = questions {
             visual_features = visual_features.index_select(&asked.videos, 0)?;
             audio_features = audio_features.index_select(&asked.videos, 0)?;
         }
-        Ok(Predictions { logits, others, visual_features, audio_features })
+        Ok((Predictions { logits, others, visual_features, audio_features }, updates))
     }
 
     /// What learns.

@@ -6,20 +6,21 @@ use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor, Var};
 use copl_networks::weights::{Init, TensorSpec, Tensors, check_names};
 use copl_networks::{Error, Result};
-use serde::{Deserialize, Serialize};
 
 /// What a parameter is for: the rows of the parameter table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ParamGroup {
-    /// Global prompts.
-    GlobalPrompts,
-    /// Frame prompts.
-    FramePrompts,
-    /// Latents and banks of interaction prompts, or the learned prompts that replace them.
-    InteractionPrompts,
-    /// The mappings between modalities.
-    Mapping,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ParamGroup {
+    /// Words for the table.
+    pub label: &'static str,
+    /// Whose it is.
+    pub owner: Owner,
+}
+
+/// Whose parameters are, in the order of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Owner {
+    /// The method's own.
+    Method,
     /// The map of audio features to the visual width.
     Alignment,
     /// Encoder weights, where a method trains them.
@@ -31,23 +32,23 @@ pub enum ParamGroup {
 }
 
 impl ParamGroup {
-    /// True for the parameters that learn at the head's rate.
-    pub fn is_head(self) -> bool {
-        matches!(self, Self::Head | Self::StageMaps)
+    /// The map of audio features to the visual width.
+    pub const ALIGNMENT: Self = Self { label: "alignment", owner: Owner::Alignment };
+    /// Encoder weights, where a method trains them.
+    pub const ENCODER: Self = Self { label: "encoder", owner: Owner::Encoder };
+    /// The maps from an encoder's stages to a decoder.
+    pub const STAGE_MAPS: Self = Self { label: "stage maps", owner: Owner::StageMaps };
+    /// The task head.
+    pub const HEAD: Self = Self { label: "head", owner: Owner::Head };
+
+    /// A row of a method's own.
+    pub const fn of_method(label: &'static str) -> Self {
+        Self { label, owner: Owner::Method }
     }
 
-    /// Words for a table.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::GlobalPrompts => "global prompts",
-            Self::FramePrompts => "frame prompts",
-            Self::InteractionPrompts => "interaction prompts",
-            Self::Mapping => "mapping",
-            Self::Alignment => "alignment",
-            Self::Encoder => "encoder",
-            Self::StageMaps => "stage maps",
-            Self::Head => "head",
-        }
+    /// True for the parameters that learn at the head's rate.
+    pub fn is_head(self) -> bool {
+        matches!(self.owner, Owner::Head | Owner::StageMaps)
     }
 }
 
@@ -133,14 +134,15 @@ impl Parameters {
         self.buffers.iter().map(|(name, var)| (name.clone(), var.as_detached_tensor())).collect()
     }
 
-    /// Puts running statistics in the place of the old ones.
+    /// Puts running statistics, on whatever device, in the place of the old ones.
     ///
     /// # Errors
     /// If there is none of a name, or it has another shape.
     pub fn follow(&self, updates: &BTreeMap<String, Tensor>) -> Result<()> {
         for (name, tensor) in updates {
             let buffer = self.buffers.get(name);
-            buffer.ok_or_else(|| Error::Config(format!("no running statistic is called {name}")))?.set(tensor)?;
+            let buffer = buffer.ok_or_else(|| Error::Config(format!("no running statistic is called {name}")))?;
+            buffer.set(&tensor.to_device(buffer.device())?)?;
         }
         Ok(())
     }

@@ -3,19 +3,55 @@
 //! The paper's totals include the encoders' own classifier heads of 21 thousand classes, which nobody uses; so the
 //! table gives its total with and without them.
 
-use std::collections::BTreeMap;
-
 use copl_networks::Result;
-use copl_networks::encoders::{self, Architecture, EncoderCard, Outputs};
+use copl_networks::encoders::{self, Architecture, EncoderCard, EncoderShape};
 use copl_networks::kernels::Execution;
+use copl_networks::weights::TensorSpec;
 use serde::Serialize;
 
-use crate::config::{MethodKind, ModelConfig, SHARED};
-use crate::heads;
+use crate::config::{ModelConfig, SHARED};
 use crate::heads::align::Alignment;
-use crate::methods::copl;
-use crate::methods::full::Full;
-use crate::parameters::{ParamGroup, ParamSpec};
+use crate::heads::{Head, HeadPlace};
+use crate::methods::EncoderShapes;
+use crate::parameters::{Owner, ParamGroup, ParamSpec};
+
+/// What learns on encoders of given sizes, before there are weights.
+pub(crate) struct Trainable {
+    /// The head.
+    pub(crate) head: Box<dyn Head>,
+    /// The map of audio features to the visual width.
+    pub(crate) alignment: Alignment,
+    /// The parameters of method, head and alignment.
+    pub(crate) specs: Vec<ParamSpec>,
+    /// Their running statistics.
+    pub(crate) buffers: Vec<TensorSpec>,
+}
+
+impl Trainable {
+    /// Of a configuration; without `audio`, the visual encoder serves both modalities.
+    ///
+    /// # Errors
+    /// If settings and encoders do not fit together.
+    pub(crate) fn of(
+        config: &ModelConfig,
+        visual: &dyn EncoderShape,
+        audio: Option<&dyn EncoderShape>,
+        execution: Execution,
+    ) -> Result<Self> {
+        let other = audio.unwrap_or(visual);
+        let shapes = EncoderShapes { visual, audio: other, shared: audio.is_none() };
+        let head = config.head.build(HeadPlace { classes: config.classes, visual, audio: other, execution })?;
+        let mut specs = config.method.parameters(config.segments, shapes)?;
+        // Features that nothing adapts cannot come nearer to each other.
+        let compared = config.consistency && !specs.is_empty();
+        let alignment = Alignment::new(visual.out_dim(), other.out_dim(), compared);
+        specs.extend(head.parameters());
+        specs.extend(alignment.parameters());
+        let mut buffers = config.method.buffers(config.segments, shapes)?;
+        buffers.extend(head.buffers());
+        Ok(Self { head, alignment, specs, buffers })
+    }
+}
 
 /// One row: a group of parameters, or an encoder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -60,19 +96,23 @@ impl ParameterTable {
     /// Counts a model's parameters and its encoders', each with its number of tensors. Encoders whose weights learn are
     /// counted among the parameters.
     pub fn new(specs: &[ParamSpec], encoders: &[(EncoderCard, usize)]) -> Self {
-        let mut groups: BTreeMap<ParamGroup, (usize, usize)> = BTreeMap::new();
+        let mut groups: Vec<(ParamGroup, usize, usize)> = Vec::new();
         for spec in specs {
-            let (tensors, count) = groups.entry(spec.group).or_default();
-            *tensors += 1;
-            *count += spec.tensor.count();
+            let count = spec.tensor.count();
+            match groups.iter_mut().find(|(group, ..)| *group == spec.group) {
+                Some((_, tensors, numbers)) => (*tensors, *numbers) = (*tensors + 1, *numbers + count),
+                None => groups.push((spec.group, 1, count)),
+            }
         }
-        let learning = groups.iter().map(|(group, &(tensors, count))| ParameterRow {
-            group: group.label().to_string(),
+        groups.sort_by_key(|(group, ..)| group.owner);
+        let of = |owner: Owner| groups.iter().filter(move |(group, ..)| group.owner == owner);
+        let learning = groups.iter().map(|&(group, tensors, count)| ParameterRow {
+            group: group.label.to_string(),
             tensors,
             count,
             trainable: true,
         });
-        let frozen = encoders.iter().filter(|_| !groups.contains_key(&ParamGroup::Encoder));
+        let frozen = encoders.iter().filter(|_| of(Owner::Encoder).next().is_none());
         let frozen = frozen.map(|(card, tensors)| ParameterRow {
             group: format!("{} ({})", card.name, card.role),
             tensors: *tensors,
@@ -82,7 +122,7 @@ impl ParameterTable {
         let rows: Vec<ParameterRow> = learning.chain(frozen).collect();
         let sum = |keep: &dyn Fn(&ParameterRow) -> bool| rows.iter().filter(|r| keep(r)).map(|r| r.count).sum();
         let trainable: usize = sum(&|row| row.trainable);
-        let head = groups.get(&ParamGroup::Head).map_or(0, |&(_, count)| count);
+        let head: usize = of(Owner::Head).map(|(_, _, count)| count).sum();
         let classifier_heads = encoders.iter().map(|(card, _)| classifier_head(&card.name)).sum();
         Self { trainable, additional: trainable - head, total: sum(&|_| true), classifier_heads, rows }
     }
@@ -97,17 +137,8 @@ impl ParameterTable {
             SHARED => None,
             name => Some(encoders::preset(name)?),
         };
-        let other = audio.as_ref().unwrap_or(&visual);
-        let mut specs = match config.method {
-            MethodKind::Copl => {
-                let coupled = copl::coupled_sites(&config.copl, (visual.coupled_sites(), other.coupled_sites()));
-                copl::parameters(&config.copl, config.segments, &visual.blocks(), &other.blocks(), coupled)?
-            }
-            MethodKind::LinearProbe => Vec::new(),
-            MethodKind::Full => Full::new(visual.clone(), audio.clone()).specs(),
-        };
-        specs.extend(heads::head(config, &visual, other, Execution::Fast)?.parameters());
-        specs.extend(Alignment::new(visual.out_dim(), other.out_dim(), config.consistency).parameters());
+        let shape = audio.as_ref().map(|audio| audio as &dyn EncoderShape);
+        let specs = Trainable::of(config, &visual, shape, Execution::Fast)?.specs;
         let card = |architecture: &Architecture, role: &str| {
             let tensors = architecture.tensors();
             let parameters = tensors.iter().map(copl_networks::weights::TensorSpec::count).sum();
@@ -145,22 +176,37 @@ impl ParameterTable {
 #[cfg(test)]
 mod tests {
     use copl_networks::encoders::preset;
+    use copl_networks::encoders::preset;
 
     use super::*;
-    use crate::config::{CoplConfig, HeadKind};
-    use crate::heads::Head;
-    use crate::heads::ave::AveHead;
-    use crate::methods::copl::parameters;
+    use crate::heads::ave::{AveHead, HeadKind};
+    use crate::methods::MethodConfig;
+    use crate::methods::copl::{CoplSettings, parameters};
 
     #[test]
     fn additional_parameters_of_swin_large_are_those_of_the_design() {
         // 1.79 M for AVE: Swin-V2-Large, stage prompts, r = d / 8 (the paper prints 1.7).
         let blocks = preset("swin-v2-large-192").unwrap().blocks();
-        let mut specs = parameters(&CoplConfig::default(), 10, &blocks, &blocks, 2).unwrap();
+        let mut specs = parameters(&CoplSettings::default(), 10, &blocks, &blocks, 2).unwrap();
         specs.extend(AveHead::new(HeadKind::Linear, 29, 1536, 1536).parameters());
         let table = ParameterTable::new(&specs, &[]);
         assert_eq!(table.additional / 10_000, 179);
         assert_eq!(table.trainable - table.additional, 3072 * 29 + 29);
+    }
+
+    #[test]
+    fn what_nothing_adapts_is_not_aligned() {
+        let of = |method: &str| {
+            let config = ModelConfig {
+                visual_encoder: "swin-v2-large-192".to_string(),
+                audio_encoder: "hts-at".to_string(),
+                method: MethodConfig::read(method, &Default::default()).unwrap(),
+                ..ModelConfig::default()
+            };
+            ParameterTable::of(&config).unwrap().rows.into_iter().map(|row| row.group).collect::<Vec<_>>()
+        };
+        assert!(of("copl").contains(&"alignment".to_string()));
+        assert!(!of("linear-probe").contains(&"alignment".to_string()));
     }
 
     #[test]
@@ -178,7 +224,8 @@ mod tests {
 
     #[test]
     fn the_table_of_a_model_is_the_one_foretold() {
-        for method in [MethodKind::Copl, MethodKind::LinearProbe, MethodKind::Full] {
+        for family in crate::methods::FAMILIES {
+            let method = MethodConfig::read(family.word, &Default::default()).unwrap();
             let config = ModelConfig { method, ..ModelConfig::default() };
             let model = crate::model::Model::build(&config, &candle_core::Device::Cpu).unwrap();
             assert_eq!(model.table(), ParameterTable::of(&config).unwrap());

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use candle_core::Device;
-use copl_learning::config::{MethodKind, ModelConfig};
+use copl_learning::config::ModelConfig;
+use copl_learning::methods::linear_probe::LinearProbe;
 use copl_learning::model::Model;
 use copl_learning::train::checkpoint::{card_path, read_adapters, read_card, write_adapters};
 use copl_networks::weights::sha256_of_file;
@@ -13,7 +14,7 @@ use copl_testing::{disk::SmallDisk, kill};
 
 fn model(seed: u64) -> Model {
     let config = ModelConfig {
-        method: MethodKind::LinearProbe,
+        method: LinearProbe.into(),
         segments: 2,
         classes: 900,
         visual_weights: Some("random".to_owned()),

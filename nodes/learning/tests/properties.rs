@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
-use copl_learning::config::{MethodKind, ModelConfig};
+use copl_learning::config::ModelConfig;
+use copl_learning::methods::linear_probe::LinearProbe;
 use copl_learning::model::Model;
 use copl_learning::train::{Adam, AdamConfig};
 use copl_networks::tensor_file::{read_tensors, write_tensors};
@@ -55,7 +56,7 @@ fn an_optimizer_takes_its_state_back_with_the_same_bits() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("moments.safetensors");
     let config = ModelConfig {
-        method: MethodKind::LinearProbe,
+        method: LinearProbe.into(),
         segments: 2,
         classes: 3,
         visual_weights: Some("random".to_owned()),

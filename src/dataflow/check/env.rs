@@ -1,7 +1,7 @@
 //! Settings: known, of their type, given where they must be, and in keeping with each other.
 
 use copl_contract::NodeSpec;
-use copl_contract::settings::{Env, PASSED_THROUGH, SettingSpec};
+use copl_contract::settings::{Env, PASSED_THROUGH, SettingSpec, inapplicable};
 
 use super::{Flow, Seen};
 use crate::dataflow::diagnostic::{Diagnostic, Place};
@@ -48,6 +48,17 @@ fn single(seen: &Seen<'_>, spec: &NodeSpec) -> Vec<Diagnostic> {
             let message = format!("{} has no setting `{name}`", spec.name);
             found.push(Diagnostic::error(&key.place, message).nearest(name, spec.settings.iter().map(|s| s.key)));
         }
+    }
+    let env: Env = variables(seen).map(|(name, _, text)| (name.to_owned(), passed_on(text))).collect();
+    for key in inapplicable(&spec.settings, &env) {
+        let (Some((_, place, _)), Some(setting)) =
+            (variables(seen).find(|(name, ..)| *name == key), spec.settings.iter().find(|s| s.key == key))
+        else {
+            continue;
+        };
+        let (chooser, value) = setting.applies.split_once(' ').unwrap_or_default();
+        let message = format!("`{key}` applies with {} alone", setting.applies);
+        found.push(Diagnostic::error(&place.place, message).help(format!("leave it out, or set {chooser} to {value}")));
     }
     for setting in &spec.settings {
         match seen.variable(setting.key) {

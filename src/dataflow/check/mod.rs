@@ -37,7 +37,7 @@ pub fn check(file: &str, text: &str, overrides: &[String], specs: &[NodeSpec]) -
     if !wrong.is_empty() {
         return wrong;
     }
-    let mut found = overrides::apply(&mut document, &changes);
+    let (mut found, _) = overrides::apply(&mut document, &changes);
     let flow = Flow::new(&document, specs);
     let parts: [fn(&Flow<'_>) -> Vec<Diagnostic>; 9] = [
         keys::check,

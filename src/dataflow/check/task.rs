@@ -1,6 +1,8 @@
 //! Tasks: the model is made for what the dataset asks, takes clips of as many segments as the dataset has, and questions
 //! where and as they are asked.
 
+use copl_contract::schema::Schema;
+use copl_contract::task;
 use copl_datasets::{Descriptor, Task};
 
 use super::{Flow, Seen};
@@ -35,15 +37,6 @@ pub(super) fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {
     of_datasets.chain(flow.nodes.iter().filter_map(|seen| questions(flow, seen))).collect()
 }
 
-/// The word for a dataset's task in the settings of a model.
-fn word(task: Task) -> &'static str {
-    match task {
-        Task::Ave => "ave",
-        Task::AvsS4 => "avs",
-        Task::MusicAvqa => "avqa",
-    }
-}
-
 fn task(source: &Source<'_>, seen: &Seen<'_>) -> Option<Diagnostic> {
     let setting = seen.spec?.settings.iter().find(|s| s.key == "TASK")?;
     let (place, given): (&Place, &str) = match seen.variable("TASK") {
@@ -51,11 +44,10 @@ fn task(source: &Source<'_>, seen: &Seen<'_>) -> Option<Diagnostic> {
         None => (seen.node.place(), setting.default.as_deref()?),
     };
     let Source { label, dataset, task, .. } = source;
-    let wanted = word(*task);
-    if given == wanted || (setting.check)(given).is_err() {
-        return None;
-    }
-    let message = format!("TASK {given} of `{}` is not that of the dataset {dataset} of `{label}`", seen.label());
+    let wanted = task.name();
+    let Some(named) = task::by_name(given).filter(|named| named.name != wanted) else { return None };
+    let message =
+        format!("TASK {} of `{}` is not that of the dataset {dataset} of `{label}`", named.name, seen.label());
     Some(Diagnostic::error(place, message).help(format!("set TASK to {wanted}")))
 }
 
@@ -106,17 +98,18 @@ fn questions(flow: &Flow<'_>, seen: &Seen<'_>) -> Option<Diagnostic> {
     spec.input(INPUT)?;
     let setting = spec.settings.iter().find(|s| s.key == "TASK")?;
     let task = seen.variable("TASK").map(|(_, text)| text).or(setting.default.as_deref())?;
+    let task = task::by_name(task)?;
     let inputs = seen.node.inputs();
     let input = inputs.iter().find(|input| input.name.text() == Some(INPUT));
     let label = seen.label();
-    let link = match (task == "avqa", input) {
+    let link = match (task.clips == Schema::QuestionClips, input) {
         (false, None) => return None,
         (false, Some(input)) => {
-            let message = format!("`{label}` has TASK {task}, which asks no questions");
+            let message = format!("`{label}` has TASK {}, which asks no questions", task.name);
             return Some(Diagnostic::error(&input.name.place, message).help("take the input `questions` away"));
         }
         (true, None) => {
-            let message = format!("`{label}` has TASK avqa and no input `questions`");
+            let message = format!("`{label}` has TASK {} and no input `questions`", task.name);
             let help = "connect it to the output `questions` of a text-encoder";
             return Some(Diagnostic::error(seen.at_key("inputs"), message).help(help));
         }

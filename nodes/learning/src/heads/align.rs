@@ -8,6 +8,9 @@ use copl_networks::weights::Tensors;
 
 use crate::parameters::{ParamGroup, ParamSpec};
 
+/// Its parameter.
+pub(crate) const ALIGNMENT: &str = "align.weight";
+
 /// The map, or none.
 #[derive(Debug, Clone, Copy)]
 pub struct Alignment {
@@ -25,7 +28,7 @@ impl Alignment {
     /// What it learns: `align.weight`.
     pub fn parameters(&self) -> Vec<ParamSpec> {
         match self.maps {
-            true => ParamSpec::linear("align", self.audio, self.visual, false, ParamGroup::Alignment),
+            true => ParamSpec::linear("align", self.audio, self.visual, false, ParamGroup::ALIGNMENT),
             false => Vec::new(),
         }
     }
@@ -39,6 +42,6 @@ impl Alignment {
         if !self.maps {
             return Ok(audio.clone());
         }
-        Ok(linear(audio, &parameters.get("align.weight")?, None, Execution::Fast)?)
+        Ok(linear(audio, &parameters.get(ALIGNMENT)?, None, Execution::Fast)?)
     }
 }

@@ -27,12 +27,12 @@ pub(super) fn norm(parameters: &Tensors, name: &str, x: &Tensor, execution: Exec
 
 /// A parameter of the head.
 pub(super) fn spec(name: String, shape: &[usize], init: Init) -> ParamSpec {
-    ParamSpec { tensor: TensorSpec::new(name, shape, init), group: ParamGroup::Head }
+    ParamSpec { tensor: TensorSpec::new(name, shape, init), group: ParamGroup::HEAD }
 }
 
 /// Weight and bias of a linear layer.
 pub(super) fn linear_specs(name: &str, inputs: usize, outputs: usize) -> Vec<ParamSpec> {
-    ParamSpec::linear(name, inputs, outputs, true, ParamGroup::Head)
+    ParamSpec::linear(name, inputs, outputs, true, ParamGroup::HEAD)
 }
 
 /// Weight and bias of a convolution with `kernel` (3x3, 1x1, 1x1x1), started as PyTorch starts one.

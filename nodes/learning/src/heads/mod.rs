@@ -1,27 +1,79 @@
-//! Task heads: from what a method gives of every segment to the predictions of a task. One file (or folder) a task, one
-//! trait for all.
+//! Task heads: from what a method gives of every segment to the predictions of a task.
+//!
+//! One folder a task (or several tasks of one kind). It owns its heads, their names and settings, and is an entry of
+//! [`FAMILIES`]; nothing else asks which head a model has.
 
 pub mod align;
 pub mod ave;
 pub mod avqa;
 pub mod avs;
+mod config;
 pub mod dropout;
 mod layers;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use candle_core::Tensor;
+use copl_contract::schema::Schema;
+use copl_contract::task::Task;
 use copl_networks::Result;
-use copl_networks::encoders::{Maps, Outputs};
+use copl_networks::encoders::{EncoderShape, Maps};
 use copl_networks::kernels::Execution;
 use copl_networks::weights::{TensorSpec, Tensors};
 
-use self::ave::AveHead;
 use self::avqa::QuestionBatch;
-use self::avs::{AvsHead, LinearHead};
-use crate::config::{DecoderKind, ModelConfig, Task};
-use crate::methods::{ClipShape, Features};
+pub use self::config::{Family, HeadConfig, groups};
+use crate::methods::{ClipShape, Context, Features};
 use crate::parameters::ParamSpec;
+
+/// The heads of every task: those of a new one are a line here.
+pub static FAMILIES: [&Family; 3] = [&ave::FAMILY, &avs::FAMILY, &avqa::FAMILY];
+
+/// A head with its settings, before there are encoders.
+pub trait HeadSettings: std::fmt::Debug + Send + Sync {
+    /// Every setting with the value it has.
+    fn values(&self) -> Vec<(&'static str, String)>;
+
+    /// Whether a batch comes with questions.
+    fn asks(&self) -> bool {
+        false
+    }
+
+    /// Training videos whose maps are kept, to draw frames of other videos from; none where no such are wanted.
+    fn negatives(&self) -> Option<usize> {
+        None
+    }
+
+    /// The checkpoint that parameters of these prefixes start from; none where all start from the seed.
+    fn start(&self) -> Option<(&Path, &'static [&'static str])> {
+        None
+    }
+
+    /// Schemas of its predictions and of the gradients that answer them.
+    fn schemas(&self, task: Task) -> (Schema, Schema) {
+        (task.predictions, task.gradients)
+    }
+
+    /// The head.
+    ///
+    /// # Errors
+    /// If settings and encoders do not fit together.
+    fn build(&self, place: HeadPlace<'_>) -> Result<Box<dyn Head>>;
+}
+
+/// What a head is built on.
+#[derive(Clone, Copy)]
+pub struct HeadPlace<'a> {
+    /// Classes of a segment, or answers.
+    pub classes: usize,
+    /// The encoder of the frames.
+    pub visual: &'a dyn EncoderShape,
+    /// The encoder of the spectrograms.
+    pub audio: &'a dyn EncoderShape,
+    /// How it is computed.
+    pub execution: Execution,
+}
 
 /// What a head is given of a batch.
 #[derive(Debug, Clone, Copy)]
@@ -32,8 +84,8 @@ pub struct HeadInput<'a> {
     pub questions: Option<&'a QuestionBatch>,
     /// Clips and segments.
     pub shape: ClipShape,
-    /// A training step: statistics are those of the batch.
-    pub training: bool,
+    /// What it is for.
+    pub context: Context,
 }
 
 /// What a head says of a batch.
@@ -80,24 +132,4 @@ pub trait Head: Send + Sync {
     /// # Errors
     /// If shapes do not fit or a tensor is absent.
     fn predict(&self, parameters: &Tensors, buffers: &Tensors, input: HeadInput<'_>) -> Result<HeadOutput>;
-}
-
-/// The head of a task on encoders of these sizes.
-///
-/// # Errors
-/// If settings and encoders do not fit together.
-pub fn head(
-    config: &ModelConfig,
-    visual: &dyn Outputs,
-    audio: &dyn Outputs,
-    execution: Execution,
-) -> Result<Box<dyn Head>> {
-    Ok(match config.task {
-        Task::Ave => Box::new(AveHead::new(config.head, config.classes, visual.out_dim(), audio.out_dim())),
-        Task::Avs => match config.decoder {
-            DecoderKind::Avsbench => Box::new(AvsHead::new(config, visual, audio, execution)?),
-            DecoderKind::Linear => Box::new(LinearHead::new(config.mask_size, visual, audio, execution)?),
-        },
-        Task::Avqa => avqa::head(config, visual, audio, execution)?,
-    })
 }

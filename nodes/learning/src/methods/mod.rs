@@ -1,23 +1,32 @@
-//! Methods: how frozen encoders are adapted. One file a method; a method holds no numbers of its own: what it learns is
-//! described by its parameter specifications and handed to it at every call.
+//! Methods: how frozen encoders are adapted to a task.
+//!
+//! One folder a method. It owns its name, its settings, what it learns and keeps, and its building, and is an entry of
+//! [`FAMILIES`]; nothing else asks which method a model has. A method holds no numbers of its own: what it learns is described
+//! by its parameter specifications and handed to it at every call.
 
+mod config;
 pub mod copl;
 pub mod full;
-mod interaction;
 pub mod linear_probe;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use candle_core::Tensor;
-use copl_networks::encoders::{Encoder, Maps};
-use copl_networks::handles::{EncoderHandle, LocalEncoder, Traversal, await_answers};
-use copl_networks::weights::Tensors;
+use copl_networks::encoders::{Encoder, EncoderShape, Maps};
+use copl_networks::handles::{EncoderHandle, EncoderSource, LocalEncoder, Traversal, await_answers};
+use copl_networks::kernels::Execution;
+use copl_networks::weights::{TensorSpec, Tensors};
 use copl_networks::{Error, Result};
 
-use crate::config::MethodKind;
-use crate::parameters::ParamSpec;
+pub use self::config::{Family, MethodConfig, groups};
+use crate::parameters::{ParamSpec, Parameters};
+
+/// Every method: a new one is a line here.
+pub static FAMILIES: [&Family; 3] = [&copl::FAMILY, &linear_probe::FAMILY, &full::FAMILY];
 
 /// What a head is given of every segment.
 #[derive(Debug, Clone)]
@@ -107,32 +116,174 @@ impl ClipShape {
     }
 }
 
-/// A way of turning frames and spectrograms into features with what it has learned.
-pub trait Method: Send + Sync {
-    /// Which method this is.
-    fn kind(&self) -> MethodKind;
+/// The sizes of a model's two encoders; the same one twice when it is shared.
+#[derive(Clone, Copy)]
+pub struct EncoderShapes<'a> {
+    /// Of the frames.
+    pub visual: &'a dyn EncoderShape,
+    /// Of the spectrograms.
+    pub audio: &'a dyn EncoderShape,
+    /// One encoder serves both.
+    pub shared: bool,
+}
 
-    /// What it learns.
-    fn parameters(&self) -> Vec<ParamSpec>;
+/// A model's two encoders before a method has them.
+pub struct EncoderSources {
+    /// Of the frames.
+    pub visual: EncoderSource,
+    /// Of the spectrograms; none: the visual encoder serves both.
+    pub audio: Option<EncoderSource>,
+}
 
-    /// Frames [B T, 3, H, W] and spectrograms [B T, 3, H', W'] -> pooled features and the visual token maps asked for,
-    /// with the tensors named by [`Method::parameters`]. A graph is kept where those take part in one. Images for an
-    /// encoder elsewhere are as decoders send them.
+impl EncoderSources {
+    /// The encoders built, frozen. Weights are given away, so that they are not in memory twice.
     ///
     /// # Errors
-    /// If shapes do not fit or a parameter is absent.
-    fn features(
-        &self,
-        parameters: &Tensors,
-        frames: &Tensor,
-        spectrogram: &Tensor,
-        shape: ClipShape,
-        maps: Maps,
-    ) -> Result<Features>;
+    /// If an encoder's weights do not fit its sizes.
+    pub fn frozen(self, execution: Execution) -> Result<Encoders> {
+        let handle = |source| -> Result<Arc<dyn EncoderHandle>> {
+            Ok(match source {
+                EncoderSource::Local(loaded) => {
+                    Arc::new(LocalEncoder(loaded.architecture.build(loaded.weights, execution)?))
+                }
+                EncoderSource::Remote(one) => one.handle,
+            })
+        };
+        let visual = handle(self.visual)?;
+        let audio = self.audio.map_or_else(|| Ok(visual.clone()), handle)?;
+        Ok(Encoders { visual, audio })
+    }
+}
 
-    /// Visual token maps of frames [N, 3, H, W] as the encoder leaves them without prompts, [N, L, d] each.
+/// A method with its settings, before there are encoders.
+pub trait MethodSettings: std::fmt::Debug + Send + Sync {
+    /// Its entry in [`FAMILIES`].
+    fn family(&self) -> &'static Family;
+
+    /// Every setting with the value it has.
+    fn values(&self) -> Vec<(&'static str, String)>;
+
+    /// What it learns on encoders of these sizes, for clips of `segments` segments.
+    ///
+    /// # Errors
+    /// If the settings do not fit the encoders.
+    fn parameters(&self, segments: usize, encoders: EncoderShapes<'_>) -> Result<Vec<ParamSpec>>;
+
+    /// Running statistics it keeps beside its parameters, and stores with them.
+    ///
+    /// # Errors
+    /// If the settings do not fit the encoders.
+    fn buffers(&self, _segments: usize, _encoders: EncoderShapes<'_>) -> Result<Vec<TensorSpec>> {
+        Ok(Vec::new())
+    }
+
+    /// The method with other choices that a user may want counted beside it, each with its name.
+    fn variants(&self) -> Vec<(String, MethodConfig)> {
+        Vec::new()
+    }
+
+    /// Why its encoders must be in this process; none where an encoder node serves it too.
+    fn in_process(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Writes what a user asked to have of the best parameters beside the checkpoint; the file, if any.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn export(&self, _parameters: &Parameters) -> Result<Option<PathBuf>> {
+        Ok(None)
+    }
+
+    /// The method on its encoders.
+    ///
+    /// # Errors
+    /// If the settings do not fit the encoders, or those are not where the method needs them.
+    fn build(&self, segments: usize, encoders: EncoderSources, execution: Execution) -> Result<Built>;
+}
+
+/// A method on its encoders.
+pub struct Built {
+    /// The method.
+    pub method: Box<dyn Method>,
+    /// Parameters that start from given numbers, by name.
+    pub start: BTreeMap<String, Tensor>,
+}
+
+impl Built {
+    /// Of a method all of whose parameters start from the seed.
+    pub fn of(method: impl Method + 'static) -> Self {
+        Self { method: Box::new(method), start: BTreeMap::new() }
+    }
+}
+
+/// What a pass over a batch is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Context {
+    /// A training step: statistics are those of the batch.
+    pub training: bool,
+    /// The training step, for random numbers.
+    pub step: u64,
+    /// Seed of the model's random numbers.
+    pub seed: u64,
+}
+
+/// What a model has learned, and the running statistics beside it, by name.
+#[derive(Debug, Clone, Copy)]
+pub struct Learned<'a> {
+    /// The parameters; part of a graph in training.
+    pub parameters: &'a Tensors,
+    /// The running statistics.
+    pub buffers: &'a Tensors,
+}
+
+/// What a method is given of a batch.
+#[derive(Debug, Clone, Copy)]
+pub struct MethodInput<'a> {
+    /// [B T, 3, H, W]; for an encoder elsewhere as decoders send them.
+    pub frames: &'a Tensor,
+    /// [B T, 3, H', W'], likewise.
+    pub spectrogram: &'a Tensor,
+    /// Clips and segments.
+    pub shape: ClipShape,
+    /// The visual token maps a head asks for.
+    pub maps: Maps,
+    /// What it is for.
+    pub context: Context,
+}
+
+/// What a method makes of a batch.
+#[derive(Debug, Clone)]
+pub struct Adapted {
+    /// For the head.
+    pub features: Features,
+    /// In training, its running statistics after the batch, by name.
+    pub buffers: BTreeMap<String, Tensor>,
+}
+
+impl Adapted {
+    /// Features of a method without running statistics.
+    pub fn of(features: Features) -> Self {
+        Self { features, buffers: BTreeMap::new() }
+    }
+}
+
+/// A way of turning frames and spectrograms into features with what it has learned.
+pub trait Method: Send + Sync {
+    /// True if what it makes of a clip depends on the other clips of its batch, as where a norm takes the batch's statistics.
+    fn joins_clips(&self, _training: bool) -> bool {
+        false
+    }
+
+    /// A batch -> pooled features and the visual token maps asked for. A graph is kept where what is learned takes part in one.
+    ///
+    /// # Errors
+    /// If shapes do not fit or a tensor is absent.
+    fn features(&self, learned: Learned<'_>, input: MethodInput<'_>) -> Result<Adapted>;
+
+    /// Visual token maps of frames [N, 3, H, W] as the encoder leaves them unadapted, [N, L, d] each.
     ///
     /// # Errors
     /// If the frames have another size.
-    fn unadapted(&self, parameters: &Tensors, frames: &Tensor, maps: Maps) -> Result<Vec<Tensor>>;
+    fn unadapted(&self, learned: Learned<'_>, frames: &Tensor, maps: Maps) -> Result<Vec<Tensor>>;
 }

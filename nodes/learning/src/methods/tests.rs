@@ -1,17 +1,19 @@
 //! What a method learns under its switches, and that its gradients are right.
 
 use candle_core::{DType, Device, Tensor};
+use copl_contract::task;
 use copl_networks::Result;
 use copl_networks::encoders::swin_v2::config::SwinV2Config;
-use copl_networks::encoders::{Architecture, LoadedEncoder, Maps};
+use copl_networks::encoders::{Architecture, Granularity, LoadedEncoder, Maps, PromptBias};
 use copl_networks::kernels::Execution;
 use copl_networks::weights::{Tensors, WeightSource};
 use copl_testing::tensors::{numbers, tensor, values};
 
-use crate::config::{CoplConfig, DecoderKind, FramePrompts, Granularity, MethodKind, ModelConfig, PromptBias, Task};
-use crate::methods::copl::Copl;
-use crate::methods::linear_probe::LinearProbe;
-use crate::methods::{ClipShape, Encoders, Method};
+use crate::config::ModelConfig;
+use crate::heads::HeadConfig;
+use crate::methods::copl::{Copl, CoplSettings, FramePrompts, parameters};
+use crate::methods::linear_probe::{LinearProbe, Probe};
+use crate::methods::{ClipShape, Context, Encoders, Features, Learned, Method, MethodInput};
 use crate::model::{Batch, Model, OutputGradients};
 use crate::parameters::Parameters;
 use crate::train::checkpoint::{read_adapters, write_adapters};
@@ -35,14 +37,12 @@ fn encoder(image_size: usize, depths: &[usize]) -> LoadedEncoder {
     LoadedEncoder { architecture, weights, fingerprint: "test".into() }
 }
 
-fn config(copl: CoplConfig) -> ModelConfig {
-    ModelConfig {
-        method: MethodKind::Copl,
-        copl: CoplConfig { global_len: 2, interaction_len: 3, bank_len: 4, ..copl },
-        segments: SEGMENTS,
-        classes: 5,
-        ..ModelConfig::default()
-    }
+fn small(copl: CoplSettings) -> CoplSettings {
+    CoplSettings { global_len: 2, interaction_len: 3, bank_len: 4, ..copl }
+}
+
+fn config(copl: CoplSettings) -> ModelConfig {
+    ModelConfig { method: small(copl).into(), segments: SEGMENTS, classes: 5, ..ModelConfig::default() }
 }
 
 fn model(config: &ModelConfig, audio: Option<LoadedEncoder>) -> Result<Model> {
@@ -54,7 +54,20 @@ fn batch(audio_size: usize) -> Batch {
         frames: tensor(&[CLIPS, SEGMENTS, 3, 16, 16], 1),
         spectrogram: tensor(&[CLIPS, SEGMENTS, 3, audio_size, audio_size], 2),
         questions: None,
+        step: 0,
     }
+}
+
+fn run(method: &dyn Method, parameters: &Tensors, images: (&Tensor, &Tensor), maps: Maps) -> Features {
+    let buffers = Tensors::default();
+    let input = MethodInput {
+        frames: images.0,
+        spectrogram: images.1,
+        shape: ClipShape { clips: CLIPS, segments: SEGMENTS },
+        maps,
+        context: Context { training: false, step: 0, seed: 0 },
+    };
+    method.features(Learned { parameters, buffers: &buffers }, input).unwrap().features
 }
 
 /// The weighted sum of all predictions of a training step, and the gradients that belong to it.
@@ -110,25 +123,31 @@ fn assert_slopes(config: &ModelConfig, audio: Option<LoadedEncoder>, audio_size:
 
 #[test]
 fn gradients_are_the_slopes_of_the_predictions() {
-    assert_slopes(&config(CoplConfig::default()), None, 16);
-    let varied = CoplConfig {
+    assert_slopes(&config(CoplSettings::default()), None, 16);
+    let varied = CoplSettings {
         granularity: Granularity::Block,
         prompt_bias: PromptBias::Mean,
         frame_prompts: FramePrompts::All,
         bank: false,
-        ..CoplConfig::default()
+        ..CoplSettings::default()
     };
     assert_slopes(&config(varied), None, 16);
-    assert_slopes(&config(CoplConfig::default()), Some(encoder(12, &[1, 1, 1])), 12);
+    assert_slopes(&config(CoplSettings::default()), Some(encoder(12, &[1, 1, 1])), 12);
     assert_slopes(&linear_segmentation(), None, 16);
 }
 
 fn segmentation() -> ModelConfig {
-    ModelConfig { task: Task::Avs, mask_size: 32, decoder_width: 8, ..config(CoplConfig::default()) }
+    segmentation_by(&[("MASK_SIZE", "32"), ("DECODER_WIDTH", "8")])
 }
 
 fn linear_segmentation() -> ModelConfig {
-    ModelConfig { decoder: DecoderKind::Linear, ..segmentation() }
+    segmentation_by(&[("MASK_SIZE", "32"), ("DECODER", "linear")])
+}
+
+fn segmentation_by(head: &[(&str, &str)]) -> ModelConfig {
+    let env = head.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let head = HeadConfig::read(task::AVS_S4, &env).unwrap();
+    ModelConfig { task: task::AVS_S4, head, ..config(CoplSettings::default()) }
 }
 
 /// Of the maps a head is given; what a decoder makes of them bends at every ReLU, where differences are no slopes.
@@ -137,16 +156,17 @@ fn gradients_through_the_maps_are_their_slopes() {
     let loaded = encoder(16, &[2, 1]);
     let built = loaded.architecture.build(loaded.weights, Execution::Fast).unwrap();
     let both = Encoders::here(built.clone(), built);
-    let method = Copl::new(config(CoplConfig::default()).copl, SEGMENTS, both).unwrap();
-    let parameters = Parameters::initial(method.parameters(), Vec::new(), 3, &Device::Cpu).unwrap();
+    let (settings, blocks) = (small(CoplSettings::default()), both.visual.blocks().to_vec());
+    let specs = parameters(&settings, SEGMENTS, &blocks, &blocks, 2).unwrap();
+    let method = Copl::new(settings, SEGMENTS, both).unwrap();
+    let parameters = Parameters::initial(specs, Vec::new(), 3, &Device::Cpu).unwrap();
     for (index, (_, var)) in parameters.vars().enumerate() {
         var.set(&(tensor(var.dims(), 100 + index as u64) * 0.3).unwrap()).unwrap();
     }
     let batch = batch(16);
     let (frames, sound) = (batch.frames.flatten(0, 1).unwrap(), batch.spectrogram.flatten(0, 1).unwrap());
-    let shape = ClipShape { clips: CLIPS, segments: SEGMENTS };
     let weighted = |parameters: &Tensors| {
-        let maps = method.features(parameters, &frames, &sound, shape, Maps::Scales).unwrap().maps;
+        let maps = run(&method, parameters, (&frames, &sound), Maps::Scales).maps;
         let sums = maps.iter().enumerate().map(|(i, map)| (map * tensor(map.dims(), 7 + i as u64)).unwrap().sum_all());
         sums.map(Result::unwrap).reduce(|a, b| (a + b).unwrap()).unwrap()
     };
@@ -262,12 +282,12 @@ fn running_statistics_follow_training_and_are_stored_with_the_weights() {
 
 #[test]
 fn each_switch_takes_its_parameters_with_it() {
-    let names = |copl: CoplConfig| -> Vec<String> {
+    let names = |copl: CoplSettings| -> Vec<String> {
         let model = model(&config(copl), None).unwrap();
         model.parameters().vars().map(|(name, _)| name.to_string()).collect()
     };
     let has = |names: &[String], part: &str| names.iter().any(|name| name.contains(part));
-    let all = names(CoplConfig::default());
+    let all = names(CoplSettings::default());
     for part in [
         "visual.global_prompts.1",
         "audio.frame_prompts.0",
@@ -277,17 +297,17 @@ fn each_switch_takes_its_parameters_with_it() {
     ] {
         assert!(has(&all, part), "{part} in {all:?}");
     }
-    assert!(!has(&names(CoplConfig { global: false, ..CoplConfig::default() }), "global_prompts"));
-    assert!(!has(&names(CoplConfig { frame: false, ..CoplConfig::default() }), "frame_prompts"));
-    assert!(!has(&names(CoplConfig { interaction: false, ..CoplConfig::default() }), "coupling"));
-    let no_bank = names(CoplConfig { bank: false, ..CoplConfig::default() });
+    assert!(!has(&names(CoplSettings { global: false, ..CoplSettings::default() }), "global_prompts"));
+    assert!(!has(&names(CoplSettings { frame: false, ..CoplSettings::default() }), "frame_prompts"));
+    assert!(!has(&names(CoplSettings { interaction: false, ..CoplSettings::default() }), "coupling"));
+    let no_bank = names(CoplSettings { bank: false, ..CoplSettings::default() });
     assert!(!has(&no_bank, ".bank") && !has(&no_bank, ".latents") && has(&no_bank, "coupling.0.audio.prompts"));
 }
 
 #[test]
 fn all_switches_off_is_the_linear_probe() {
-    let off = CoplConfig { global: false, frame: false, interaction: false, ..CoplConfig::default() };
-    let (off, probe) = (config(off), ModelConfig { method: MethodKind::LinearProbe, ..config(CoplConfig::default()) });
+    let off = CoplSettings { global: false, frame: false, interaction: false, ..CoplSettings::default() };
+    let (off, probe) = (config(off), ModelConfig { method: LinearProbe.into(), ..config(CoplSettings::default()) });
     let (a, b) = (model(&off, None).unwrap(), model(&probe, None).unwrap());
     let batch = batch(16);
     assert_eq!(values(&a.predict(&batch).unwrap().logits), values(&b.predict(&batch).unwrap().logits));
@@ -296,7 +316,7 @@ fn all_switches_off_is_the_linear_probe() {
 
 #[test]
 fn training_and_evaluation_predict_the_same() {
-    let model = model(&config(CoplConfig::default()), None).unwrap();
+    let model = model(&config(CoplSettings::default()), None).unwrap();
     let batch = batch(16);
     let (trained, _) = model.forward(&batch).unwrap();
     assert_eq!(values(&trained.logits), values(&model.predict(&batch).unwrap().logits));
@@ -304,7 +324,7 @@ fn training_and_evaluation_predict_the_same() {
 
 #[test]
 fn a_frame_prompt_reaches_its_own_segment_only() {
-    let model = model(&config(CoplConfig { interaction: false, ..CoplConfig::default() }), None).unwrap();
+    let model = model(&config(CoplSettings { interaction: false, ..CoplSettings::default() }), None).unwrap();
     let batch = batch(16);
     let before = values(&model.predict(&batch).unwrap().visual_features);
     let var = model.parameters().var("visual.frame_prompts.0").unwrap();
@@ -321,18 +341,24 @@ fn a_frame_prompt_reaches_its_own_segment_only() {
 
 #[test]
 fn settings_that_do_not_fit_are_refused() {
-    let refused = |copl: CoplConfig| model(&config(copl), None).err().expect("refused").to_string();
-    assert!(refused(CoplConfig { coupled_sites: Some(3), ..CoplConfig::default() }).contains("2 sites"));
-    assert!(refused(CoplConfig { coupled_sites: Some(0), ..CoplConfig::default() }).contains("switch interaction off"));
-    let model = model(&config(CoplConfig::default()), None).unwrap();
-    let short =
-        Batch { frames: tensor(&[1, 2, 3, 16, 16], 1), spectrogram: tensor(&[1, 2, 3, 16, 16], 1), questions: None };
+    let refused = |copl: CoplSettings| model(&config(copl), None).err().expect("refused").to_string();
+    assert!(refused(CoplSettings { coupled_sites: Some(3), ..CoplSettings::default() }).contains("2 sites"));
+    assert!(
+        refused(CoplSettings { coupled_sites: Some(0), ..CoplSettings::default() }).contains("switch interaction off")
+    );
+    let model = model(&config(CoplSettings::default()), None).unwrap();
+    let short = Batch {
+        frames: tensor(&[1, 2, 3, 16, 16], 1),
+        spectrogram: tensor(&[1, 2, 3, 16, 16], 1),
+        questions: None,
+        step: 0,
+    };
     assert!(model.predict(&short).unwrap_err().to_string().contains("[B, 3]"));
 }
 
 #[test]
 fn products_in_half_precision_stay_near_those_in_single() {
-    let config = config(CoplConfig::default());
+    let config = config(CoplSettings::default());
     let build = |dtype| {
         let mut encoder = encoder(16, &[1, 2]);
         encoder.weights = encoder.weights.with_products_in(dtype).unwrap();
@@ -366,16 +392,15 @@ fn maps_are_kept_where_they_are_asked_for() {
     let loaded = encoder(16, &[2, 1]);
     let built = loaded.architecture.build(loaded.weights, Execution::Fast).unwrap();
     let both = Encoders::here(built.clone(), built);
-    let off = CoplConfig { global: false, frame: false, interaction: false, ..CoplConfig::default() };
+    let off = CoplSettings { global: false, frame: false, interaction: false, ..CoplSettings::default() };
     let methods: [Box<dyn Method>; 3] = [
         Box::new(Copl::new(off.clone(), SEGMENTS, both.clone()).unwrap()),
-        Box::new(Copl::new(CoplConfig { granularity: Granularity::Block, ..off }, SEGMENTS, both.clone()).unwrap()),
-        Box::new(LinearProbe::new(both)),
+        Box::new(Copl::new(CoplSettings { granularity: Granularity::Block, ..off }, SEGMENTS, both.clone()).unwrap()),
+        Box::new(Probe::new(both)),
     ];
     let batch = batch(16);
     let (frames, sound) = (batch.frames.flatten(0, 1).unwrap(), batch.spectrogram.flatten(0, 1).unwrap());
-    let shape = ClipShape { clips: CLIPS, segments: SEGMENTS };
-    let run = |method: &dyn Method, maps| method.features(&Tensors::default(), &frames, &sound, shape, maps).unwrap();
+    let run = |method: &dyn Method, maps| run(method, &Tensors::default(), (&frames, &sound), maps);
     let mut finest = Vec::new();
     for method in &methods {
         let features = run(&**method, Maps::Scales);

@@ -2,13 +2,15 @@
 
 use candle_core::{DType, Device, Tensor};
 use copl_networks::Result;
+use copl_networks::encoders::{Granularity, PromptBias};
 use copl_networks::kernels::Execution;
 use serde::Deserialize;
 
 use super::fixture::Fixture;
 use super::{Measure, ParityReport};
-use crate::config::{CoplConfig, FramePrompts, Granularity, HeadKind, MethodKind, ModelConfig, PromptBias};
+use crate::config::ModelConfig;
 use crate::loss::{Loss, event_loss};
+use crate::methods::copl::CoplSettings;
 use crate::model::{Batch, Graph, Model, OutputGradients, Predictions};
 use crate::parameters::Gradients;
 use crate::train::{Adam, AdamConfig};
@@ -60,6 +62,7 @@ pub(super) fn compare(fixture: &Fixture, execution: Execution, report: &mut Pari
         frames: fixture.get("input.frames")?.clone(),
         spectrogram: fixture.get("input.spectrogram")?.clone(),
         questions: None,
+        step: 0,
     };
     let labels: Vec<u32> = fixture.get("input.labels")?.flatten_all()?.to_dtype(DType::U32)?.to_vec1()?;
 
@@ -110,21 +113,19 @@ pub(super) fn compare(fixture: &Fixture, execution: Execution, report: &mut Pari
 
 fn model_config(settings: &ReferenceConfig) -> ModelConfig {
     ModelConfig {
-        method: MethodKind::Copl,
-        copl: CoplConfig {
+        method: CoplSettings {
             global_len: settings.global_len,
             interaction_len: settings.interaction_len,
             bank_len: settings.bank,
             coupled_sites: Some(settings.coupled_sites),
             granularity: settings.granularity,
             prompt_bias: settings.prompt_bias,
-            frame_prompts: FramePrompts::Own,
             bottleneck: settings.bottleneck,
-            ..CoplConfig::default()
-        },
+            ..CoplSettings::default()
+        }
+        .into(),
         segments: settings.frames,
         classes: settings.classes,
-        head: HeadKind::Linear,
         consistency: true,
         ..ModelConfig::default()
     }

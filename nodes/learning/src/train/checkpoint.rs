@@ -16,6 +16,7 @@ use copl_networks::{Error, Result, bad_file, io};
 use serde::{Deserialize, Serialize};
 
 use crate::config::ModelConfig;
+use crate::heads::align::ALIGNMENT;
 use crate::model::Model;
 use crate::params::ParameterTable;
 
@@ -38,7 +39,9 @@ pub struct Card {
     pub metrics: BTreeMap<String, f64>,
 }
 
-const VERSION: u32 = 1;
+/// Version 1 had the settings of every method and head in one object (`config::stored`).
+const VERSION: u32 = 2;
+const OLDEST: u32 = 1;
 
 /// The card's path: that of the tensors with the extension `json`.
 pub fn card_path(path: &Path) -> PathBuf {
@@ -76,8 +79,8 @@ pub fn write_adapters(path: &Path, model: &Model, metrics: &BTreeMap<String, f64
 pub fn read_card(path: &Path) -> Result<Card> {
     let path = card_path(path);
     let card: Card = serde_json::from_slice(&std::fs::read(&path).map_err(io(&path))?).map_err(bad_file(&path))?;
-    if card.version != VERSION {
-        let reason = format!("card of version {}, this program reads version {VERSION}", card.version);
+    if !(OLDEST..=VERSION).contains(&card.version) {
+        let reason = format!("card of version {}, this program reads versions {OLDEST} to {VERSION}", card.version);
         return Err(Error::BadFile { path, reason });
     }
     Ok(card)
@@ -95,13 +98,17 @@ pub fn read_adapters(path: &Path, model: &Model) -> Result<Card> {
         }
         Err(Error::OtherModel { path: card_path(path), what: what.to_string(), found, expected })
     };
-    differs("method", card.model.method.to_string(), model.config().method.to_string())?;
+    differs("method", card.model.method.word().to_owned(), model.config().method.word().to_owned())?;
     let list = |cards: &[EncoderCard]| {
         cards.iter().map(|c| format!("{} {} {}", c.role, c.name, c.weights)).collect::<Vec<_>>().join(", ")
     };
     differs("encoders", list(&card.encoders), list(&model.encoders()))?;
     differs("tensors of SHA-256", sha256_of_file(path)?, card.tensors_sha256.clone())?;
-    let (tensors, _) = read_tensors(path, &Device::Cpu)?;
+    let (mut tensors, _) = read_tensors(path, &Device::Cpu)?;
+    if card.version == 1 && model.parameters().var(ALIGNMENT).is_none() {
+        // Features that nothing adapts were aligned too, to no effect on predictions.
+        tensors.remove(ALIGNMENT);
+    }
     model.parameters().load(&path.display().to_string(), &tensors)?;
     Ok(card)
 }

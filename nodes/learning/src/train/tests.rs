@@ -5,19 +5,25 @@ use std::collections::BTreeMap;
 use candle_core::Device;
 use copl_networks::Error;
 use copl_networks::encoders::InputShape;
+use copl_networks::tensor_file::{read_tensors, write_tensors};
 use copl_testing::tensors::{numbers, values};
 
-use super::checkpoint::{card_path, read_adapters, read_tensors, write_adapters, write_tensors};
+use super::checkpoint::{card_path, read_adapters, write_adapters};
 use super::{Adam, AdamConfig, Schedule};
-use crate::config::{CoplConfig, MethodKind, ModelConfig};
-use crate::methods::ClipShape;
-use crate::methods::full::save_encoder;
+use crate::config::ModelConfig;
+use crate::methods::copl::CoplSettings;
+use crate::methods::full::FullSettings;
+use crate::methods::linear_probe::LinearProbe;
+use crate::methods::{ClipShape, MethodConfig};
 use crate::model::{Batch, Inputs, Model, OutputGradients};
 
-fn config(method: MethodKind) -> ModelConfig {
+fn copl() -> MethodConfig {
+    CoplSettings { global_len: 2, interaction_len: 2, bank_len: 3, ..CoplSettings::default() }.into()
+}
+
+fn config(method: MethodConfig) -> ModelConfig {
     ModelConfig {
         method,
-        copl: CoplConfig { global_len: 2, interaction_len: 2, bank_len: 3, ..CoplConfig::default() },
         segments: 2,
         classes: 4,
         visual_weights: Some("random".to_string()),
@@ -25,7 +31,7 @@ fn config(method: MethodKind) -> ModelConfig {
     }
 }
 
-fn model(method: MethodKind) -> Model {
+fn model(method: MethodConfig) -> Model {
     Model::build(&config(method), &Device::Cpu).unwrap()
 }
 
@@ -61,7 +67,7 @@ fn adam(model: &Model) -> Adam {
 fn a_resumed_run_takes_the_same_steps_bit_for_bit() {
     let folder = tempfile::tempdir().unwrap();
     let (adapters, moments) = (folder.path().join("adapters.safetensors"), folder.path().join("moments.safetensors"));
-    let straight = model(MethodKind::Copl);
+    let straight = model(copl());
     let mut optimizer = adam(&straight);
     for seed in 0..2 {
         step(&straight, &mut optimizer, seed);
@@ -72,7 +78,7 @@ fn a_resumed_run_takes_the_same_steps_bit_for_bit() {
         step(&straight, &mut optimizer, seed);
     }
 
-    let resumed = model(MethodKind::Copl);
+    let resumed = model(copl());
     let card = read_adapters(&adapters, &resumed).unwrap();
     assert_eq!(card.metrics["accuracy"], 0.5);
     assert_eq!(card.trainable, resumed.parameters().count());
@@ -89,8 +95,8 @@ fn a_resumed_run_takes_the_same_steps_bit_for_bit() {
 fn a_checkpoint_of_another_method_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("probe.safetensors");
-    write_adapters(&path, &model(MethodKind::LinearProbe), &BTreeMap::new()).unwrap();
-    let error = read_adapters(&path, &model(MethodKind::Copl)).unwrap_err();
+    write_adapters(&path, &model(LinearProbe.into()), &BTreeMap::new()).unwrap();
+    let error = read_adapters(&path, &model(copl())).unwrap_err();
     assert!(matches!(&error, Error::OtherModel { what, .. } if what == "method"), "{error}");
 }
 
@@ -98,7 +104,7 @@ fn a_checkpoint_of_another_method_is_refused() {
 fn a_damaged_checkpoint_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("probe.safetensors");
-    let model = model(MethodKind::LinearProbe);
+    let model = model(LinearProbe.into());
     write_adapters(&path, &model, &BTreeMap::new()).unwrap();
     let mut bytes = std::fs::read(&path).unwrap();
     let last = bytes.len() - 1;
@@ -114,15 +120,15 @@ fn a_damaged_checkpoint_is_refused() {
 fn an_encoder_trained_in_full_is_loaded_like_any_other() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("encoder.safetensors");
-    let trained = model(MethodKind::Full);
+    let trained = model(FullSettings { save_encoder: Some(path.clone()) }.into());
     let mut optimizer = adam(&trained);
     let before = values(&trained.predict(&batch(0)).unwrap().visual_features);
     step(&trained, &mut optimizer, 0);
     let after = trained.predict(&batch(0)).unwrap();
     assert_ne!(before, values(&after.visual_features));
-    save_encoder(&path, &trained).unwrap();
+    assert_eq!(trained.config().method.export(trained.parameters()).unwrap(), Some(path.clone()));
     let weights = Some(path.display().to_string());
-    let probe = ModelConfig { visual_weights: weights, ..config(MethodKind::LinearProbe) };
+    let probe = ModelConfig { visual_weights: weights, ..config(LinearProbe.into()) };
     let probe = Model::build(&probe, &Device::Cpu).unwrap();
     let found = probe.predict(&batch(0)).unwrap();
     let difference = values(&found.visual_features)
@@ -130,5 +136,5 @@ fn an_encoder_trained_in_full_is_loaded_like_any_other() {
         .zip(values(&after.visual_features))
         .fold(0f32, |m, (a, b)| m.max((a - b).abs()));
     assert!(difference < 1e-4, "frozen and trained encoders differ by {difference}");
-    assert!(save_encoder(&path, &probe).is_err());
+    assert_eq!(probe.config().method.export(probe.parameters()).unwrap(), None);
 }

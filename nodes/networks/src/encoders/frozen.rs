@@ -154,7 +154,7 @@ impl<B: FrozenBlock> BlockOp<B> {
         inputs.groups(width, if small { cached.max(rayon::current_num_threads()) } else { 1 })
     }
 
-    /// Outputs and activations of the groups.
+    /// EncoderShape and activations of the groups.
     fn pass(&self, groups: &[Inputs<'_>], keep: bool) -> Vec<(Vec<f32>, B::Activations)> {
         groups.par_iter().map(|group| self.block.forward(*group, keep)).collect()
     }

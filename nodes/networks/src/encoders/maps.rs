@@ -4,6 +4,7 @@ use candle_core::Tensor;
 
 use super::BlockInfo;
 use crate::error::Result;
+use crate::weights::TensorSpec;
 
 /// Which visual token maps a head asks for beside pooled features.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -65,8 +66,14 @@ impl MapSize {
     }
 }
 
-/// What heads need to know of an encoder.
-pub trait Outputs {
+/// What methods and heads need to know of an encoder, before it has weights.
+pub trait EncoderShape {
+    /// All blocks, first to last.
+    fn blocks(&self) -> Vec<BlockInfo>;
+
+    /// Sites at its end that exchange prompts with another encoder's, unless a user says otherwise (k).
+    fn coupled_sites(&self) -> usize;
+
     /// Width of its pooled feature.
     fn out_dim(&self) -> usize;
 
@@ -75,6 +82,9 @@ pub trait Outputs {
     /// # Errors
     /// If the tokens of a block make no square picture.
     fn maps(&self, maps: Maps) -> Result<Vec<MapSize>>;
+
+    /// Name, shape and start of every weight; none of an encoder elsewhere.
+    fn weight_specs(&self) -> Option<Vec<TensorSpec>>;
 }
 
 #[cfg(test)]

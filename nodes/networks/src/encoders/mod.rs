@@ -20,7 +20,7 @@ pub mod vit;
 use std::ops::Range;
 
 use candle_core::Tensor;
-pub use maps::{MapSize, Maps, Outputs};
+pub use maps::{EncoderShape, MapSize, Maps};
 pub use prompts::{Granularity, PromptBias, Prompts};
 pub use registry::{Architecture, EncoderCard, LoadedEncoder, PresetInfo, load, preset, presets};
 use serde::Serialize;

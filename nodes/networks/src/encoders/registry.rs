@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::sizes::{Family, Preset, Sizes, served};
-use super::{BlockInfo, Encoder, InputShape, MapSize, Maps, Modality, Outputs, hts_at, swin_v2, vit};
+use super::{BlockInfo, Encoder, EncoderShape, InputShape, MapSize, Maps, Modality, hts_at, swin_v2, vit};
 use crate::error::{Error, Result};
 use crate::kernels::Execution;
 use crate::weights::{Stored, TensorSpec, Tensors, WeightSource, is_embedded, read_embedded, read_strict};
@@ -111,11 +111,6 @@ impl Architecture {
         served(&self.name, self.sizes.input(modality), modality)
     }
 
-    /// All blocks, first to last.
-    pub fn blocks(&self) -> Vec<BlockInfo> {
-        self.sizes.blocks()
-    }
-
     /// Blocks a stage.
     pub fn depths(&self) -> Vec<usize> {
         let mut depths: Vec<(usize, usize)> = Vec::new();
@@ -126,11 +121,6 @@ impl Architecture {
             }
         }
         depths.into_iter().map(|(_, depth)| depth).collect()
-    }
-
-    /// Sites at its end that exchange prompts with another encoder's, unless a user says otherwise (k).
-    pub fn coupled_sites(&self) -> usize {
-        self.sizes.coupled_sites()
     }
 
     /// Tokens of a frame that stand for no place of it, before all others.
@@ -179,7 +169,19 @@ impl Architecture {
     }
 }
 
-impl Outputs for Architecture {
+impl EncoderShape for Architecture {
+    fn blocks(&self) -> Vec<BlockInfo> {
+        self.sizes.blocks()
+    }
+
+    fn coupled_sites(&self) -> usize {
+        self.sizes.coupled_sites()
+    }
+
+    fn weight_specs(&self) -> Option<Vec<TensorSpec>> {
+        Some(self.tensors())
+    }
+
     fn out_dim(&self) -> usize {
         self.blocks().last().map_or(0, |block| block.width)
     }

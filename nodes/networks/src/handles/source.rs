@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::RemoteEncoder;
-use crate::encoders::{EncoderCard, InputShape, LoadedEncoder, MapSize, Maps, Modality, Outputs};
+use crate::encoders::{BlockInfo, EncoderCard, EncoderShape, InputShape, LoadedEncoder, MapSize, Maps, Modality};
 use crate::error::{Error, Result};
 use crate::handles::EncoderHandle;
+use crate::weights::TensorSpec;
 
 /// An encoder for a model.
 pub enum EncoderSource {
@@ -67,7 +68,28 @@ impl EncoderSource {
     }
 }
 
-impl Outputs for EncoderSource {
+impl EncoderShape for EncoderSource {
+    fn blocks(&self) -> Vec<BlockInfo> {
+        match self {
+            Self::Local(loaded) => loaded.architecture.blocks(),
+            Self::Remote(one) => one.handle.blocks().to_vec(),
+        }
+    }
+
+    fn coupled_sites(&self) -> usize {
+        match self {
+            Self::Local(loaded) => loaded.architecture.coupled_sites(),
+            Self::Remote(one) => one.handle.coupled_sites(),
+        }
+    }
+
+    fn weight_specs(&self) -> Option<Vec<TensorSpec>> {
+        match self {
+            Self::Local(loaded) => loaded.architecture.weight_specs(),
+            Self::Remote(_) => None,
+        }
+    }
+
     fn out_dim(&self) -> usize {
         match self {
             Self::Local(loaded) => loaded.architecture.out_dim(),

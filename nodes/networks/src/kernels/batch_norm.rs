@@ -43,10 +43,19 @@ impl BatchStatistics {
             );
             Self { mean, variance, rows }
         };
-        if x.device().is_cpu() {
-            return with_floats(&x.detach(), |x| Ok(compute(x)));
+        match x.device().is_cpu() {
+            true => with_floats(&x.detach(), |x| Ok(compute(x))),
+            false => Self::on_device(x, channels),
         }
-        Ok(compute(&x.flatten_all()?.to_vec1::<f32>()?))
+    }
+
+    /// Computed where the tensor is: a number a channel comes back, and not the maps.
+    fn on_device(x: &Tensor, channels: usize) -> Result<Self> {
+        let rows = x.elem_count() / channels;
+        let x = x.detach().reshape((rows, channels))?;
+        let mean = x.mean(0)?;
+        let variance = x.broadcast_sub(&mean)?.sqr()?.mean(0)?;
+        Ok(Self { mean: mean.to_vec1()?, variance: variance.to_vec1()?, rows })
     }
 
     /// Given ones, as running statistics are: `mean` and `variance` `[channels]`.
@@ -249,6 +258,15 @@ mod tests {
                 assert_same(&[&x, &w, &b], 2e-5, || run(Execution::Fast), || run(Execution::Plain));
             }
         }
+    }
+
+    #[test]
+    fn statistics_are_the_same_where_they_are_computed_by_tensor_operations() {
+        let x = var(&[7, 90, 12], 1);
+        let (slices, tensors) = (BatchStatistics::of(&x).unwrap(), BatchStatistics::on_device(&x, 12).unwrap());
+        assert_eq!(slices.rows, tensors.rows);
+        let pairs = slices.mean.iter().zip(&tensors.mean).chain(slices.variance.iter().zip(&tensors.variance));
+        assert!(pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-6), "{slices:?} {tensors:?}");
     }
 
     #[test]

@@ -38,7 +38,6 @@ pub struct LinearAnswers {
     pub(super) execution: Execution,
     /// Rate of dropout: of what was projected, and of its product with the question.
     pub(super) dropout: f64,
-    pub(super) seed: u64,
 }
 
 impl LinearAnswers {
@@ -89,8 +88,8 @@ impl Head for LinearAnswers {
     /// Logits [Q, answers]; `match_positive` and `match_negative` [Q, T, 2] are NaN: they do not count.
     fn predict(&self, parameters: &Tensors, _: &Tensors, input: HeadInput<'_>) -> Result<HeadOutput> {
         let (asked, map) = given(&input)?;
-        let HeadInput { features, shape, training, .. } = input;
-        let dropout = training.then(|| asked.dropout(self.dropout, self.seed));
+        let HeadInput { features, shape, context, .. } = input;
+        let dropout = asked.dropout(self.dropout, context);
         let layer = |name: &str, x: &Tensor| dense(parameters, name, x, self.execution);
         let of_video = |x: Tensor| x.reshape((shape.clips, shape.segments, self.width))?.mean(1);
         let frames = of_video(layer("yb_fc_v", &self.map.places(map)?)?.mean(1)?)?;

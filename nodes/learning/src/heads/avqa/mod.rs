@@ -10,21 +10,22 @@ mod linear;
 pub mod negatives;
 mod network;
 mod question;
+mod settings;
 
 use std::ops::Range;
 
 use candle_core::{DType, Tensor};
-use copl_networks::encoders::{MapSize, Maps, Outputs};
-use copl_networks::kernels::Execution;
+use copl_networks::encoders::{EncoderShape, MapSize, Maps};
 use copl_networks::weights::Tensors;
 use copl_networks::{Error, Result};
 
 pub use self::linear::LinearAnswers;
 pub use self::network::{Avst, AvstConfig, AvstInput, AvstOutput};
 pub use self::question::{QuestionKind, Questions};
+pub use self::settings::{AnswerHead, AvqaSettings, AvstSettings, FAMILY};
 use super::dropout::Dropout;
-use super::{Head, HeadInput, HeadOutput};
-use crate::config::{AnswerHead, ModelConfig};
+use super::{Head, HeadInput, HeadOutput, HeadPlace};
+use crate::methods::Context;
 use crate::parameters::ParamSpec;
 
 /// Names of what learns in grounding pretraining, and initialises a head from it: the official fc_a1, fc_a2, fc_gl, fc1 to
@@ -40,16 +41,15 @@ pub struct QuestionBatch {
     pub videos: Tensor,
     /// Token maps of frames of other videos, [Q T, L, d_v] ([`negatives`]); none if no other video is known.
     pub negatives: Option<Tensor>,
-    /// The training step, for dropout.
-    pub step: u64,
     /// Questions of the step's batch before these, where they are a part of it.
     pub before: usize,
 }
 
 impl QuestionBatch {
-    /// Dropout of the step they are asked in.
-    fn dropout(&self, rate: f64, seed: u64) -> Dropout {
-        Dropout { rate, seed, step: self.step, row: self.before }
+    /// Dropout of the step they are asked in; none in evaluation.
+    fn dropout(&self, rate: f64, context: Context) -> Option<Dropout> {
+        let Context { training, step, seed } = context;
+        training.then(|| Dropout { rate, seed, step, row: self.before })
     }
 
     /// The questions about some of the videos, which become the videos 0, 1, ...; none if nothing is asked about them, or
@@ -71,38 +71,12 @@ impl QuestionBatch {
             questions: self.questions.rows(start, count)?,
             videos: Tensor::new(of, self.videos.device())?,
             negatives: self.negatives.as_ref().map(frames).transpose()?,
-            step: self.step,
             before: self.before + start,
         }))
     }
 }
 
-/// The head a configuration names, on encoders of these sizes.
-///
-/// # Errors
-/// If settings and encoders do not fit together.
-pub(super) fn head(
-    config: &ModelConfig,
-    visual: &dyn Outputs,
-    audio: &dyn Outputs,
-    execution: Execution,
-) -> Result<Box<dyn Head>> {
-    Ok(match config.answer_head {
-        AnswerHead::Avst => Box::new(AvqaHead::new(config, visual, audio, execution)?),
-        AnswerHead::Linear => Box::new(LinearAnswers {
-            question: QuestionKind::of(config),
-            map: final_map(visual)?,
-            audio: audio.out_dim(),
-            width: config.head_width,
-            answers: config.classes,
-            execution,
-            dropout: config.dropout,
-            seed: config.seed,
-        }),
-    })
-}
-
-fn final_map(visual: &dyn Outputs) -> Result<MapSize> {
+fn final_map(visual: &dyn EncoderShape) -> Result<MapSize> {
     let map = visual.maps(Maps::Final)?.pop();
     map.ok_or_else(|| Error::Config("the visual encoder has no token maps".to_string()))
 }
@@ -120,7 +94,6 @@ pub struct AvqaHead {
     network: Avst,
     map: MapSize,
     dropout: f64,
-    seed: u64,
 }
 
 impl AvqaHead {
@@ -128,18 +101,17 @@ impl AvqaHead {
     ///
     /// # Errors
     /// If the width cannot be divided as the layers need it, or the encoder's tokens make no map.
-    pub fn new(config: &ModelConfig, visual: &dyn Outputs, audio: &dyn Outputs, execution: Execution) -> Result<Self> {
-        let map = final_map(visual)?;
-        let question = QuestionKind::of(config);
+    pub fn new(settings: &AvqaSettings, place: HeadPlace<'_>) -> Result<Self> {
+        let map = final_map(place.visual)?;
         let sizes = AvstConfig {
             visual: map.width,
-            audio: audio.out_dim(),
-            width: config.head_width,
-            heads: config.head_attention,
-            question,
-            answers: config.classes,
+            audio: place.audio.out_dim(),
+            width: settings.head_width,
+            heads: settings::HEADS,
+            question: settings.question(),
+            answers: place.classes,
         };
-        Ok(Self { network: Avst::new(sizes, execution)?, map, dropout: config.dropout, seed: config.seed })
+        Ok(Self { network: Avst::new(sizes, place.execution)?, map, dropout: settings.dropout })
     }
 }
 
@@ -155,7 +127,7 @@ impl Head for AvqaHead {
     /// Logits [Q, answers]; `match_positive` and `match_negative` [Q, T, 2].
     fn predict(&self, parameters: &Tensors, _: &Tensors, input: HeadInput<'_>) -> Result<HeadOutput> {
         let (asked, map) = given(&input)?;
-        let HeadInput { features, training, .. } = input;
+        let HeadInput { features, context, .. } = input;
         let input = AvstInput {
             maps: self.map.places(map)?,
             audio: features.audio.clone(),
@@ -163,7 +135,7 @@ impl Head for AvqaHead {
             questions: asked.questions.clone(),
             videos: asked.videos.clone(),
         };
-        let dropout = training.then(|| asked.dropout(self.dropout, self.seed));
+        let dropout = asked.dropout(self.dropout, context);
         let AvstOutput { answers, positive, negative } = self.network.forward(parameters, &input, dropout.as_ref())?;
         let negative = match negative {
             Some(negative) => negative,

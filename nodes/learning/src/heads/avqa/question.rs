@@ -9,7 +9,6 @@ use copl_networks::kernels::{Execution, linear, lstm};
 use copl_networks::weights::{Init, Tensors};
 use copl_networks::{Error, Result};
 
-use crate::config::ModelConfig;
 use crate::heads::layers::{dense, linear_specs, spec};
 use crate::parameters::ParamSpec;
 
@@ -52,14 +51,6 @@ impl Questions {
 }
 
 impl QuestionKind {
-    /// What a configuration says.
-    pub(super) fn of(config: &ModelConfig) -> Self {
-        match config.question_width {
-            Some(width) => Self::Vector { width },
-            None => Self::Words { vocabulary: config.vocabulary },
-        }
-    }
-
     pub(super) fn parameters(self, width: usize) -> Vec<ParamSpec> {
         let vocabulary = match self {
             Self::Words { vocabulary } => vocabulary,

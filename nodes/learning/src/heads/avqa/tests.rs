@@ -1,13 +1,18 @@
 //! Sizes of the official head, and what does not follow from the golden numbers.
 
 use candle_core::{Device, Tensor};
+use copl_contract::task;
 use copl_networks::encoders::swin_v2::config::SwinV2Config;
 use copl_networks::encoders::{Architecture, LoadedEncoder};
 use copl_networks::weights::WeightSource;
 use copl_testing::tensors::numbers;
 
 use super::*;
-use crate::config::{AnswerHead, MethodKind, ModelConfig, Task};
+use crate::config::ModelConfig;
+use crate::heads::HeadConfig;
+use crate::methods::MethodConfig;
+use crate::methods::copl::CoplSettings;
+use crate::methods::linear_probe::LinearProbe;
 use crate::model::{Batch, Model, OutputGradients};
 use crate::parameters::Parameters;
 
@@ -133,11 +138,15 @@ fn every_parameter_learns() {
 }
 
 /// A model of two segments on a tiny encoder, its prompts and head moved away from their start.
-fn model(method: MethodKind) -> Model {
+fn model(method: MethodConfig) -> Model {
     model_with(method, AnswerHead::Avst)
 }
 
-fn model_with(method: MethodKind, answer_head: AnswerHead) -> Model {
+fn copl() -> MethodConfig {
+    CoplSettings { global_len: 2, interaction_len: 3, bank_len: 4, ..CoplSettings::default() }.into()
+}
+
+fn model_with(method: MethodConfig, answer_head: AnswerHead) -> Model {
     let sizes = SwinV2Config {
         image_size: 16,
         patch_size: 4,
@@ -151,10 +160,10 @@ fn model_with(method: MethodKind, answer_head: AnswerHead) -> Model {
     let architecture = Architecture::new("test", sizes);
     let weights = architecture.weights(&WeightSource::Random, 5, &Device::Cpu).unwrap();
     let encoder = LoadedEncoder { architecture, weights, fingerprint: "test".into() };
-    let mut config = ModelConfig { task: Task::Avqa, method, segments: 2, classes: 5, ..ModelConfig::default() };
-    (config.head_width, config.vocabulary, config.dropout) = (8, 11, 0.2);
-    config.answer_head = answer_head;
-    (config.copl.global_len, config.copl.interaction_len, config.copl.bank_len) = (2, 3, 4);
+    let head = [("HEAD_WIDTH", "8"), ("VOCABULARY", "11"), ("DROPOUT", "0.2"), ("ANSWER_HEAD", answer_head.word())];
+    let head = head.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    let head = HeadConfig::read(task::MUSIC_AVQA, &head).unwrap();
+    let config = ModelConfig { method, head, segments: 2, classes: 5, ..ModelConfig::of(task::MUSIC_AVQA) };
     let model = Model::from_encoders(&config, encoder, None, Execution::Fast, &Device::Cpu).unwrap();
     for (index, (_, var)) in model.parameters().vars().enumerate() {
         var.set(&(var.as_detached_tensor() + (tensor(var.dims(), index) * 0.2).unwrap()).unwrap()).unwrap();
@@ -170,15 +179,14 @@ fn batch(model: &Model) -> Batch {
         questions: Questions::Words(ids(&[1, 2, 3, 0, 4, 5, 6, 7, 8, 9, 10, 0], 4)),
         videos: Tensor::new(&[0u32, 1, 1], &Device::Cpu).unwrap(),
         negatives: Some(Tensor::cat(&[&maps, &maps.narrow(0, 0, 2).unwrap()], 0).unwrap()),
-        step: 4,
         before: 0,
     };
-    Batch { frames, spectrogram: tensor(&[2, 2, 3, 16, 16], 2), questions: Some(asked) }
+    Batch { frames, spectrogram: tensor(&[2, 2, 3, 16, 16], 2), questions: Some(asked), step: 4 }
 }
 
 #[test]
 fn the_linear_head_answers_linearly_and_matches_nothing() {
-    let model = model_with(MethodKind::Copl, AnswerHead::Linear);
+    let model = model_with(copl(), AnswerHead::Linear);
     let batch = batch(&model);
     let (predictions, _) = model.forward(&batch).unwrap();
     assert_eq!(predictions.logits.dims(), [3, 5]);
@@ -211,7 +219,7 @@ fn the_linear_head_answers_linearly_and_matches_nothing() {
 
 #[test]
 fn the_linear_head_reads_each_word_at_its_place() {
-    let model = model_with(MethodKind::LinearProbe, AnswerHead::Linear);
+    let model = model_with(LinearProbe.into(), AnswerHead::Linear);
     let mut batch = batch(&model);
     let mut answers = |words: &[u32]| {
         let asked = batch.questions.as_mut().unwrap();
@@ -234,7 +242,7 @@ fn the_linear_head_reads_each_word_at_its_place() {
 
 #[test]
 fn gradients_of_answers_and_matches_reach_prompts_as_their_slopes() {
-    let model = model(MethodKind::Copl);
+    let model = model(copl());
     let batch = batch(&model);
     let names = [
         "visual.global_prompts.0",
@@ -286,7 +294,7 @@ fn assert_slopes(model: &Model, batch: &Batch, names: &[&str]) {
 
 #[test]
 fn negatives_are_maps_of_the_encoder_alone() {
-    let (adapted, frozen) = (model(MethodKind::Copl), model(MethodKind::LinearProbe));
+    let (adapted, frozen) = (model(copl()), model(LinearProbe.into()));
     let batch = batch(&frozen);
     let of = |model: &Model| values(&model.unadapted_maps(&batch.frames).unwrap());
     let maps = |model: &Model| values(&model.features(&batch).unwrap().maps[0]);
@@ -299,7 +307,7 @@ fn negatives_are_maps_of_the_encoder_alone() {
 
 #[test]
 fn a_batch_in_parts_learns_what_it_learns_as_one() {
-    let model = model(MethodKind::Copl);
+    let model = model(copl());
     let batch = batch(&model);
     let with_threads = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).stack_size(64 << 20).build().unwrap();
@@ -331,7 +339,7 @@ fn a_batch_in_parts_learns_what_it_learns_as_one() {
 
 #[test]
 fn a_part_holds_the_questions_of_its_videos() {
-    let model = model(MethodKind::LinearProbe);
+    let model = model(LinearProbe.into());
     let mut batch = batch(&model);
     let questions = |asked: &QuestionBatch| match &asked.questions {
         Questions::Words(words) => words.to_vec2::<u32>().unwrap(),
@@ -352,7 +360,7 @@ fn a_part_holds_the_questions_of_its_videos() {
 
 #[test]
 fn without_other_videos_there_is_no_negative_match() {
-    let model = model(MethodKind::LinearProbe);
+    let model = model(LinearProbe.into());
     let mut batch = batch(&model);
     batch.questions.as_mut().unwrap().negatives = None;
     let (predictions, _) = model.forward(&batch).unwrap();

@@ -71,6 +71,9 @@ pub struct Segmentation {
     pub logits: Tensor,
     /// Running statistics after the batch, by name; empty in evaluation.
     pub buffers: BTreeMap<String, Tensor>,
+    /// Of each scale, finest first: the map behind the interaction, [B T, H_i, W_i, C], and the audio aligned to it,
+    /// [B T, C].
+    pub scales: [(Tensor, Tensor); 4],
 }
 
 /// The decoder.
@@ -132,6 +135,7 @@ impl Decoder {
         training: bool,
     ) -> Result<Segmentation> {
         let mut updates = BTreeMap::new();
+        let mut scales = Vec::with_capacity(maps.len());
         let mut fused: Option<Tensor> = None;
         for (index, map) in maps.iter().enumerate().rev() {
             let scale = index + 1;
@@ -145,7 +149,8 @@ impl Decoder {
             let x = convolve(map, &branches, self.execution)?;
             let name = format!("tpavi_b{scale}");
             let target = training.then_some(&mut updates);
-            let x = tpavi::forward(&name, parameters, buffers, &x, audio, shape, target, self.execution)?;
+            let (x, aligned) = tpavi::forward(&name, parameters, buffers, &x, audio, shape, target, self.execution)?;
+            scales.push((x.clone(), aligned));
             let x = match wanted {
                 Wanted::All => x,
                 Wanted::First => first_frames(&x, shape)?,
@@ -157,14 +162,14 @@ impl Decoder {
             let x = self.unit(parameters, &format!("path{scale}.resConfUnit2"), &x)?;
             fused = Some(self.doubled(&x, Interpolation::BilinearAligned)?);
         }
-        let Some(x) = fused else {
+        let (Some(x), Ok([d, c, b, a])) = (fused, <[(Tensor, Tensor); 4]>::try_from(scales)) else {
             return Err(Error::Config("a decoder needs four maps".to_string()));
         };
         let x = convolve(&x, &[filter(parameters, "output_conv.0", 1)?], self.execution)?;
         let x = self.doubled(&x, Interpolation::Bilinear)?;
         let x = relu(&convolve(&x, &[filter(parameters, "output_conv.2", 1)?], self.execution)?, self.execution)?;
         let logits = dense(parameters, "output_conv.4", &x, self.execution)?.squeeze(3)?;
-        Ok(Segmentation { logits, buffers: updates })
+        Ok(Segmentation { logits, buffers: updates, scales: [a, b, c, d] })
     }
 
     /// relu(x) + conv(relu(conv(relu(x)))).

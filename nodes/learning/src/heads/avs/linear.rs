@@ -5,13 +5,14 @@
 //! its own that adapts frozen features itself; this head leaves that to the method. Each map has a norm, as in the
 //! Swin of dense prediction (Liu et al. 2021, arXiv 2103.14030): maps before merging are sums of all residuals.
 
-use copl_networks::encoders::{MapSize, Maps, Outputs};
+use copl_networks::encoders::{MapSize, Maps};
 use copl_networks::kernels::{Execution, Interpolation, resize};
 use copl_networks::weights::Tensors;
 use copl_networks::{Error, Result};
 
+use crate::heads::avs::Wanted;
 use crate::heads::layers::{dense, linear_specs, norm, norm_specs};
-use crate::heads::{Head, HeadInput, HeadOutput};
+use crate::heads::{Head, HeadInput, HeadOutput, HeadPlace};
 use crate::parameters::ParamSpec;
 
 /// The head.
@@ -21,6 +22,8 @@ pub struct LinearHead {
     /// The encoder's maps, finest first.
     maps: Vec<MapSize>,
     audio: usize,
+    /// Frames of a training clip that have masks.
+    trained: Wanted,
     execution: Execution,
 }
 
@@ -29,7 +32,12 @@ impl LinearHead {
     ///
     /// # Errors
     /// If the encoder's tokens make no maps.
-    pub fn new(mask_size: usize, visual: &dyn Outputs, audio: &dyn Outputs, execution: Execution) -> Result<Self> {
+    pub fn new(
+        mask_size: usize,
+        visual: &dyn EncoderShape,
+        audio: &dyn EncoderShape,
+        execution: Execution,
+    ) -> Result<Self> {
         Ok(Self { mask_size, maps: visual.maps(Maps::Scales)?, audio: audio.out_dim(), execution })
     }
 }
@@ -48,10 +56,11 @@ impl Head for LinearHead {
         self.maps.iter().enumerate().flat_map(map).chain(linear_specs("audio", self.audio, 1)).collect()
     }
 
-    /// Logits [B, T, H, W]; in training [B, 1, H, W], of the first frames, which alone have a mask.
+    /// Logits [B, T, H, W]; in training of the frames that have masks: [B, 1, H, W] where the first alone has.
     fn predict(&self, parameters: &Tensors, _: &Tensors, input: HeadInput<'_>) -> Result<HeadOutput> {
-        let HeadInput { features, shape, training, .. } = input;
-        let segments = if training { 1 } else { shape.segments };
+        let HeadInput { features, shape, context, .. } = input;
+        let first_alone = context.training && self.trained == Wanted::First;
+        let segments = if first_alone { 1 } else { shape.segments };
         let images = shape.clips * segments;
         let masks = (self.mask_size, self.mask_size);
         let sound = features.audio.narrow(1, 0, segments)?.contiguous()?;

@@ -12,19 +12,22 @@
 
 mod decoder;
 mod linear;
+mod matching;
+mod settings;
 mod tpavi;
 
 use candle_core::Tensor;
-use copl_networks::encoders::{MapSize, Maps, Outputs};
+use copl_networks::encoders::{MapSize, Maps};
 use copl_networks::kernels::{Execution, Interpolation, resize};
 use copl_networks::weights::{TensorSpec, Tensors};
 use copl_networks::{Error, Result};
 
 pub use self::decoder::{Decoder, DecoderConfig, Segmentation, Wanted};
 pub use self::linear::LinearHead;
+pub use self::matching::{Matching, Pooling, Scales, masked_mean};
+pub use self::settings::{AvsSettings, DecoderKind, DecoderSettings, FAMILY};
 use super::layers::{dense, linear_specs};
-use super::{Head, HeadInput, HeadOutput};
-use crate::config::ModelConfig;
+use super::{Head, HeadInput, HeadOutput, HeadPlace};
 use crate::parameters::{ParamGroup, ParamSpec};
 
 /// Scales of the decoder.
@@ -45,27 +48,33 @@ pub struct AvsHead {
     audio: usize,
     widths: DecoderConfig,
     decoder: Decoder,
+    /// Frames of a training clip that have masks.
+    trained: Wanted,
+    /// What sound and picture are matched by, where the loss does.
+    matching: Option<Matching>,
     execution: Execution,
 }
 
 impl AvsHead {
-    /// On encoders of these sizes.
+    /// On encoders of these sizes, with masks of `mask_size` and a decoder of `decoder_width`; in training, logits are of the
+    /// frames `trained`.
     ///
     /// # Errors
-    /// If the mask's side or the decoder's width is no multiple of its unit, or the encoder's tokens make no maps.
-    pub fn new(config: &ModelConfig, visual: &dyn Outputs, audio: &dyn Outputs, execution: Execution) -> Result<Self> {
-        let multiple = |what: &str, size: usize, unit: usize| match size > 0 && size.is_multiple_of(unit) {
-            true => Ok(()),
-            false => Err(Error::Config(format!("{what} of {size}: a multiple of {unit} is needed"))),
-        };
-        multiple("masks", config.mask_size, MASK_UNIT)?;
-        multiple("a decoder", config.decoder_width, WIDTH_UNIT)?;
+    /// If the encoder's tokens make no maps.
+    pub fn new(
+        mask_size: usize,
+        decoder_width: usize,
+        trained: Wanted,
+        matching: Option<Matching>,
+        place: HeadPlace<'_>,
+    ) -> Result<Self> {
+        let HeadPlace { visual, audio, execution, .. } = place;
         let mut maps = visual.maps(Maps::Scales)?;
         let unused = maps.len().saturating_sub(SCALES);
         maps.drain(..unused);
-        let widths = DecoderConfig::of_width(config.decoder_width);
+        let widths = DecoderConfig::of_width(decoder_width);
         let decoder = Decoder::new(widths.clone(), execution);
-        Ok(Self { mask_size: config.mask_size, maps, unused, audio: audio.out_dim(), widths, decoder, execution })
+        Ok(Self { mask_size, maps, unused, audio: audio.out_dim(), widths, decoder, trained, matching, execution })
     }
 
     /// The encoder's map that a scale takes.
@@ -97,7 +106,7 @@ impl Head for AvsHead {
         let stage = |scale: usize| {
             let inputs = self.source(scale).map_or(0, |map| map.width);
             let width = self.widths.features[scale];
-            ParamSpec::linear(&format!("stages.{scale}"), inputs, width, true, ParamGroup::StageMaps)
+            ParamSpec::linear(&format!("stages.{scale}"), inputs, width, true, ParamGroup::STAGE_MAPS)
         };
         let mut specs: Vec<ParamSpec> = (0..SCALES).flat_map(stage).collect();
         specs.extend(linear_specs("audio", self.audio, self.widths.audio));
@@ -114,19 +123,23 @@ impl Head for AvsHead {
         training
     }
 
-    /// Logits [B, T, H, W]; in training [B, 1, H, W], of the first frames, which alone have a mask.
+    /// Logits [B, T, H, W]; in training of the frames that have masks: [B, 1, H, W] where the first alone has.
     fn predict(&self, parameters: &Tensors, buffers: &Tensors, input: HeadInput<'_>) -> Result<HeadOutput> {
-        let HeadInput { features, shape, training, .. } = input;
+        let HeadInput { features, shape, context, .. } = input;
         let map = |scale| self.map(parameters, &features.maps, scale);
         let maps = [map(0)?, map(1)?, map(2)?, map(3)?];
         let audio = features.audio.flatten(0, 1)?;
         let audio = dense(parameters, "audio", &audio, self.execution)?;
-        let wanted = if training { Wanted::First } else { Wanted::All };
-        let Segmentation { logits, buffers } =
-            self.decoder.forward(parameters, buffers, &maps, &audio, shape, wanted, training)?;
+        let wanted = if context.training { self.trained } else { Wanted::All };
+        let Segmentation { logits, buffers, scales } =
+            self.decoder.forward(parameters, buffers, &maps, &audio, shape, wanted, context.training)?;
         let side = self.mask_size;
         let logits = logits.reshape((shape.clips, (), side, side))?;
-        Ok(HeadOutput { logits, others: Vec::new(), buffers })
+        let others = match &self.matching {
+            Some(matching) => matching.columns(&logits, &scales, shape)?,
+            None => Vec::new(),
+        };
+        Ok(HeadOutput { logits, others, buffers })
     }
 }
 
@@ -135,18 +148,17 @@ mod tests {
     use copl_networks::encoders::preset;
 
     use super::*;
-    use crate::config::Task;
 
     fn count(visual: &str, audio: &str, keep: impl Fn(&ParamSpec) -> bool) -> usize {
-        let config = ModelConfig { task: Task::Avs, segments: 5, ..ModelConfig::default() };
         let (visual, audio) = (preset(visual).unwrap(), preset(audio).unwrap());
-        let head = AvsHead::new(&config, &visual, &audio, Execution::Fast).unwrap();
+        let place = HeadPlace { classes: 1, visual: &visual, audio: &audio, execution: Execution::Fast };
+        let head = AvsHead::new(224, 256, Wanted::First, None, place).unwrap();
         head.parameters().iter().filter(|spec| keep(spec)).map(|spec| spec.tensor.count()).sum()
     }
 
     #[test]
     fn the_linears_of_swin_large_are_those_the_paper_counts() {
-        let stages = |spec: &ParamSpec| spec.group == ParamGroup::StageMaps;
+        let stages = |spec: &ParamSpec| spec.group == ParamGroup::STAGE_MAPS;
         // 192·64 + 384·128 + 768·320 + 1536·512 and four biases: 1.095 M.
         assert_eq!(count("swin-v2-large-192", "swin-v2-large-192", stages), 1_094_656);
         // The audio linear: 1536·128 + 128, 0.197 M.
@@ -156,16 +168,8 @@ mod tests {
 
     #[test]
     fn a_vit_gives_its_one_map_to_every_scale() {
-        let stages = |spec: &ParamSpec| spec.group == ParamGroup::StageMaps;
+        let stages = |spec: &ParamSpec| spec.group == ParamGroup::STAGE_MAPS;
         let widths = 64 + 128 + 320 + 512;
         assert_eq!(count("vit-large-16", "vit-large-16", stages), 1024 * widths + widths);
-    }
-
-    #[test]
-    fn sizes_that_make_no_maps_are_refused() {
-        let swin = preset("swin-v2-nano").unwrap();
-        let refused = |config: ModelConfig| AvsHead::new(&config, &swin, &swin, Execution::Fast).is_err();
-        assert!(refused(ModelConfig { mask_size: 100, ..ModelConfig::default() }));
-        assert!(refused(ModelConfig { decoder_width: 12, ..ModelConfig::default() }));
     }
 }

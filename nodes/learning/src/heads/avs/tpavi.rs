@@ -41,7 +41,7 @@ pub(super) fn buffers(name: &str, channels: usize) -> Vec<TensorSpec> {
     vec![one("running_mean", 0.0), one("running_var", 1.0)]
 }
 
-/// `x` [B T, H, W, C] and `audio` [B T, d] -> [B T, H, W, C]. With `training`, batch statistics normalise and the running
+/// `x` [B T, H, W, C] and `audio` [B T, d] -> [B T, H, W, C], and the audio aligned to it, [B T, C]. With `training`, batch statistics normalise and the running
 /// statistics that follow from them are put there.
 ///
 /// # Errors
@@ -56,7 +56,7 @@ pub(super) fn forward(
     shape: ClipShape,
     training: Option<&mut BTreeMap<String, Tensor>>,
     execution: Execution,
-) -> Result<Tensor> {
+) -> Result<(Tensor, Tensor)> {
     let (images, height, width, channels) = x.dims4()?;
     let ClipShape { clips, segments } = shape;
     let layer = |what: &str, x: &Tensor| dense(parameters, &format!("{name}.{what}"), x, execution);
@@ -86,7 +86,7 @@ pub(super) fn forward(
     };
     let scale = |what: &str| parameters.get(&format!("{name}.W_z.1.{what}"));
     let y = batch_norm(&y, &scale("weight")?, &scale("bias")?, &statistics, execution)?;
-    norm(parameters, &format!("{name}.norm_layer"), &(y.reshape(x.shape())? + x)?, execution)
+    Ok((norm(parameters, &format!("{name}.norm_layer"), &(y.reshape(x.shape())? + x)?, execution)?, aligned))
 }
 
 /// Running statistics after a batch; as PyTorch, with the unbiased variance.

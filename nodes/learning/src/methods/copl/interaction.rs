@@ -8,8 +8,9 @@ use copl_networks::Result;
 use copl_networks::kernels::{Execution, linear, softmax};
 use copl_networks::weights::Tensors;
 
-use crate::config::CoplConfig;
-use crate::parameters::{ParamGroup, ParamSpec};
+use super::settings::CoplSettings;
+use super::{INTERACTION_PROMPTS, MAPPING};
+use crate::parameters::ParamSpec;
 
 /// The pair of sites `index`, counted from the first of the last k.
 pub(super) struct Coupling {
@@ -24,7 +25,7 @@ pub(super) struct Coupling {
 
 impl Coupling {
     /// For sites of widths `visual` and `audio`.
-    pub(super) fn new(index: usize, visual: usize, audio: usize, config: &CoplConfig) -> Self {
+    pub(super) fn new(index: usize, visual: usize, audio: usize, config: &CoplSettings) -> Self {
         Self {
             index,
             visual,
@@ -43,7 +44,7 @@ impl Coupling {
         let side = |modality: &str, width: usize| {
             let prompt = |what: &str, count: usize| {
                 let name = self.name(&format!("{modality}.{what}"));
-                ParamSpec::prompt(name, &[count, width], ParamGroup::InteractionPrompts)
+                ParamSpec::prompt(name, &[count, width], INTERACTION_PROMPTS)
             };
             match self.bank {
                 Some(bank) => vec![prompt("latents", self.latents), prompt("bank", bank)],
@@ -52,7 +53,7 @@ impl Coupling {
         };
         let mapping = |direction: &str, from: usize, to: usize| {
             let linear = |layer: &str, from: usize, to: usize| {
-                ParamSpec::linear(&self.name(&format!("{direction}.{layer}")), from, to, true, ParamGroup::Mapping)
+                ParamSpec::linear(&self.name(&format!("{direction}.{layer}")), from, to, true, MAPPING)
             };
             [linear("down", from, self.bottleneck), linear("up", self.bottleneck, to)].concat()
         };

@@ -4,22 +4,76 @@
 //! from the end. All blocks of a site see the same prompts, as keys and values only: concatenating them to the tokens
 //! and dropping their outputs (eqs. 3, 4) is the same.
 
+mod interaction;
+mod settings;
+
 use std::ops::Range;
 
 use candle_core::Tensor;
-use copl_networks::encoders::{BlockInfo, Maps, Prompts, sites};
+use copl_contract::settings::Settings;
+use copl_networks::encoders::{BlockInfo, Granularity, Maps, Prompts, sites};
 use copl_networks::handles::{EncoderHandle, Traversal, await_answers};
+use copl_networks::kernels::Execution;
 use copl_networks::weights::Tensors;
 use copl_networks::{Error, Result};
 
-use super::interaction::Coupling;
-use super::{ClipShape, Encoders, Features, Method};
-use crate::config::{CoplConfig, FramePrompts, Granularity, MethodKind};
+use self::interaction::Coupling;
+pub use self::settings::{CoplSettings, FramePrompts};
+use super::{
+    Adapted, Built, ClipShape, EncoderShapes, EncoderSources, Encoders, Family, Features, Learned, Method,
+    MethodConfig, MethodInput, MethodSettings,
+};
 use crate::parameters::{ParamGroup, ParamSpec};
+
+/// Its entry in the registry.
+pub static FAMILY: Family = Family {
+    word: "copl",
+    applies: "METHOD copl",
+    about: "collaborative prompts on frozen encoders",
+    settings: CoplSettings::specs,
+    read: |env| {
+        let settings = CoplSettings::from_env(env)?;
+        settings::check(&settings)?;
+        Ok(settings.into())
+    },
+};
+
+/// Rows of the parameter table.
+const GLOBAL_PROMPTS: ParamGroup = ParamGroup::of_method("global prompts");
+const FRAME_PROMPTS: ParamGroup = ParamGroup::of_method("frame prompts");
+const INTERACTION_PROMPTS: ParamGroup = ParamGroup::of_method("interaction prompts");
+const MAPPING: ParamGroup = ParamGroup::of_method("mapping");
+
+impl MethodSettings for CoplSettings {
+    fn family(&self) -> &'static Family {
+        &FAMILY
+    }
+
+    fn values(&self) -> Vec<(&'static str, String)> {
+        Settings::values(self)
+    }
+
+    fn parameters(&self, segments: usize, encoders: EncoderShapes<'_>) -> Result<Vec<ParamSpec>> {
+        let coupled = coupled_sites(self, (encoders.visual.coupled_sites(), encoders.audio.coupled_sites()));
+        parameters(self, segments, &encoders.visual.blocks(), &encoders.audio.blocks(), coupled)
+    }
+
+    /// Prompts of a stage, and of every block.
+    fn variants(&self) -> Vec<(String, MethodConfig)> {
+        let of = |granularity: &Granularity| {
+            (granularity.to_string(), Self { granularity: *granularity, ..self.clone() }.into())
+        };
+        Granularity::ALL.iter().map(of).collect()
+    }
+
+    fn build(&self, segments: usize, encoders: EncoderSources, execution: Execution) -> Result<Built> {
+        Ok(Built::of(Copl::new(self.clone(), segments, encoders.frozen(execution)?)?))
+    }
+}
 
 /// The method.
 pub struct Copl {
-    config: CoplConfig,
+    config: CoplSettings,
     segments: usize,
     encoders: Encoders,
     /// k; 0 without interaction prompts.
@@ -29,7 +83,7 @@ pub struct Copl {
 /// One modality on its way through its encoder.
 struct Stream<'a> {
     name: &'static str,
-    pass: Box<dyn Traversal + 'a>,
+    traversal: Box<dyn Traversal + 'a>,
     sites: Vec<Range<usize>>,
     /// Blocks after which the tokens are kept for the head; each is the last of its site.
     wanted: Vec<usize>,
@@ -40,7 +94,7 @@ impl Copl {
     ///
     /// # Errors
     /// If the settings do not fit the encoders.
-    pub fn new(config: CoplConfig, segments: usize, encoders: Encoders) -> Result<Self> {
+    pub fn new(config: CoplSettings, segments: usize, encoders: Encoders) -> Result<Self> {
         let defaults = (encoders.visual.coupled_sites(), encoders.audio.coupled_sites());
         let coupled = coupled_sites(&config, defaults);
         parameters(&config, segments, encoders.visual.blocks(), encoders.audio.blocks(), coupled)?;
@@ -92,7 +146,7 @@ impl Copl {
         // The tokens of the last site are wanted after the final norm.
         let blocks = stream.sites[site].clone();
         let map = site + 1 < stream.sites.len() && stream.wanted.contains(&(blocks.end - 1));
-        stream.pass.run(blocks, prompts.as_ref(), map)
+        stream.traversal.run(blocks, prompts.as_ref(), map)
     }
 
     /// What latents gather from the tokens entering a pair of coupled sites, if there are latents.
@@ -107,31 +161,15 @@ impl Copl {
         let (Some(v_latents), Some(a_latents)) = (of(visual.0.name)?, of(audio.0.name)?) else {
             return Ok([None, None]);
         };
-        visual.0.pass.read_out(visual.0.sites[visual.1].start, &v_latents)?;
-        audio.0.pass.read_out(audio.0.sites[audio.1].start, &a_latents)?;
-        Ok(await_answers([&mut *visual.0.pass, &mut *audio.0.pass])?.map(|mut tensors| tensors.pop()))
+        visual.0.traversal.read_out(visual.0.sites[visual.1].start, &v_latents)?;
+        audio.0.traversal.read_out(audio.0.sites[audio.1].start, &a_latents)?;
+        Ok(await_answers([&mut *visual.0.traversal, &mut *audio.0.traversal])?.map(|mut tensors| tensors.pop()))
     }
 }
 
 impl Method for Copl {
-    fn kind(&self) -> MethodKind {
-        MethodKind::Copl
-    }
-
-    fn parameters(&self) -> Vec<ParamSpec> {
-        let blocks = (self.encoders.visual.blocks(), self.encoders.audio.blocks());
-        // The settings were checked when the method was made.
-        parameters(&self.config, self.segments, blocks.0, blocks.1, self.coupled).unwrap_or_default()
-    }
-
-    fn features(
-        &self,
-        parameters: &Tensors,
-        frames: &Tensor,
-        spectrogram: &Tensor,
-        shape: ClipShape,
-        maps: Maps,
-    ) -> Result<Features> {
+    fn features(&self, learned: Learned<'_>, input: MethodInput<'_>) -> Result<Adapted> {
+        let (parameters, MethodInput { frames, spectrogram, shape, maps, .. }) = (learned.parameters, input);
         if shape.segments != self.segments {
             return Err(Error::Shape {
                 what: "a batch".to_string(),
@@ -141,8 +179,8 @@ impl Method for Copl {
         }
         let open = |name, handle, images, maps: Maps| -> Result<Stream<'_>> {
             let handle: &dyn EncoderHandle = handle;
-            let (pass, wanted) = (handle.open(images)?, maps.blocks(handle.blocks()));
-            Ok(Stream { name, pass, sites: sites(handle.blocks(), self.config.granularity), wanted })
+            let (traversal, wanted) = (handle.open(images)?, maps.blocks(handle.blocks()));
+            Ok(Stream { name, traversal, sites: sites(handle.blocks(), self.config.granularity), wanted })
         };
         let handles = (&*self.encoders.visual, &*self.encoders.audio);
         let mut visual = open("visual", handles.0, frames, maps)?;
@@ -166,10 +204,10 @@ impl Method for Copl {
             self.run_site(&mut visual, v, parameters, Some(to_visual), shape)?;
             self.run_site(&mut audio, a, parameters, Some(to_audio), shape)?;
         }
-        Features::close(&mut *visual.pass, &mut *audio.pass, maps, shape)
+        Ok(Adapted::of(Features::close(&mut *visual.traversal, &mut *audio.traversal, maps, shape)?))
     }
 
-    fn unadapted(&self, _: &Tensors, frames: &Tensor, maps: Maps) -> Result<Vec<Tensor>> {
+    fn unadapted(&self, _: Learned<'_>, frames: &Tensor, maps: Maps) -> Result<Vec<Tensor>> {
         self.encoders.unadapted(frames, maps)
     }
 }
@@ -188,7 +226,7 @@ fn site_widths(blocks: &[BlockInfo], granularity: Granularity) -> Vec<usize> {
 
 /// The sites that exchange prompts (k): what the settings say, else the smaller of the two encoders' own numbers; 0
 /// without interaction prompts.
-pub fn coupled_sites(config: &CoplConfig, defaults: (usize, usize)) -> usize {
+pub fn coupled_sites(config: &CoplSettings, defaults: (usize, usize)) -> usize {
     match config.interaction {
         true => config.coupled_sites.unwrap_or(defaults.0.min(defaults.1)),
         false => 0,
@@ -200,7 +238,7 @@ pub fn coupled_sites(config: &CoplConfig, defaults: (usize, usize)) -> usize {
 /// # Errors
 /// If the settings do not fit the encoders.
 pub fn parameters(
-    config: &CoplConfig,
+    config: &CoplSettings,
     segments: usize,
     visual: &[BlockInfo],
     audio: &[BlockInfo],
@@ -215,11 +253,11 @@ pub fn parameters(
         for (site, &width) in widths.iter().enumerate() {
             if config.global {
                 let name = format!("{modality}.global_prompts.{site}");
-                specs.push(ParamSpec::prompt(name, &[config.global_len, width], ParamGroup::GlobalPrompts));
+                specs.push(ParamSpec::prompt(name, &[config.global_len, width], GLOBAL_PROMPTS));
             }
             if config.frame {
                 let name = format!("{modality}.frame_prompts.{site}");
-                specs.push(ParamSpec::prompt(name, &[segments, width], ParamGroup::FramePrompts));
+                specs.push(ParamSpec::prompt(name, &[segments, width], FRAME_PROMPTS));
             }
         }
     }

@@ -3,13 +3,52 @@
 //! [f_v ; f_a] -> logits.
 
 use candle_core::Tensor;
+use copl_contract::settings::{Group, Settings};
 use copl_networks::Result;
 use copl_networks::kernels::{Execution, linear};
 use copl_networks::weights::Tensors;
 
-use super::{Head, HeadInput, HeadOutput};
-use crate::config::HeadKind;
+use super::{Family, Head, HeadInput, HeadOutput, HeadPlace, HeadSettings};
 use crate::parameters::{ParamGroup, ParamSpec};
+
+copl_contract::choice! {
+    /// What stands between the pooled features and the class scores.
+    pub enum HeadKind {
+        /// One linear layer (the paper's words).
+        Linear = "linear",
+        /// Two linear layers with 512 between, no non-linearity (what the compared codebases use).
+        TwoLinear = "two-linear",
+    }
+}
+
+copl_contract::settings! {
+    /// Settings of event localisation's head.
+    pub struct AveSettings {
+        "HEAD" head: HeadKind = "linear", "linear (the paper's words), or two-linear with 512 between (the compared codebases).";
+    }
+}
+
+/// Its entry in the registry.
+pub static FAMILY: Family = Family {
+    tasks: &["ave"],
+    groups: |_, _| vec![Group { applies: "TASK ave", chosen: true, specs: AveSettings::specs() }],
+    read: |_, parts| {
+        parts
+            .iter()
+            .try_fold(AveSettings { head: HeadKind::Linear }, |_, env| AveSettings::from_env(env))
+            .map(Into::into)
+    },
+};
+
+impl HeadSettings for AveSettings {
+    fn values(&self) -> Vec<(&'static str, String)> {
+        Settings::values(self)
+    }
+
+    fn build(&self, place: HeadPlace<'_>) -> Result<Box<dyn Head>> {
+        Ok(Box::new(AveHead::new(self.head, place.classes, place.visual.out_dim(), place.audio.out_dim())))
+    }
+}
 
 /// Width between the layers of the two-linear head.
 const HIDDEN: usize = 512;
@@ -34,7 +73,7 @@ impl Head for AveHead {
     /// `classifier.*`.
     fn parameters(&self) -> Vec<ParamSpec> {
         let inputs = self.visual + self.audio;
-        let head = |name: &str, from, to| ParamSpec::linear(name, from, to, true, ParamGroup::Head);
+        let head = |name: &str, from, to| ParamSpec::linear(name, from, to, true, ParamGroup::HEAD);
         match self.kind {
             HeadKind::Linear => head("classifier", inputs, self.classes),
             HeadKind::TwoLinear => {
