@@ -22,8 +22,8 @@ pub use crate::batch::{Batch, Inputs};
 use crate::batch_parts::{BatchParts, runs};
 use crate::config::{ModelConfig, SHARED};
 use crate::heads::align::Alignment;
-use crate::heads::{Head, HeadInput, HeadOutput, HeadPlace};
-use crate::methods::{Adapted, Built, Context, EncoderShapes, EncoderSources, Features, Learned, Method, MethodInput};
+use crate::heads::{Head, HeadInput, HeadOutput};
+use crate::methods::{Adapted, Built, Context, EncoderSources, Features, Learned, Method, MethodInput};
 use crate::parameters::{Gradients, Parameters};
 use crate::params::{ParameterTable, Trainable};
 

@@ -6,6 +6,7 @@ use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::{ArrowPrimitiveType, Float32Type, Int32Type, UInt8Type};
 use candle_core::{DType, Device, Tensor, WithDType};
 use copl_contract::schema::{self, BatchBuilder, Schema};
+use copl_contract::settings::SettingValue;
 use copl_contract::{Message, tensor};
 
 use crate::encoders::PromptBias;
@@ -115,10 +116,7 @@ pub fn message(from: &Message) -> Result<EncoderMessage, String> {
             blocks: int("first")?..int("end")?,
             keep: flag("keep")?,
             map: flag("map")?,
-            bias: row(schema::utf8(batch, "bias")?, "bias")?
-                .value(0)
-                .parse::<PromptBias>()
-                .map_err(|e| e.to_string())?,
+            bias: PromptBias::parse(row(schema::utf8(batch, "bias")?, "bias")?.value(0))?,
             shared: floats("shared", 2)?,
             own: floats("own", 3)?,
         },

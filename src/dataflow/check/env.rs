@@ -56,9 +56,10 @@ fn single(seen: &Seen<'_>, spec: &NodeSpec) -> Vec<Diagnostic> {
         else {
             continue;
         };
-        let (chooser, value) = setting.applies.split_once(' ').unwrap_or_default();
         let message = format!("`{key}` applies with {} alone", setting.applies);
-        found.push(Diagnostic::error(&place.place, message).help(format!("leave it out, or set {chooser} to {value}")));
+        found.push(
+            Diagnostic::error(&place.place, message).help(format!("leave it out, or choose {}", setting.applies)),
+        );
     }
     for setting in &spec.settings {
         match seen.variable(setting.key) {

@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use copl_networks::encoders::{Architecture, LoadedEncoder};
+use copl_networks::tensor_file::read_tensors;
 use copl_networks::weights::{Stored, Tensors, check_names};
 use copl_networks::{Error, Result, bad_file};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-
-use crate::train::checkpoint::read_tensors;
 
 /// A fixture in memory.
 pub(super) struct Fixture {

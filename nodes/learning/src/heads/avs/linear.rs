@@ -32,13 +32,9 @@ impl LinearHead {
     ///
     /// # Errors
     /// If the encoder's tokens make no maps.
-    pub fn new(
-        mask_size: usize,
-        visual: &dyn EncoderShape,
-        audio: &dyn EncoderShape,
-        execution: Execution,
-    ) -> Result<Self> {
-        Ok(Self { mask_size, maps: visual.maps(Maps::Scales)?, audio: audio.out_dim(), execution })
+    pub fn new(mask_size: usize, trained: Wanted, place: HeadPlace<'_>) -> Result<Self> {
+        let HeadPlace { visual, audio, execution, .. } = place;
+        Ok(Self { mask_size, maps: visual.maps(Maps::Scales)?, audio: audio.out_dim(), trained, execution })
     }
 }
 
