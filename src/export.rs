@@ -10,6 +10,7 @@ use std::fs;
 use copl_contract::ExitCode;
 use copl_learning::train::checkpoint;
 use copl_networks::device;
+use copl_networks::tensor_file::read_tensors;
 
 use crate::args::ExportArgs;
 use crate::report::write;
@@ -22,13 +23,13 @@ pub(crate) fn export(args: &ExportArgs) -> Outcome {
     let missing = |e: &dyn std::fmt::Display| Failure::new(ExitCode::Missing, e);
     let card = checkpoint::read_card(&args.checkpoint).map_err(|e| missing(&e))?;
     let (device, _) = device::parse("cpu").and_then(device::open).map_err(|e| missing(&e))?;
-    let (tensors, _) = checkpoint::read_tensors(&args.checkpoint, &device).map_err(|e| missing(&e))?;
+    let (tensors, _) = read_tensors(&args.checkpoint, &device).map_err(|e| missing(&e))?;
     let shapes: BTreeMap<&str, &[usize]> = tensors.iter().map(|(name, t)| (name.as_str(), t.dims())).collect();
     let config = serde_json::json!({
         "format": "copl-adapters",
         "format_version": 1,
         "made_by": format!("copl {}", env!("CARGO_PKG_VERSION")),
-        "method": card.model.method.to_string(),
+        "method": card.model.method.word(),
         "encoders": card.encoders,
         "model": card.model,
         "parameters": card.parameters,

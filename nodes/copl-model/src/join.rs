@@ -26,6 +26,17 @@ pub(super) enum Joined {
     Boundary(Header),
 }
 
+impl Joined {
+    /// Its place in the run.
+    pub(super) fn header(&self) -> &Header {
+        match self {
+            Self::Clip(clip) => &clip.frames.header,
+            Self::Tombstone(message) => &message.header,
+            Self::Boundary(header) => header,
+        }
+    }
+}
+
 /// Messages of the streams that have not met yet.
 #[derive(Debug)]
 pub(super) struct Join {

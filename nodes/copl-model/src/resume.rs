@@ -30,6 +30,9 @@ pub(super) struct RunPlace {
     pub(super) step: u64,
     /// Rows of the table `checkpoints` that were sent.
     pub(super) checkpoint_rows: u64,
+    /// The epoch whose training pass is over and that nothing has validated yet.
+    #[serde(default)]
+    pub(super) unvalidated: Option<u32>,
 }
 
 /// What the file says beside the tensors.

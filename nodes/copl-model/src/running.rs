@@ -84,7 +84,7 @@ pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(),
     loop {
         // Clips may have come while encoders were waited for.
         while let Some(joined) = node.join.next()? {
-            node.take(joined)?;
+            node.on_joined(joined)?;
         }
         if node.edges.forward_ended() {
             break;
@@ -95,6 +95,7 @@ pub(super) fn run(settings: &CoplModelSettings, edges: &mut Edges) -> Result<(),
         }
         node.join.add(message);
     }
+    node.keep_unvalidated(None)?;
     if let Some((sent, received)) = node.nodes.bytes_a_step() {
         Event::info(format!("{sent} bytes a training step to encoder nodes, {received} back")).emit();
     }
@@ -155,7 +156,8 @@ impl Running<'_> {
         Ok(())
     }
 
-    fn take(&mut self, joined: Joined) -> Result<(), NodeError> {
+    fn on_joined(&mut self, joined: Joined) -> Result<(), NodeError> {
+        self.keep_unvalidated(Some(joined.header().split))?;
         let (header, end_of_pass) = match joined {
             Joined::Clip(clip) => {
                 let header = clip.frames.header.clone();
@@ -382,24 +384,41 @@ impl Running<'_> {
             let best = schema::int64(&verdict.batch, "best").map_err(broken)?.value(0) == 1;
             let value = schema::float64(&verdict.batch, "value").map_err(broken)?.value(0);
             let metric = schema::utf8(&verdict.batch, "metric").map_err(broken)?.value(0).to_owned();
-            let metric = (metric.as_str(), value);
+            let metric = Some((metric.as_str(), value));
             self.keep(header, "last", false, metric)?;
             if best {
                 self.best = Some(self.model.parameters().snapshot().map_err(failed)?);
                 self.keep(header, "best", true, metric)?;
             }
         }
+        if header.split == Split::Train {
+            self.place.unvalidated = Some(header.epoch);
+        }
         self.edges.report_pass(header.epoch, header.split)
     }
 
-    /// Writes the parameters to the run's folder and says so in the report.
-    fn keep(&mut self, header: &Header, name: &str, best: bool, metric: (&str, f64)) -> Result<(), NodeError> {
+    /// Behind a training pass that no validation follows (`next` is the split of what comes, if anything does), the
+    /// parameters of the last epoch are the best there are.
+    fn keep_unvalidated(&mut self, next: Option<Split>) -> Result<(), NodeError> {
+        match self.place.unvalidated.take() {
+            Some(epoch) if next != Some(Split::Val) => {
+                let header = Header::new(Kind::Data, epoch, Split::Train);
+                self.keep(&header, "last", false, None)?;
+                self.keep(&header, "best", true, None)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the parameters to the run's folder, with what validation said of them, and says so in the report.
+    fn keep(&mut self, header: &Header, name: &str, best: bool, metric: Option<(&str, f64)>) -> Result<(), NodeError> {
         let relative = Path::new("checkpoints").join(format!("{name}.safetensors"));
         let path = self.edges.place().run_dir.join(&relative);
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|e| failed(format!("{}: {e}", folder.display())))?;
         }
-        let metrics = [(format!("val/{}", metric.0), metric.1), ("epoch".to_owned(), f64::from(header.epoch))].into();
+        let validated = metric.map(|(metric, value)| (format!("val/{metric}"), value));
+        let metrics = validated.into_iter().chain([("epoch".to_owned(), f64::from(header.epoch))]).collect();
         let card = adapters::write_adapters(&path, &self.model, &metrics).map_err(failed)?;
         if best && let Some(file) = self.settings.method.export(self.model.parameters()).map_err(failed)? {
             let hash = sha256_of_file(&file).map_err(failed)?;

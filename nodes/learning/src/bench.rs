@@ -5,7 +5,7 @@ use std::time::Instant;
 use candle_core::{Device, Tensor};
 use copl_contract::task::{self, SampleLabels, Task};
 use copl_networks::Result;
-use copl_networks::encoders::{self, BlockInfo};
+use copl_networks::encoders::{self, BlockInfo, EncoderShape};
 use copl_networks::kernels::Execution;
 use copl_networks::random::Stream;
 use serde::Serialize;

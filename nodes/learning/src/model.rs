@@ -267,8 +267,8 @@ impl Model {
         let role = if audio.is_some() { "visual" } else { "visual and audio" };
         let mut cards = vec![(visual.card(role), visual.tensors())];
         cards.extend(audio.iter().map(|audio| (audio.card("audio"), audio.tensors())));
-        let mut sources = [Some(&visual), audio.as_ref()].into_iter().flatten();
-        let remote = sources.any(|one| matches!(one, EncoderSource::Remote(_)));
+        let remote =
+            [Some(&visual), audio.as_ref()].iter().flatten().any(|one| matches!(one, EncoderSource::Remote(_)));
         if let (true, Some(reason)) = (remote, config.method.in_process()) {
             return Err(Error::Config(format!("{reason}: they must be in this process")));
         }

@@ -44,7 +44,7 @@ fn task(source: &Source<'_>, seen: &Seen<'_>) -> Option<Diagnostic> {
         None => (seen.node.place(), setting.default.as_deref()?),
     };
     let Source { label, dataset, task, .. } = source;
-    let wanted = task.name();
+    let wanted = task.as_str();
     let Some(named) = task::by_name(given).filter(|named| named.name != wanted) else { return None };
     let message =
         format!("TASK {} of `{}` is not that of the dataset {dataset} of `{label}`", named.name, seen.label());
