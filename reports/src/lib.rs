@@ -21,6 +21,7 @@ pub mod paper;
 mod parquet;
 pub mod parts;
 pub mod prune;
+mod quote;
 pub mod samples;
 pub mod status;
 pub mod store;
