@@ -174,11 +174,12 @@ fn metadata(table: Table, parts: u64) -> KeyValueMetadata {
     KeyValueMetadata::from_static(pairs)
 }
 
-/// A file's rows, and the number of the last part it holds.
+/// A file's rows, and the number of the last part it holds. Columns that the table gained since the file was written are there
+/// too: 0, NaN or empty.
 ///
 /// # Errors
 /// If it cannot be read, or is of a newer version than this build's.
-pub(crate) fn read(path: &Path) -> Result<(DataFrame, u64), ReportError> {
+pub(crate) fn read(path: &Path, table: Table) -> Result<(DataFrame, u64), ReportError> {
     let file = File::open(path).map_err(ReportError::io("read", path))?;
     let mut reader = ParquetReader::new(file);
     let wrap = || ReportError::parquet("read", path);
@@ -189,7 +190,12 @@ pub(crate) fn read(path: &Path) -> Result<(DataFrame, u64), ReportError> {
         return Err(ReportError::Version { path: path.to_owned(), found: version, known: TABLES_VERSION });
     }
     let parts = value(PARTS_KEY).and_then(|p| p.parse().ok()).unwrap_or(0);
-    Ok((reader.finish().map_err(wrap())?, parts))
+    let mut frame = reader.finish().map_err(wrap())?;
+    let height = frame.height();
+    for column in table.columns().filter(|column| frame.column(column.name).is_err()).collect::<Vec<_>>() {
+        frame.with_column(series(column.name, &Values::unknown(column.kind, height))).map_err(wrap())?;
+    }
+    Ok((frame, parts))
 }
 
 #[cfg(test)]
@@ -219,7 +225,24 @@ mod tests {
         for name in ["run", "group"] {
             assert!(buffers(&frame, name) < 10, "{name}: {} buffers for 1000 rows", buffers(&frame, name));
         }
-        assert!(frame.equals(&before) && read(&path).unwrap().0.equals(&before));
+        assert!(frame.equals(&before) && read(&path, Table::Params).unwrap().0.equals(&before));
         assert_eq!(frame.get_column_names(), before.get_column_names());
+    }
+
+    #[test]
+    fn a_file_of_an_earlier_build_gains_the_columns_it_lacks() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("metrics.parquet");
+        let text = |t: &str| Values::Text(vec![t.to_owned()]);
+        let (one, number) = (|| Values::Integer(vec![1]), Values::Number(vec![50.0]));
+        let columns = vec![one(), text("accuracy"), number, text("percent"), one(), one()];
+        let whole = to_frame(&Rows::new(Table::Metrics, "r", 1, "val", columns).unwrap()).unwrap();
+        let mut early = whole.drop("picks").unwrap();
+        write(&path, Table::Metrics, &mut early, 0).unwrap();
+        let (mut read, _) = read(&path, Table::Metrics).unwrap();
+        assert_eq!(read.column("picks").unwrap().i64().unwrap().get(0), Some(0));
+        // A run that goes on puts its rows behind the old ones.
+        read.vstack_mut_owned(whole).unwrap();
+        assert_eq!(read.height(), 2);
     }
 }

@@ -93,10 +93,11 @@ tables! {
     /// Numbers of a step or a pass: one row a metric.
     Metrics = "metrics" {
         "step": Integer, "steps", "training step, counted over the run";
-        "metric": Text, "", "name, such as loss or accuracy/Church bell";
+        "metric": Text, "", "name, such as loss or accuracy/Church bell; a / or \\ within a part has a \\ before it";
         "value": Number, "see unit", "value";
         "unit": Text, "", "percent, nats, ratio, count or seconds";
         "higher_is_better": Integer, "", "1, 0, or -1 where neither holds";
+        "picks": Integer, "", "1 where it is the metric by which the model is picked on the validation split, else 0";
     }
     /// What became of a clip: one row.
     Samples = "samples" {
@@ -108,7 +109,8 @@ tables! {
         "score": Number, "ratio", "share of segments that are right; of a question 1 or 0; of masks the mean IoU of those known; NaN if quarantined";
         "loss": Number, "nats", "loss of the clip; NaN if quarantined";
     }
-    /// A clip that could not be decoded: one row for each node that gave it up.
+    /// A clip that could not be decoded, or whose targets could not be read: one row a pass, of the node that gave it up; where both
+    /// picture and sound failed, of the picture's.
     Quarantine = "quarantine" {
         "clip": Text, "", "clip id";
         "path": Text, "", "media file";
@@ -216,6 +218,17 @@ impl Values {
     /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Rows of a column that a file of an earlier build lacks: nothing is known there.
+    pub(crate) fn unknown(kind: ColumnKind, rows: usize) -> Self {
+        match kind {
+            ColumnKind::Text => Self::Text(vec![String::new(); rows]),
+            ColumnKind::Integer => Self::Integer(vec![0; rows]),
+            ColumnKind::Number => Self::Number(vec![f64::NAN; rows]),
+            ColumnKind::Integers => Self::Integers(vec![Vec::new(); rows]),
+            ColumnKind::Bytes => Self::Bytes(vec![Vec::new(); rows]),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! the nodes:
 //! - [`header`]: who sent a message, where it belongs (epoch, split, clip) and its place in the stream;
 //! - [`schema`]: the Arrow schema of every edge we ship, versioned by [`CONTRACT_VERSION`];
+//! - [`names`]: names of metrics, which have parts;
 //! - [`payload`]: the rows of a message, checked before anything reads them;
 //! - [`tensor`]: tensors as Arrow columns (`arrow.fixed_shape_tensor`);
 //! - [`mod@settings`]: a node's settings, typed, with defaults and meanings, read from the `env:` map of the dataflow;
@@ -25,6 +26,7 @@ pub mod error;
 pub mod events;
 pub mod header;
 pub mod launch;
+pub mod names;
 pub mod payload;
 pub mod recording;
 pub mod schema;

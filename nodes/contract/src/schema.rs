@@ -77,10 +77,13 @@ pub struct Column {
     pub kind: ColumnType,
     /// Shape, unit and meaning.
     pub meaning: &'static str,
+    /// Whether the schema gained it after its first release: a sender of an earlier build leaves it out, which says 0. Such
+    /// columns are integers at a schema's end.
+    pub added: bool,
 }
 
 macro_rules! schemas {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal { $($column:literal: $kind:ident, $meaning:literal;)* })*) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal { $($column:literal: $kind:ident, $meaning:literal $(, $added:ident)?;)* })*) => {
         /// A payload's schema.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Schema { $($(#[doc = $doc])+ $variant,)* }
@@ -101,7 +104,12 @@ macro_rules! schemas {
 
             /// The columns in order.
             pub fn columns(self) -> &'static [Column] {
-                match self { $(Schema::$variant => &[$(Column { name: $column, kind: ColumnType::$kind, meaning: $meaning },)*],)* }
+                match self { $(Schema::$variant => const { &[$(Column {
+                    name: $column,
+                    kind: ColumnType::$kind,
+                    meaning: $meaning,
+                    added: !<[&str]>::is_empty(&[$(stringify!($added))?]),
+                },)*] },)* }
             }
         }
     };
@@ -215,7 +223,8 @@ schemas! {
         "usable": Int64, "1 if it was trained or evaluated, 0 if it was quarantined";
         "clip": Utf8, "clip id";
     }
-    /// A clip that could not be decoded: one row.
+    /// A clip that could not be decoded, or whose targets could not be read: one row a pass, of the node that gave it up; where both
+    /// picture and sound failed, of the picture's.
     Quarantine = "quarantine" {
         "clip": Utf8, "clip id";
         "path": Utf8, "media file";
@@ -226,10 +235,11 @@ schemas! {
     /// Numbers of a step or an epoch: one row a metric.
     Metrics = "metrics" {
         "step": Int64, "training step, counted over the run";
-        "metric": Utf8, "name, such as loss or accuracy/Church bell";
+        "metric": Utf8, "name, such as loss or accuracy/Church bell; a / or \\ within a part has a \\ before it";
         "value": Float64, "value";
         "unit": Utf8, "percent, nats, ratio, count, seconds";
         "higher_is_better": Int64, "1, 0, or -1 where neither holds";
+        "picks": Int64, "1 where it is the metric by which the model is picked on the validation split, else 0", added;
     }
     /// What became of a clip: one row.
     Samples = "samples" {
@@ -256,7 +266,7 @@ schemas! {
         "waiting_secs": Float64, "seconds waiting for messages";
         "compute_secs": Float64, "seconds in the model's arithmetic; 0 for other nodes";
         "wall_secs": Float64, "seconds in all";
-        "peak_memory_bytes": Int64, "most memory the process held so far; 0 where the system does not tell";
+        "peak_memory_bytes": Int64, "most memory the process held so far; 0 where the system does not tell", added;
     }
     /// A checkpoint that is whole on disk: one row.
     Checkpoints = "checkpoints" {
@@ -354,6 +364,25 @@ impl Schema {
     /// The schema with this name.
     pub fn by_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|s| s.name() == name)
+    }
+
+    /// The batch with the columns that a sender of an earlier build left out ([`Column::added`]), 0 in every row. Any other
+    /// batch comes back as it is, for [`Schema::check`] to judge.
+    ///
+    /// # Errors
+    /// If Arrow refuses the columns.
+    pub fn completed(self, batch: RecordBatch) -> Result<RecordBatch, String> {
+        let left_out = self.columns().get(batch.num_columns()..).unwrap_or_default();
+        if left_out.is_empty() || !left_out.iter().all(|column| column.added) {
+            return Ok(batch);
+        }
+        let mut fields: Vec<Arc<Field>> = batch.schema_ref().fields().iter().cloned().collect();
+        let mut arrays = batch.columns().to_vec();
+        for column in left_out {
+            fields.push(Arc::new(Field::new(column.name, DataType::Int64, false)));
+            arrays.push(Arc::new(Int64Array::from_value(0, batch.num_rows())));
+        }
+        RecordBatch::try_new(Arc::new(ArrowSchema::new(fields)), arrays).map_err(|e| e.to_string())
     }
 
     /// Checks that a batch has this schema's columns, in order, with these types and no nulls.
@@ -485,7 +514,7 @@ impl BatchBuilder {
         self.push(|name| tensor::column::<Int32Type>(name, values, rows, shape))
     }
 
-    /// The batch.
+    /// The batch; columns that the schema gained later may be left out.
     ///
     /// # Errors
     /// If a column is missing, has another length, or could not be built.
@@ -495,6 +524,7 @@ impl BatchBuilder {
         }
         let batch =
             RecordBatch::try_new(Arc::new(ArrowSchema::new(self.fields)), self.arrays).map_err(|e| e.to_string())?;
+        let batch = self.schema.completed(batch)?;
         self.schema.check(&batch)?;
         Ok((self.schema, batch))
     }
@@ -599,6 +629,27 @@ mod tests {
         let row = BatchBuilder::new(Schema::Masks).utf8(["c"]).int64([0]).int64([1]).utf8(["bell"]);
         let (_, batch) = row.binary([b""]).binary([b"png"]).binary([b""]).float64([0.5]).build().unwrap();
         assert_eq!(binary(&batch, "predicted").unwrap().value(0), b"png");
+    }
+
+    #[test]
+    fn what_a_schema_gained_later_may_be_left_out_and_says_0() {
+        for schema in Schema::ALL {
+            let columns = schema.columns();
+            let first = columns.iter().position(|column| column.added).unwrap_or(columns.len());
+            assert!(columns[first..].iter().all(|column| column.added && column.kind == ColumnType::Int64));
+        }
+        let row =
+            || BatchBuilder::new(Schema::Metrics).int64([3]).utf8(["loss"]).float64([0.5]).utf8(["nats"]).int64([0]);
+        let (_, batch) = row().build().unwrap();
+        assert_eq!(int64(&batch, "picks").unwrap().value(0), 0);
+        let (_, batch) = row().int64([1]).build().unwrap();
+        assert_eq!(int64(&batch, "picks").unwrap().value(0), 1);
+        // As an earlier build sends them.
+        let early = batch.project(&[0, 1, 2, 3, 4]).unwrap();
+        let read = crate::payload::rows(Schema::Metrics, &arrow::array::StructArray::from(early.clone())).unwrap();
+        assert_eq!((read.num_columns(), int64(&read, "picks").unwrap().value(0)), (6, 0));
+        let less = early.project(&[0, 1, 2, 3]).unwrap();
+        assert!(crate::payload::rows(Schema::Metrics, &arrow::array::StructArray::from(less)).is_err());
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::ave::loss::TaskLoss;
 use crate::clips::{Arrived, Waiting};
 use crate::consistency::consistency;
 use crate::report::{self, Metric, Sample};
-use crate::task::{self, Judged, JudgedClip, PassMetrics, Task};
+use crate::task::{self, Judged, JudgedClip, Task};
 
 copl_contract::settings! {
     /// Settings of `loss-metrics`.
@@ -290,7 +290,7 @@ impl Running {
             ];
             metrics.extend(step);
             self.tell(header, false, &metrics[..1]);
-            self.report(edges, header, report::metrics(self.step, &metrics))?;
+            self.report(edges, header, report::metrics(self.step, &metrics, None))?;
         }
         if !training {
             let answers = self.task(&clips[0])?.rows(batch, &clips, &positions);
@@ -357,7 +357,8 @@ impl Running {
         let mut metrics =
             vec![Metric::count("clips", pass.clips), Metric::count("clips_quarantined", pass.quarantined)];
         let ended = self.task.as_mut().map(|(_, task)| (task.metric(), task.end_of_pass(header.split)));
-        let (metric, of_task) = ended.unwrap_or(("none", PassMetrics::default()));
+        let picks = ended.as_ref().map(|(metric, _)| *metric);
+        let of_task = ended.map(|(_, of_task)| of_task).unwrap_or_default();
         if pass.clips > 0 {
             metrics.extend([
                 Metric::loss("loss", pass.loss / clips + self.settings.consistency * pass.consistency / clips, "nats"),
@@ -369,7 +370,7 @@ impl Running {
             metrics.extend(of_task.metrics);
             self.tell(header, true, &told);
         }
-        self.report(edges, header, report::metrics(self.step, &metrics))?;
+        self.report(edges, header, report::metrics(self.step, &metrics, picks))?;
         edges.report_pass(header.epoch, header.split)?;
         if header.split == Split::Val {
             let value = of_task.picked_by.unwrap_or(0.0);
@@ -378,7 +379,7 @@ impl Running {
                 self.best = Some(value);
             }
             let verdict = BatchBuilder::new(Schema::Verdict)
-                .utf8([metric])
+                .utf8([picks.unwrap_or("none")])
                 .float64([100.0 * value])
                 .int64([i64::from(best)])
                 .build();

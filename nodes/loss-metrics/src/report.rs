@@ -32,14 +32,15 @@ impl Metric {
     }
 }
 
-/// Rows of the `metrics` table.
-pub(crate) fn metrics(step: u64, metrics: &[Metric]) -> Result<(Schema, RecordBatch), String> {
+/// Rows of the `metrics` table. `picks` is the metric by which the model is picked.
+pub(crate) fn metrics(step: u64, metrics: &[Metric], picks: Option<&str>) -> Result<(Schema, RecordBatch), String> {
     BatchBuilder::new(Schema::Metrics)
         .int64(metrics.iter().map(|_| step as i64))
         .utf8(metrics.iter().map(|m| &m.name))
         .float64(metrics.iter().map(|m| m.value))
         .utf8(metrics.iter().map(|m| m.unit))
         .int64(metrics.iter().map(|m| m.higher_is_better))
+        .int64(metrics.iter().map(|m| i64::from(picks == Some(m.name.as_str()))))
         .build()
 }
 

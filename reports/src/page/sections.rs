@@ -1,5 +1,7 @@
 //! The sections of tables.
 
+use copl_contract::names;
+
 use super::html::{Cell, number, section, shown, table, text, whole};
 use super::{figures, name};
 use crate::compare;
@@ -152,7 +154,7 @@ pub(super) fn details(views: &[RunView]) -> String {
             .iter()
             .map(|(metric, unit)| {
                 let values = views.iter().map(|v| number(v.result(metric), 2));
-                (false, [text(*metric), text(*unit)].into_iter().chain(values).collect())
+                (false, [text(names::parts(metric).join("/")), text(*unit)].into_iter().chain(values).collect())
             })
             .collect();
         body += &table(&head, &rows);

@@ -70,6 +70,8 @@ pub struct Table {
 
 /// The table from the runs that have ended: for every planned run its run in the store, if there is one.
 pub fn table(file: &SweepFile, planned: &[(Planned, Option<RunView>)]) -> Table {
+    let picks = || planned.iter().find_map(|(_, view)| Some(view.as_ref()?.summary.metric.clone()));
+    let metric = file.metric.clone().or_else(picks).unwrap_or_else(|| "result".to_owned());
     let mut cases: Vec<CaseResult> = Vec::new();
     for (plan, view) in planned {
         let at = cases.iter().position(|c| c.case == plan.case).unwrap_or_else(|| {
@@ -91,7 +93,7 @@ pub fn table(file: &SweepFile, planned: &[(Planned, Option<RunView>)]) -> Table 
         });
         cases[at].planned += 1;
         if let Some(view) = view {
-            cases[at].runs.push(result(file, plan, view));
+            cases[at].runs.push(result(file, &metric, plan, view));
         }
     }
     for case in &mut cases {
@@ -109,14 +111,14 @@ pub fn table(file: &SweepFile, planned: &[(Planned, Option<RunView>)]) -> Table 
         name: file.name.clone(),
         title: file.title.clone(),
         note: file.note.trim().to_owned(),
-        metric: file.metric.clone(),
+        metric,
         also: file.also.clone(),
         columns: file.columns.clone(),
         cases,
     }
 }
 
-fn result(file: &SweepFile, plan: &Planned, view: &RunView) -> RunResult {
+fn result(file: &SweepFile, metric: &str, plan: &Planned, view: &RunView) -> RunResult {
     let known = |number: i64| (number > 0).then_some(number as f64);
     let column = |column: &Column| match column {
         Column::Additional => Some(view.additional as f64 / 1e6),
@@ -133,7 +135,7 @@ fn result(file: &SweepFile, plan: &Planned, view: &RunView) -> RunResult {
     RunResult {
         run: view.record.id.clone(),
         seed: plan.seed,
-        value: view.result(&file.metric),
+        value: view.result(metric),
         also: file.also.iter().map(|metric| view.result(metric)).collect(),
         columns: file.columns.iter().map(column).collect(),
         data_fingerprint: view.record.data_fingerprint.clone(),

@@ -85,6 +85,7 @@ fn view(dir: &std::path::Path, accuracy: f64) -> crate::view::RunView {
         Values::Number(vec![accuracy]),
         Values::Text(vec!["percent".into()]),
         Values::Integer(vec![1]),
+        Values::Integer(vec![1]),
     ];
     let mut writer = crate::TableWriter::open(&run.path, Kind::Metrics).unwrap();
     writer.append(&Rows::new(Kind::Metrics, &run.id, 1, "test", columns).unwrap()).unwrap();

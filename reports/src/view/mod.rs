@@ -1,5 +1,6 @@
 //! All that the page of a run shows, drawn from the run's folder. As JSON it is what `copl report --json` prints.
 
+mod confusion;
 mod curves;
 mod readings;
 mod settings;
@@ -14,8 +15,9 @@ use crate::store::{RunFolder, RunRecord};
 use crate::summary::{Summary, summarise};
 use crate::tables::Table;
 
+pub use confusion::Confusion;
 pub use curves::{Curve, by_step};
-pub use readings::{Confusion, Reading};
+pub use readings::Reading;
 pub use settings::{NodeSettings, Setting, nodes};
 
 /// A group of parameters.
@@ -115,9 +117,9 @@ impl RunView {
         self.results.iter().chain(&self.details).find(|r| r.metric == metric).map(|r| r.value)
     }
 
-    /// The metric the task is judged by: the first percentage that is better the higher it is.
+    /// The metric by which the model is picked; where it is not told, the first that is better the higher it is.
     pub fn headline(&self) -> Option<&Reading> {
-        let judged = self.results.iter().find(|r| r.metric == "accuracy" || r.metric == "miou");
+        let judged = self.results.iter().find(|r| r.metric == self.summary.metric);
         judged.or_else(|| self.results.iter().find(|r| r.higher_is_better == 1))
     }
 

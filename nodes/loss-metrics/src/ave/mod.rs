@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Float32Type, Int32Type};
 use copl_contract::schema::{self, Schema};
-use copl_contract::{Message, Split, tensor};
+use copl_contract::{Message, Split, names, tensor};
 use serde_yaml::Value;
 
 use self::accuracy::{Confusion, argmax};
@@ -52,12 +52,12 @@ impl Ave {
         let classes = confusion.classes();
         for class in 0..classes {
             if let Some(share) = confusion.class_accuracy(class) {
-                metrics.push(Metric::percent(format!("accuracy/{}", self.class_name(class, classes)), share));
+                metrics.push(Metric::percent(names::joined(&["accuracy", &self.class_name(class, classes)]), share));
             }
         }
         for (target, predicted, segments) in confusion.cells() {
             let name = |c| self.class_name(c, classes);
-            metrics.push(Metric::count(format!("confusion/{}/{}", name(target), name(predicted)), segments));
+            metrics.push(Metric::count(names::joined(&["confusion", &name(target), &name(predicted)]), segments));
         }
     }
 }

@@ -6,7 +6,7 @@ pub mod loss;
 use arrow::array::RecordBatch;
 use arrow::datatypes::Float32Type;
 use copl_contract::schema::{self, BatchBuilder, Schema};
-use copl_contract::{Message, Split, tensor};
+use copl_contract::{Message, Split, names, tensor};
 use serde::{Deserialize, Serialize};
 use serde_yaml::Value;
 
@@ -40,7 +40,7 @@ impl Avqa {
 }
 
 /// Names of the answers, by class: each question has them.
-fn names(clips: &[Message]) -> Result<Vec<String>, String> {
+fn names_of(clips: &[Message]) -> Result<Vec<String>, String> {
     clips.first().map_or(Ok(Vec::new()), |clip| schema::texts(&clip.batch, "answers", 0))
 }
 
@@ -50,15 +50,18 @@ fn name(names: &[String], answer: usize) -> String {
 }
 
 /// Confusion of answers, all questions together and by kind.
-fn confusions(answers: &Answers, names: &[String]) -> Vec<Metric> {
-    let of = |kind: &str, confusion: &Confusion| -> Vec<Metric> {
+fn confusions(answers: &Answers, answers_of: &[String]) -> Vec<Metric> {
+    let of = |kind: Option<&str>, confusion: &Confusion| -> Vec<Metric> {
         let counts = confusion.cells().map(|(answer, predicted, questions)| {
-            Metric::count(format!("confusion{kind}/{}/{}", name(names, answer), name(names, predicted)), questions)
+            let mut parts = vec!["confusion".to_owned()];
+            parts.extend(kind.map(str::to_owned));
+            parts.extend([name(answers_of, answer), name(answers_of, predicted)]);
+            Metric::count(names::joined(&parts), questions)
         });
         counts.collect()
     };
-    let mut metrics = of("", &answers.all());
-    metrics.extend(answers.kinds().flat_map(|(kind, confusion)| of(&format!("/{kind}"), confusion)));
+    let mut metrics = of(None, &answers.all());
+    metrics.extend(answers.kinds().flat_map(|(kind, confusion)| of(Some(kind), confusion)));
     metrics
 }
 
@@ -96,7 +99,7 @@ impl Task for Avqa {
         let predicted = argmax(logits.values, classes);
         let pass = match &mut self.pass {
             Some(pass) => pass,
-            none => none.insert(Pass { answers: Answers::new(classes), matched: (0, 0), names: names(clips)? }),
+            none => none.insert(Pass { answers: Answers::new(classes), matched: (0, 0), names: names_of(clips)? }),
         };
         pass.matched = (pass.matched.0 + loss.matched.0, pass.matched.1 + loss.matched.1);
         let mut judged = Vec::with_capacity(clips.len());
@@ -124,7 +127,7 @@ impl Task for Avqa {
     }
 
     fn end_of_pass(&mut self, split: Split) -> PassMetrics {
-        let Some(Pass { answers, matched: (right, matches), names }) = self.pass.take() else {
+        let Some(Pass { answers, matched: (right, matches), names: answers_of }) = self.pass.take() else {
             return PassMetrics::default();
         };
         let all = answers.all();
@@ -137,8 +140,10 @@ impl Task for Avqa {
         metrics.push(Metric::count("questions", all.total()));
         if split != Split::Train {
             let shares = answers.shares();
-            metrics.extend(shares.into_iter().map(|(name, share)| Metric::percent(format!("accuracy/{name}"), share)));
-            metrics.extend(confusions(&answers, &names));
+            metrics.extend(
+                shares.into_iter().map(|(name, share)| Metric::percent(names::joined(&["accuracy", &name]), share)),
+            );
+            metrics.extend(confusions(&answers, &answers_of));
         }
         let picked_by = if self.weights.answer > 0.0 { Some(accuracy) } else { matched };
         PassMetrics { metrics, told, picked_by }
@@ -167,7 +172,7 @@ impl Task for Avqa {
             1.0 / row.iter().map(|x| (f64::from(*x) - top).exp()).sum::<f64>()
         };
         let column = |name: &'static str| clips.iter().map(|clip| text(clip, name)).collect::<Result<Vec<_>, _>>();
-        let names = names(clips)?;
+        let names = names_of(clips)?;
         let right = clips.iter().map(|clip| Ok(name(&names, answer(&clip.batch)? as usize)));
         let right = right.collect::<Result<Vec<_>, String>>()?;
         BatchBuilder::new(Schema::Answers)

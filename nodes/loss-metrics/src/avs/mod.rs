@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Float32Type, Int32Type, UInt8Type};
 use copl_contract::schema::{self, Schema};
-use copl_contract::{Message, Split, tensor};
+use copl_contract::{Message, Split, names, tensor};
 use serde_yaml::Value;
 
 use self::loss::first_frame_loss;
@@ -166,9 +166,10 @@ impl Task for Avs {
         ];
         if split != Split::Train {
             let categories = by_category.into_iter().filter(|(_, (_, frames))| *frames > 0);
-            metrics.extend(
-                categories.map(|(name, (sum, frames))| Metric::percent(format!("miou/{name}"), sum / frames as f64)),
-            );
+            metrics
+                .extend(categories.map(|(name, (sum, frames))| {
+                    Metric::percent(names::joined(&["miou", &name]), sum / frames as f64)
+                }));
         }
         PassMetrics { metrics, told: 2, picked_by: Some(found.miou) }
     }
