@@ -37,4 +37,4 @@ pub use status::Status;
 pub use store::write_file;
 pub use store::{Outcome, RunFolder, RunRecord, Store, SweepPlace};
 pub use summary::{Summary, summarise};
-pub use tables::{Column, ColumnKind, Rows, TABLES_VERSION, Table, Values};
+pub use tables::{Column, ColumnType, Rows, TABLES_VERSION, Table, Values};

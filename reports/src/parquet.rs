@@ -10,19 +10,23 @@ use polars::prelude::{
 };
 
 use crate::error::ReportError;
-use crate::tables::{ColumnKind, Rows, TABLES_VERSION, Table, Values};
+use crate::tables::{ColumnType, Rows, TABLES_VERSION, Table, Values};
 
 /// Key of the number of the last part that a file holds; 0 for a part.
 const PARTS_KEY: &str = "copl.parts";
 const VERSION_KEY: &str = "copl.version";
 
-fn data_type(kind: ColumnKind) -> DataType {
+fn data_type(kind: ColumnType) -> DataType {
+    let list = |of: DataType| DataType::List(Box::new(of));
     match kind {
-        ColumnKind::Text => DataType::String,
-        ColumnKind::Integer => DataType::Int64,
-        ColumnKind::Number => DataType::Float64,
-        ColumnKind::Integers => DataType::List(Box::new(DataType::Int32)),
-        ColumnKind::Bytes => DataType::Binary,
+        ColumnType::Utf8 => DataType::String,
+        ColumnType::Binary => DataType::Binary,
+        ColumnType::Int64 => DataType::Int64,
+        ColumnType::Float64 => DataType::Float64,
+        ColumnType::ListInt32 | ColumnType::TensorI32 => list(DataType::Int32),
+        ColumnType::ListUtf8 => list(DataType::String),
+        ColumnType::TensorU8 => list(DataType::UInt8),
+        ColumnType::TensorF32 => list(DataType::Float32),
     }
 }
 
@@ -175,7 +179,7 @@ fn metadata(table: Table, parts: u64) -> KeyValueMetadata {
 }
 
 /// A file's rows, and the number of the last part it holds. Columns that the table gained since the file was written are there
-/// too: 0, NaN or empty.
+/// too, 0 in every row.
 ///
 /// # Errors
 /// If it cannot be read, or is of a newer version than this build's.
@@ -192,8 +196,10 @@ pub(crate) fn read(path: &Path, table: Table) -> Result<(DataFrame, u64), Report
     let parts = value(PARTS_KEY).and_then(|p| p.parse().ok()).unwrap_or(0);
     let mut frame = reader.finish().map_err(wrap())?;
     let height = frame.height();
-    for column in table.columns().filter(|column| frame.column(column.name).is_err()).collect::<Vec<_>>() {
-        frame.with_column(series(column.name, &Values::unknown(column.kind, height))).map_err(wrap())?;
+    for column in table.columns().filter(|column| column.added) {
+        if frame.column(column.name).is_err() {
+            frame.with_column(Series::new(column.name.into(), vec![0_i64; height]).into()).map_err(wrap())?;
+        }
     }
     Ok((frame, parts))
 }
