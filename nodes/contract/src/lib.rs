@@ -8,6 +8,7 @@
 //! - [`payload`]: the rows of a message, checked before anything reads them;
 //! - [`tensor`]: tensors as Arrow columns (`arrow.fixed_shape_tensor`);
 //! - [`mod@settings`]: a node's settings, typed, with defaults and meanings, read from the `env:` map of the dataflow;
+//! - [`setting_group`]: settings that apply in one case, declared with it;
 //! - [`spec`]: the description of a node that `copl nodes`, `copl check` and the docs are generated from;
 //! - [`edges`]: receiving and sending with gap, duplicate and schema checks, end of stream and back-pressure;
 //! - [`checkpoint`]: what a run that was cut goes on from;
@@ -31,7 +32,9 @@ pub mod payload;
 pub mod recording;
 pub mod schema;
 mod sequence;
+pub mod setting_group;
 pub mod settings;
+mod settings_macros;
 pub mod spec;
 pub mod stats;
 pub mod tensor;

@@ -1,7 +1,7 @@
 //! A node's settings: typed, with default and meaning, read from the `env:` map the dataflow gives the node.
 //!
 //! A node declares them once with [`crate::settings!`]; parsing, `copl nodes describe`, `copl check` and the docs all come from
-//! that declaration.
+//! that declaration. Settings may be composed of groups ([`crate::setting_group`]), each declared where it belongs.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -133,7 +133,16 @@ pub trait Settings: Sized {
     ///
     /// # Errors
     /// Key and problem of the first setting that is missing, unknown or of a wrong type.
-    fn from_env(env: &Env) -> Result<Self, (String, String)>;
+    fn from_env(env: &Env) -> Result<Self, (String, String)> {
+        check_keys(env, &Self::specs())?;
+        Self::read(env)
+    }
+
+    /// Reads these settings out of a map that may hold others.
+    ///
+    /// # Errors
+    /// Key and problem of the first setting that is missing or of a wrong type.
+    fn read(env: &Env) -> Result<Self, (String, String)>;
 
     /// Every setting with the value it has.
     fn values(&self) -> Vec<(&'static str, String)>;
@@ -185,112 +194,15 @@ pub fn check_keys(env: &Env, specs: &[SettingSpec]) -> Result<(), (String, Strin
     Ok(())
 }
 
-/// Declares a node's settings: a struct whose fields are read from the `env:` map. A default is written as a user would
-/// write it; `required` where there is none, `""` for an option that is unset.
-///
-/// ```
-/// copl_contract::settings! {
-///     /// Settings of a node.
-///     pub struct Example {
-///         "SIZE" size: usize = "192", "Edge of the square frames in pixels.";
-///         "ROOT" root: std::path::PathBuf = required, "Folder of the dataset.";
-///     }
-/// }
-/// use copl_contract::settings::Settings;
-/// let env = [("ROOT".to_owned(), "data".to_owned())].into();
-/// assert_eq!(Example::from_env(&env).map(|e| e.size), Ok(192));
-/// ```
-#[macro_export]
-macro_rules! settings {
-    ($(#[$meta:meta])* pub struct $name:ident { $($key:literal $field:ident: $t:ty = $default:tt, $meaning:literal;)* }) => {
-        $(#[$meta])*
-        #[derive(Clone, Debug)]
-        pub struct $name { $(#[doc = $meaning] pub $field: $t,)* }
-
-        impl $crate::settings::Settings for $name {
-            fn specs() -> Vec<$crate::settings::SettingSpec> {
-                use $crate::settings::SettingValue;
-                vec![$($crate::settings::SettingSpec {
-                    key: $key,
-                    type_name: <$t as SettingValue>::TYPE,
-                    default: $crate::settings!(@shown $t, $default),
-                    meaning: $meaning,
-                    choices: <$t as SettingValue>::choices(),
-                    check: |text| <$t as SettingValue>::parse(text).map(|_| ()),
-                },)*]
-            }
-
-            fn from_env(env: &$crate::settings::Env) -> Result<Self, (String, String)> {
-                use $crate::settings::SettingValue;
-                $crate::settings::check_keys(env, &<Self as $crate::settings::Settings>::specs())?;
-                Ok(Self { $($field: match env.get($key) {
-                    Some(text) => <$t as SettingValue>::parse(text).map_err(|p| ($key.to_owned(), p))?,
-                    None => $crate::settings!(@value $t, $default, $key),
-                },)* })
-            }
-
-            fn values(&self) -> Vec<(&'static str, String)> {
-                use $crate::settings::SettingValue;
-                vec![$(($key, <$t as SettingValue>::show(&self.$field)),)*]
-            }
-        }
-    };
-    (@shown $t:ty, required) => { None };
-    (@shown $t:ty, $default:tt) => { Some($default.to_owned()) };
-    (@value $t:ty, required, $key:literal) => { return Err(($key.to_owned(), "must be given".to_owned())) };
-    (@value $t:ty, $default:tt, $key:literal) => {
-        <$t as $crate::settings::SettingValue>::parse($default).map_err(|p| ($key.to_owned(), p))?
-    };
-}
-
-/// Declares a setting that is one of several words.
-///
-/// ```
-/// copl_contract::choice! {
-///     /// How it goes.
-///     pub enum Speed { Slow = "slow", Fast = "fast" }
-/// }
-/// ```
-#[macro_export]
-macro_rules! choice {
-    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal),* $(,)? }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name { $(#[doc = concat!("`", $word, "`")] $(#[$vmeta])* $variant,)* }
-
-        impl $crate::settings::SettingValue for $name {
-            const TYPE: &'static str = "choice";
-            fn parse(text: &str) -> Result<Self, String> {
-                match text.trim() {
-                    $($word => Ok(Self::$variant),)*
-                    other => {
-                        let words = [$($word),*];
-                        Err(match $crate::settings::nearest(other, words) {
-                            Some(near) => format!("`{other}` is not one of {}; did you mean {near}?", words.join(", ")),
-                            None => format!("`{other}` is not one of {}", words.join(", ")),
-                        })
-                    }
-                }
-            }
-            fn show(&self) -> String {
-                match self { $(Self::$variant => $word.to_owned(),)* }
-            }
-            fn choices() -> Vec<&'static str> {
-                vec![$($word),*]
-            }
-        }
-    };
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    choice! {
+    crate::choice! {
         /// A rule.
         pub enum Rule { Centre = "centre", Linspace = "linspace" }
     }
-    settings! {
+    crate::settings! {
         /// Settings of nothing.
         pub struct Sample {
             "SIZE" size: usize = "192", "Size.";
