@@ -173,6 +173,30 @@ fn masks_are_judged_by_miou_and_shown_over_their_frames() {
 }
 
 #[test]
+fn predictions_of_another_task_are_refused_by_name() {
+    let failed = run(Harness::new().message("clips", header(Split::Val, 0), mask_clip(0, true)).message(
+        "predictions",
+        header(Split::Val, 0),
+        prediction(0, [0.0; 4]),
+    ))
+    .unwrap_err();
+    assert!(failed.to_string().contains("`predictions` where `mask-predictions` are due"), "{failed}");
+}
+
+#[test]
+fn a_setting_of_another_task_ends_the_run_by_name() {
+    let failed = run(Harness::new()
+        .setting("ANSWER", 1)
+        .message("clips", header(Split::Val, 0), mask_clip(0, true))
+        .message("predictions", header(Split::Val, 0), mask_prediction(0, &[0.0; 8])))
+    .unwrap_err();
+    assert_eq!(failed.exit_code(), ExitCode::InvalidDataflow);
+    for words in ["ANSWER", "question answering", "segmentation"] {
+        assert!(failed.to_string().contains(words), "{failed}");
+    }
+}
+
+#[test]
 fn masks_of_another_size_are_refused_by_name() {
     let small = BatchBuilder::new(Schema::MaskPredictions).utf8(["c0"]).int64([0]).tensor_f32(vec![0.0], 1, &[1, 1, 1]);
     let small = small.tensor_f32(vec![1.0], 1, &[1, 1]).tensor_f32(vec![1.0], 1, &[1, 1]).build().unwrap();

@@ -3,7 +3,7 @@
 //! L = w_a CE(answers) + w_m CE(matches), mean over Q questions and over all 2 Q T matches, positive (class 1) and negative
 //! (class 0) together (AVST: w_a = 1, w_m = 0.5). A match that is NaN had no frame of another video: it does not count.
 
-use crate::ave::loss::TaskLoss;
+use crate::classification::TaskLoss;
 
 /// Weights of the two parts.
 #[derive(Clone, Copy, Debug, PartialEq)]

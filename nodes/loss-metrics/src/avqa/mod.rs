@@ -12,9 +12,18 @@ use serde_yaml::Value;
 
 use self::answers::Answers;
 use self::loss::{Weights, answer_loss};
-use crate::ave::accuracy::{Confusion, argmax};
-use crate::report::Metric;
-use crate::task::{Judged, JudgedClip, PassMetrics, Task};
+use crate::confusion::{Confusion, argmax};
+use crate::judged::{Judged, JudgedClip, PassMetrics};
+use crate::metric::Metric;
+use crate::task::{Task, TaskKind};
+
+copl_contract::settings! {
+    /// Settings of question answering.
+    pub struct AvqaSettings {
+        "ANSWER" answer: f64 = "1", "Of question answering: weight of the answers' cross entropy; 0 for grounding pretraining, where the match alone is learned and picks the model.";
+        "MATCH" matching: f64 = "0.5", "Of question answering: weight of the cross entropy of matches between sounds and frames; the official code has 0.5.";
+    }
+}
 
 /// The task.
 #[derive(Debug)]
@@ -31,12 +40,6 @@ struct Pass {
     matched: (u64, u64),
     /// Names of the answers, by class.
     names: Vec<String>,
-}
-
-impl Avqa {
-    pub(crate) fn new(weights: Weights) -> Self {
-        Self { weights, pass: None }
-    }
 }
 
 /// Names of the answers, by class: each question has them.
@@ -74,7 +77,29 @@ fn text<'a>(clip: &'a Message, column: &str) -> Result<&'a str, String> {
     Ok(schema::utf8(&clip.batch, column)?.value(0))
 }
 
+impl TaskKind for Avqa {
+    type Settings = AvqaSettings;
+    const NAME: &'static str = "question answering";
+    const CLIPS: Schema = Schema::QuestionClips;
+
+    fn check(settings: &AvqaSettings) -> Result<(), (String, String)> {
+        let weights = [("ANSWER", settings.answer), ("MATCH", settings.matching)];
+        match weights.into_iter().find(|(_, weight)| !(*weight >= 0.0 && weight.is_finite())) {
+            Some((key, _)) => Err((key.to_owned(), "a weight is not negative".to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    fn new(settings: &AvqaSettings) -> Self {
+        Self { weights: Weights { answer: settings.answer, matching: settings.matching }, pass: None }
+    }
+}
+
 impl Task for Avqa {
+    fn predictions(&self) -> Schema {
+        Schema::AnswerPredictions
+    }
+
     fn gradients(&self) -> Schema {
         Schema::AnswerGradients
     }

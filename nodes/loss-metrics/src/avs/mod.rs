@@ -4,70 +4,45 @@
 //! ([`metrics`]). `pictures` shows some.
 
 pub mod loss;
+mod masks;
 pub mod metrics;
 mod pictures;
 
 use std::collections::BTreeMap;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{Float32Type, Int32Type, UInt8Type};
 use copl_contract::schema::{self, Schema};
-use copl_contract::{Message, Split, names, tensor};
+use copl_contract::{Message, Split, names};
 use serde_yaml::Value;
 
 use self::loss::first_frame_loss;
+use self::masks::{Masks, logits, pixels_on};
 use self::metrics::{FrameScore, MaskMetrics, probability};
-use crate::report::Metric;
-use crate::task::{Judged, JudgedClip, PassMetrics, Task};
+use crate::judged::{Judged, JudgedClip, PassMetrics};
+use crate::metric::Metric;
+use crate::task::{Task, TaskKind};
+
+copl_contract::settings! {
+    /// Settings of segmentation.
+    pub struct AvsSettings {
+        "METRIC_CLIPS" metric_clips: usize = "1", "Of segmentation: clips over whose frames mIoU and F-score are taken together before the mean over all such groups; 1 as the official test script (DG-SCT takes 4, and the F-score depends on it).";
+        "SHOW_CLIPS" show_clips: usize = "8", "Of segmentation: clips of the test split whose masks are written as pictures.";
+    }
+}
 
 /// The task.
 #[derive(Debug)]
 pub(crate) struct Avs {
     /// Clips whose frames are taken together.
     metric_clips: usize,
+    /// Clips whose masks are shown.
+    show_clips: usize,
     metrics: MaskMetrics,
     /// Sum of the IoUs of a category's frames, and their number.
     by_category: BTreeMap<String, (f64, u64)>,
 }
 
-/// Masks of a clip: [T, H, W], and which of them there are.
-pub(crate) struct Masks<'a> {
-    pub(crate) bits: &'a [u8],
-    pub(crate) known: &'a [i32],
-    pub(crate) shape: [usize; 3],
-}
-
-impl<'a> Masks<'a> {
-    /// Of a clip's row.
-    pub(crate) fn of(clip: &'a RecordBatch) -> Result<Self, String> {
-        let masks = tensor::view::<UInt8Type>(clip, "masks")?;
-        let known = tensor::view::<Int32Type>(clip, "known")?;
-        match masks.shape[..] {
-            [segments, height, width] if known.values.len() == segments => {
-                Ok(Self { bits: masks.values, known: known.values, shape: [segments, height, width] })
-            }
-            _ => Err(format!("masks of {:?} of which {} are known or not", masks.shape, known.values.len())),
-        }
-    }
-
-    /// Pixels of a mask.
-    pub(crate) fn pixels(&self) -> usize {
-        self.shape[1] * self.shape[2]
-    }
-
-    /// The mask of a segment, if there is one.
-    pub(crate) fn mask(&self, segment: usize) -> Option<&'a [u8]> {
-        let pixels = self.pixels();
-        let known = self.known.get(segment).is_some_and(|known| *known != 0);
-        known.then(|| &self.bits[segment * pixels..][..pixels])
-    }
-}
-
 impl Avs {
-    pub(crate) fn new(metric_clips: usize) -> Self {
-        Self { metric_clips, metrics: MaskMetrics::new(metric_clips), by_category: BTreeMap::new() }
-    }
-
     /// Judges the masks of a clip: its row, and the sum and number of its IoUs. A frame that is not predicted has -1 pixels.
     fn clip(&mut self, logits: &[f32], masks: &Masks<'_>, category: &str, loss: f64) -> (JudgedClip, f64, u64) {
         let [segments, height, width] = masks.shape;
@@ -90,34 +65,29 @@ impl Avs {
     }
 }
 
-/// Pixels of the object in each mask, -1 where there is none.
-fn pixels_on(masks: &Masks<'_>) -> Vec<i32> {
-    let on = |mask: &[u8]| mask.iter().filter(|bit| **bit != 0).count() as i32;
-    (0..masks.shape[0]).map(|segment| masks.mask(segment).map_or(-1, on)).collect()
-}
+impl TaskKind for Avs {
+    type Settings = AvsSettings;
+    const NAME: &'static str = "segmentation";
+    const CLIPS: Schema = Schema::MaskClips;
 
-/// Logits of a clip's row of the predictions, [T, H, W], and their shape; in training the first frame's [1, H, W] do.
-/// Refuses those of another size than the masks.
-fn logits<'a>(
-    predictions: &'a RecordBatch,
-    row: usize,
-    clip: &Message,
-    masks: &Masks<'_>,
-) -> Result<(&'a [f32], Vec<usize>), String> {
-    let logits = tensor::view::<Float32Type>(predictions, "logits")?;
-    let [_, height, width] = masks.shape;
-    let first_alone = clip.header.split == Split::Train && logits.shape == [1, height, width];
-    if logits.shape != masks.shape && !first_alone {
-        return Err(format!(
-            "masks of {:?} are predicted, those of the dataset are {:?}: set MASK_SIZE and SEGMENTS of the model to match",
-            logits.shape, masks.shape
-        ));
+    fn check(settings: &AvsSettings) -> Result<(), (String, String)> {
+        match settings.metric_clips {
+            0 => Err(("METRIC_CLIPS".to_owned(), "at least one clip is needed".to_owned())),
+            _ => Ok(()),
+        }
     }
-    let values = logits.shape.iter().product::<usize>();
-    Ok((&logits.values[row * values..][..values], logits.shape))
+
+    fn new(settings: &AvsSettings) -> Self {
+        let &AvsSettings { metric_clips, show_clips } = settings;
+        Self { metric_clips, show_clips, metrics: MaskMetrics::new(metric_clips), by_category: BTreeMap::new() }
+    }
 }
 
 impl Task for Avs {
+    fn predictions(&self) -> Schema {
+        Schema::MaskPredictions
+    }
+
     fn gradients(&self) -> Schema {
         Schema::MaskGradients
     }
@@ -181,6 +151,10 @@ impl Task for Avs {
     fn restore(&mut self, state: Value) -> serde_yaml::Result<()> {
         (self.metrics, self.by_category) = serde_yaml::from_value(state)?;
         Ok(())
+    }
+
+    fn pictures_wanted(&self) -> usize {
+        self.show_clips
     }
 
     fn pictures(
