@@ -3,7 +3,6 @@
 use copl_contract::names;
 
 use super::html::section as section_of;
-use super::name;
 use crate::figure::{Chart, Part, Series, Stack, Stacked};
 use crate::view::{RunView, by_step};
 
@@ -54,7 +53,7 @@ fn curve(views: &[RunView], metric: &str, unit: &str, steps: bool) -> Figure {
             let points = if steps { by_step(&curve.points) } else { curve.points.clone() };
             let name = match views.len() {
                 1 => curve.split.clone(),
-                _ => name(view),
+                _ => view.name(),
             };
             series.push(Series { name, marks: !steps && points.len() <= 60, points, deviations: Vec::new() });
         }

@@ -1,7 +1,8 @@
 //! The page as Markdown: its tables and numbers, for a commit, an issue or a notebook.
 
 use super::html::{Cell, number, shown, text, whole};
-use super::{Page, beside, figures, name};
+use super::whole::Page;
+use super::{beside, figures};
 use crate::compare;
 use crate::quote;
 use crate::view::RunView;
@@ -93,7 +94,7 @@ pub fn markdown(page: &Page<'_>, folder: Option<&str>) -> String {
 
 fn results(views: &[RunView]) -> String {
     let mut head = vec![text("metric"), text("unit")];
-    head.extend(views.iter().map(|v| Cell::Number(name(v))));
+    head.extend(views.iter().map(|v| Cell::Number(v.name())));
     let rows: Vec<_> = compare::results(views)
         .into_iter()
         .map(|r| {
@@ -112,7 +113,7 @@ fn results(views: &[RunView]) -> String {
 /// The settings in which runs differ.
 pub(crate) fn differences(views: &[RunView]) -> String {
     let mut head = vec![text("setting")];
-    head.extend(views.iter().map(|v| text(name(v))));
+    head.extend(views.iter().map(|v| text(v.name())));
     let rows: Vec<_> = compare::settings(views)
         .into_iter()
         .filter(compare::Compared::differs)

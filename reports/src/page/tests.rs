@@ -1,5 +1,6 @@
 use super::*;
 use crate::store::{RunRecord, Store};
+use crate::view::RunView;
 
 fn view(dir: &std::path::Path, method: &str) -> RunView {
     let run = Store::new(dir).create().unwrap();

@@ -5,6 +5,8 @@ mod curves;
 mod readings;
 mod settings;
 
+use std::path::{Path, PathBuf};
+
 use serde::Serialize;
 
 use crate::error::ReportError;
@@ -110,6 +112,18 @@ impl RunView {
             nodes,
             record,
         })
+    }
+
+    /// Name of the run in tables and legends: its letters, and what sets it apart from the others.
+    pub fn name(&self) -> String {
+        let seed = self.record.seed.map(|s| format!(", seed {s}")).unwrap_or_default();
+        format!("{} ({}{seed})", self.letters, self.method)
+    }
+
+    /// The folder its dataflow lies in, for the relative paths in it.
+    pub fn dataflow_folder(&self) -> PathBuf {
+        let beside = || Path::new(&self.record.dataflow).parent().unwrap_or(Path::new("")).to_owned();
+        self.record.folder.clone().unwrap_or_else(beside)
     }
 
     /// A result by the name of its metric.
