@@ -131,6 +131,24 @@ fn masks_are_answered_by_the_gradient_of_their_first_frame() {
 }
 
 #[test]
+fn all_masks_are_supervised_where_they_should_be() {
+    let answered = |second: bool, logits: &[f32]| {
+        run(Harness::new()
+            .setting("MASKS", "all")
+            .message("clips", header(Split::Train, 0), mask_clip(0, second))
+            .message("predictions", header(Split::Train, 0), mask_prediction(0, logits)))
+    };
+    let sent = answered(true, &[0.0; 8]).unwrap();
+    let gradients = of(&sent, "gradients", Schema::MaskGradients);
+    let slopes = tensor::view::<Float32Type>(gradients[0].batch.as_ref().unwrap(), "logits").unwrap();
+    // sigmoid(0) - mask, the mean over eight pixels.
+    let expected = [-0.0625, 0.0625, 0.0625, 0.0625, -0.0625, 0.0625, 0.0625, 0.0625];
+    assert_eq!(slopes.values, expected);
+    assert!(answered(true, &[0.0; 4]).unwrap_err().to_string().contains("not all frames are predicted"));
+    assert!(answered(false, &[0.0; 8]).unwrap_err().to_string().contains("MASKS first"));
+}
+
+#[test]
 fn an_evaluated_clip_needs_the_logits_of_every_frame() {
     let failed = run(Harness::new().message("clips", header(Split::Val, 0), mask_clip(0, true)).message(
         "predictions",

@@ -1,10 +1,12 @@
-//! Segmentation of the sounding object (AVSBench-S4): the mask of every segment's frame.
+//! Segmentation of the sounding object (AVSBench): the mask of every segment's frame.
 //!
-//! Training sees the first frame's mask of each clip alone ([`loss`]); metrics see every mask the dataset has
-//! ([`metrics`]). `pictures` shows some.
+//! Training sees the first frame's mask of each clip alone, as S4 has it, or those of all frames, as MS3 ([`loss`]); metrics
+//! see every mask the dataset has ([`metrics`]). [`matching`] is what MS3 adds to the loss, for heads that give their maps and
+//! audio. `pictures` shows some.
 
 pub mod loss;
 mod masks;
+pub mod matching;
 pub mod metrics;
 mod pictures;
 
@@ -15,16 +17,22 @@ use copl_contract::schema::{self, Schema};
 use copl_contract::{Message, Split, names};
 use serde_yaml::Value;
 
-use self::loss::first_frame_loss;
+use self::loss::mask_loss;
 use self::masks::{Masks, logits, pixels_on};
 use self::metrics::{FrameScore, MaskMetrics, probability};
 use crate::judged::{Judged, JudgedClip, PassMetrics};
 use crate::metric::Metric;
 use crate::task::{Task, TaskKind};
 
+copl_contract::choice! {
+    /// The masks that training sees.
+    pub enum Supervised { First = "first", All = "all" }
+}
+
 copl_contract::settings! {
     /// Settings of segmentation.
     pub struct AvsSettings {
+        "MASKS" masks: Supervised = "first", "Of segmentation: the masks that the loss is of in training and evaluation: that of a clip's first frame, as AVSBench-S4 has it, or those of all its frames, as MS3; the model must then predict all frames in training.";
         "METRIC_CLIPS" metric_clips: usize = "1", "Of segmentation: clips over whose frames mIoU and F-score are taken together before the mean over all such groups; 1 as the official test script (DG-SCT takes 4, and the F-score depends on it).";
         "SHOW_CLIPS" show_clips: usize = "8", "Of segmentation: clips of the test split whose masks are written as pictures.";
     }
@@ -33,6 +41,8 @@ copl_contract::settings! {
 /// The task.
 #[derive(Debug)]
 pub(crate) struct Avs {
+    /// The masks that the loss is of.
+    supervised: Supervised,
     /// Clips whose frames are taken together.
     metric_clips: usize,
     /// Clips whose masks are shown.
@@ -43,6 +53,21 @@ pub(crate) struct Avs {
 }
 
 impl Avs {
+    /// The masks of a clip that the loss is of; `predicted` logits are there.
+    fn supervised<'a>(&self, clip: &Message, masks: &Masks<'a>, predicted: usize) -> Result<&'a [u8], String> {
+        let id = &clip.header.clip;
+        match self.supervised {
+            Supervised::First => masks.mask(0).ok_or_else(|| format!("clip {id} has no mask of its first frame")),
+            Supervised::All if masks.known.contains(&0) => {
+                Err(format!("clip {id} has not the masks of all frames: MASKS first needs that of the first alone"))
+            }
+            Supervised::All if predicted < masks.bits.len() => {
+                Err(format!("of clip {id} not all frames are predicted, as MASKS all needs them"))
+            }
+            Supervised::All => Ok(masks.bits),
+        }
+    }
+
     /// Judges the masks of a clip: its row, and the sum and number of its IoUs. A frame that is not predicted has -1 pixels.
     fn clip(&mut self, logits: &[f32], masks: &Masks<'_>, category: &str, loss: f64) -> (JudgedClip, f64, u64) {
         let [segments, height, width] = masks.shape;
@@ -78,8 +103,14 @@ impl TaskKind for Avs {
     }
 
     fn new(settings: &AvsSettings) -> Self {
-        let &AvsSettings { metric_clips, show_clips } = settings;
-        Self { metric_clips, show_clips, metrics: MaskMetrics::new(metric_clips), by_category: BTreeMap::new() }
+        let &AvsSettings { masks: supervised, metric_clips, show_clips } = settings;
+        Self {
+            supervised,
+            metric_clips,
+            show_clips,
+            metrics: MaskMetrics::new(metric_clips),
+            by_category: BTreeMap::new(),
+        }
     }
 }
 
@@ -106,10 +137,7 @@ impl Task for Avs {
         for (row, clip) in clips.iter().enumerate() {
             let masks = Masks::of(&clip.batch)?;
             let (own, own_shape) = logits(predictions, row, clip, &masks)?;
-            let Some(first) = masks.mask(0) else {
-                return Err(format!("clip {} has no mask of its first frame", clip.header.clip));
-            };
-            let own_loss = first_frame_loss(own, first, clips.len());
+            let own_loss = mask_loss(own, self.supervised(clip, &masks, own.len())?, clips.len());
             let category = schema::utf8(&clip.batch, "category_name")?.value(0);
             let (row, iou, frames) = self.clip(own, &masks, category, own_loss.value);
             loss += own_loss.value / clips.len() as f64;
