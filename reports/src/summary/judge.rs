@@ -8,6 +8,9 @@ use polars::prelude::DataFrame;
 use crate::error::ReportError;
 use crate::frame::{integers, numbers, texts};
 
+/// The metric of grounding in old runs: no sample's score is a part of it.
+const MATCHES: &str = "match_accuracy";
+
 /// Epoch and split.
 pub(super) type PassKey = (i64, String);
 
@@ -45,7 +48,10 @@ impl Judge {
     pub(super) fn of(metrics: &Metrics, checkpoints: &DataFrame) -> Result<Self, ReportError> {
         Ok(match &metrics.picks {
             Some(metric) => Self { metric: metric.clone(), is_score: false },
-            None => Self { metric: of_old_run(metrics, kept_epoch(checkpoints)?).to_owned(), is_score: true },
+            None => {
+                let metric = of_old_run(metrics, kept_epoch(checkpoints)?);
+                Self { metric: metric.to_owned(), is_score: metric != MATCHES }
+            }
         })
     }
 }
@@ -64,7 +70,7 @@ fn kept_epoch(checkpoints: &DataFrame) -> Result<Option<i64>, ReportError> {
 /// Fallback for runs made before loss nodes said by which metric they pick, and for loss nodes that do not say it: of the
 /// metrics that picked then, the first told whose best epoch is the one that was kept, or the first that was told.
 fn of_old_run(metrics: &Metrics, kept: Option<i64>) -> &'static str {
-    const PICKED: [&str; 3] = ["accuracy", "miou", "match_accuracy"];
+    const PICKED: [&str; 3] = ["accuracy", "miou", MATCHES];
     let told = |metric: &&'static str| metrics.values.keys().any(|(_, name)| name == *metric);
     let best_epoch = |metric: &str| {
         let of = metrics.values.iter().filter(|(((_, split), name), _)| split == "val" && name == metric);
