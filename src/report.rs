@@ -200,9 +200,3 @@ fn export(args: &ReportExportArgs) -> Outcome {
     println!("{}", folder.display());
     Ok(ExitCode::Success)
 }
-
-/// The folder a run's dataflow lies in, for the relative paths in it.
-pub(crate) fn dataflow_folder(view: &RunView) -> PathBuf {
-    let beside = || Path::new(&view.record.dataflow).parent().unwrap_or(Path::new("")).to_owned();
-    view.record.folder.clone().unwrap_or_else(beside)
-}

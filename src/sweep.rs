@@ -132,10 +132,8 @@ fn tabulate(file: &SweepFile, store: &Store, wanted: &[Wanted], out: &Path, json
     let table = sweep::table(file, &views);
     let text = sweep::markdown(&table);
     let body = serde_json::to_string_pretty(&table).map_err(|e| Failure::new(ExitCode::Internal, e))?;
-    let note = if table.note.is_empty() { String::new() } else { format!("{}\n\n", table.note) };
     let warnings: String = table.warnings().iter().map(|w| format!("\n{w}.\n")).collect();
-    let page = format!("# {}\n\n{note}{text}{warnings}\n![{}](figure.svg)\n", table.title, table.title);
-    write(&out.join("table.md"), page.as_bytes())?;
+    write(&out.join("table.md"), sweep::page(&table, "figure.svg").as_bytes())?;
     write(&out.join("table.json"), (body.clone() + "\n").as_bytes())?;
     write_figure(out, "figure", &sweep::figure(file, &table))?;
     if json {

@@ -39,7 +39,10 @@ fn a_run_answers_questions_and_starts_from_grounding() {
     let done = mini_run_of(GROUNDING, &data, work.path(), &["--epochs", "1", "--seed", "3"]).output().unwrap();
     assert!(done.status.success(), "{}", text(&done));
     let pretrained = run_folder(work.path()).join("checkpoints/best.safetensors");
-    assert!(metric(&run_folder(work.path()), "val", "match_accuracy").is_some());
+    let grounded = copl_reports::summarise(&run_folder(work.path())).unwrap();
+    assert_eq!(grounded.metric, "match_accuracy");
+    assert_eq!(grounded.val_accuracy, metric(&run_folder(work.path()), "val", "match_accuracy"));
+    assert!(grounded.val_accuracy.is_some());
 
     let head = format!("model.HEAD_WEIGHTS={}", pretrained.display());
     // The official head, of which pretraining knows layers.

@@ -9,32 +9,33 @@ use std::process::Command;
 
 use common::root;
 use copl_reports::tables::{Rows, TABLES_VERSION, Table, Values};
-use copl_reports::{ColumnKind, TableWriter};
+use copl_reports::{ColumnType, TableWriter};
 use serde_json::{Value, json};
 
 /// Three rows of a table with texts beyond ASCII, negative and large numbers, NaN, empty and long lists.
-fn values(kind: ColumnKind) -> (Values, Vec<Value>) {
+fn values(kind: ColumnType) -> (Values, Vec<Value>) {
     match kind {
-        ColumnKind::Text => {
+        ColumnType::Utf8 => {
             let texts = ["plain", "Frying (food), “quoted” ü", ""].map(str::to_owned).to_vec();
             (Values::Text(texts.clone()), texts.into_iter().map(Value::from).collect())
         }
-        ColumnKind::Integer => {
+        ColumnType::Int64 => {
             let numbers = vec![-1, 0, i64::MAX];
             (Values::Integer(numbers.clone()), numbers.into_iter().map(Value::from).collect())
         }
-        ColumnKind::Number => {
+        ColumnType::Float64 => {
             (Values::Number(vec![0.1, f64::NAN, -1e300]), vec![json!(0.1), json!("NaN"), json!(-1e300)])
         }
         // The readers print bytes as their numbers.
-        ColumnKind::Bytes => {
+        ColumnType::Binary => {
             let bytes = vec![b"\x89PNG".to_vec(), vec![], vec![0, 255]];
             (Values::Bytes(bytes.clone()), bytes.into_iter().map(Value::from).collect())
         }
-        ColumnKind::Integers => {
+        ColumnType::ListInt32 => {
             let lists = vec![vec![1, 2, 28], vec![], vec![i32::MIN; 10]];
             (Values::Integers(lists.clone()), lists.into_iter().map(Value::from).collect())
         }
+        other => panic!("no table keeps {}", other.label()),
     }
 }
 

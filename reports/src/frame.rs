@@ -35,11 +35,6 @@ pub(crate) fn numbers(frame: &DataFrame, name: &str) -> Result<Vec<f64>, ReportE
     column(frame, name, |c| Ok(whole(c.f64()?)?.into_no_null_iter().collect()))
 }
 
-/// An integer column that files of an earlier build may lack: `missing` in every row then.
-pub(crate) fn integers_or(frame: &DataFrame, name: &str, missing: i64) -> Result<Vec<i64>, ReportError> {
-    if frame.column(name).is_err() { Ok(vec![missing; frame.height()]) } else { integers(frame, name) }
-}
-
 /// A column of lists of whole numbers.
 pub(crate) fn lists(frame: &DataFrame, name: &str) -> Result<Vec<Vec<i32>>, ReportError> {
     column(frame, name, |c| {

@@ -35,9 +35,20 @@ pub struct PaperTable {
     pub title: &'static str,
     /// The task its rows are of: `ave`, `avs-s4` or `music-avqa`.
     pub task: &'static str,
+    /// The metrics it compares, by their names here, with their headings.
+    pub metrics: &'static [(&'static str, &'static str)],
     /// Its rows.
     pub rows: &'static [PaperRow],
 }
+
+const ACCURACY: &[(&str, &str)] = &[("accuracy", "accuracy %")];
+const MASKS: &[(&str, &str)] = &[("miou", "mIoU %"), ("f_score", "F-score %")];
+const ANSWERS: &[(&str, &str)] = &[
+    ("accuracy/AQ", "audio %"),
+    ("accuracy/VQ", "visual %"),
+    ("accuracy/AVQ", "audio-visual %"),
+    ("accuracy", "all %"),
+];
 
 const SWIN: &str = "Swin-V2-L";
 const HTS_AT: &str = "Swin-V2-L, HTS-AT";
@@ -71,6 +82,7 @@ pub const TABLE_1: PaperTable = PaperTable {
     name: "table-1",
     title: "Event localisation on AVE",
     task: "ave",
+    metrics: ACCURACY,
     rows: &[
         total("CMBS", "VGG-19, VGGish", 216.7),
         rest("LAVISH", SWIN, 230.3),
@@ -88,6 +100,7 @@ pub const TABLE_2: PaperTable = PaperTable {
     name: "table-2",
     title: "Segmentation on AVSBench-S4",
     task: "avs-s4",
+    metrics: MASKS,
     rows: &[
         parts("LAVISH", SWIN, 183, 2481),
         parts("LAVISH", HTS_AT, 171, 2800),
@@ -103,6 +116,7 @@ pub const TABLE_3: PaperTable = PaperTable {
     name: "table-3",
     title: "Question answering on MUSIC-AVQA",
     task: "music-avqa",
+    metrics: ANSWERS,
     rows: &[
         total("AVST", "ResNet-18, VGGish", 94.4),
         parts("LAVISH", SWIN, 171, 2382),
@@ -125,6 +139,7 @@ pub const TABLE_4: PaperTable = PaperTable {
     name: "table-4",
     title: "Ablation on AVE",
     task: "ave",
+    metrics: ACCURACY,
     rows: &[PaperRow { results: &[("accuracy", 77.6)], ..bare("frozen encoders and head", SWIN) }],
 };
 
@@ -133,6 +148,7 @@ pub const TABLE_5: PaperTable = PaperTable {
     name: "table-5",
     title: "Trainable parameters and peak memory",
     task: "ave",
+    metrics: ACCURACY,
     rows: &[PaperRow { additional: Some(1.7), memory_gb: Some(15.4), ..bare("CoPL", SWIN) }],
 };
 

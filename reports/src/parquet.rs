@@ -10,19 +10,23 @@ use polars::prelude::{
 };
 
 use crate::error::ReportError;
-use crate::tables::{ColumnKind, Rows, TABLES_VERSION, Table, Values};
+use crate::tables::{ColumnType, Rows, TABLES_VERSION, Table, Values};
 
 /// Key of the number of the last part that a file holds; 0 for a part.
 const PARTS_KEY: &str = "copl.parts";
 const VERSION_KEY: &str = "copl.version";
 
-fn data_type(kind: ColumnKind) -> DataType {
+fn data_type(kind: ColumnType) -> DataType {
+    let list = |of: DataType| DataType::List(Box::new(of));
     match kind {
-        ColumnKind::Text => DataType::String,
-        ColumnKind::Integer => DataType::Int64,
-        ColumnKind::Number => DataType::Float64,
-        ColumnKind::Integers => DataType::List(Box::new(DataType::Int32)),
-        ColumnKind::Bytes => DataType::Binary,
+        ColumnType::Utf8 => DataType::String,
+        ColumnType::Binary => DataType::Binary,
+        ColumnType::Int64 => DataType::Int64,
+        ColumnType::Float64 => DataType::Float64,
+        ColumnType::ListInt32 | ColumnType::TensorI32 => list(DataType::Int32),
+        ColumnType::ListUtf8 => list(DataType::String),
+        ColumnType::TensorU8 => list(DataType::UInt8),
+        ColumnType::TensorF32 => list(DataType::Float32),
     }
 }
 
@@ -174,11 +178,12 @@ fn metadata(table: Table, parts: u64) -> KeyValueMetadata {
     KeyValueMetadata::from_static(pairs)
 }
 
-/// A file's rows, and the number of the last part it holds.
+/// A file's rows, and the number of the last part it holds. Columns that the table gained since the file was written are there
+/// too, 0 in every row.
 ///
 /// # Errors
 /// If it cannot be read, or is of a newer version than this build's.
-pub(crate) fn read(path: &Path) -> Result<(DataFrame, u64), ReportError> {
+pub(crate) fn read(path: &Path, table: Table) -> Result<(DataFrame, u64), ReportError> {
     let file = File::open(path).map_err(ReportError::io("read", path))?;
     let mut reader = ParquetReader::new(file);
     let wrap = || ReportError::parquet("read", path);
@@ -189,7 +194,14 @@ pub(crate) fn read(path: &Path) -> Result<(DataFrame, u64), ReportError> {
         return Err(ReportError::Version { path: path.to_owned(), found: version, known: TABLES_VERSION });
     }
     let parts = value(PARTS_KEY).and_then(|p| p.parse().ok()).unwrap_or(0);
-    Ok((reader.finish().map_err(wrap())?, parts))
+    let mut frame = reader.finish().map_err(wrap())?;
+    let height = frame.height();
+    for column in table.columns().filter(|column| column.added) {
+        if frame.column(column.name).is_err() {
+            frame.with_column(Series::new(column.name.into(), vec![0_i64; height]).into()).map_err(wrap())?;
+        }
+    }
+    Ok((frame, parts))
 }
 
 #[cfg(test)]
@@ -219,7 +231,24 @@ mod tests {
         for name in ["run", "group"] {
             assert!(buffers(&frame, name) < 10, "{name}: {} buffers for 1000 rows", buffers(&frame, name));
         }
-        assert!(frame.equals(&before) && read(&path).unwrap().0.equals(&before));
+        assert!(frame.equals(&before) && read(&path, Table::Params).unwrap().0.equals(&before));
         assert_eq!(frame.get_column_names(), before.get_column_names());
+    }
+
+    #[test]
+    fn a_file_of_an_earlier_build_gains_the_columns_it_lacks() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("metrics.parquet");
+        let text = |t: &str| Values::Text(vec![t.to_owned()]);
+        let (one, number) = (|| Values::Integer(vec![1]), Values::Number(vec![50.0]));
+        let columns = vec![one(), text("accuracy"), number, text("percent"), one(), one()];
+        let whole = to_frame(&Rows::new(Table::Metrics, "r", 1, "val", columns).unwrap()).unwrap();
+        let mut early = whole.drop("picks").unwrap();
+        write(&path, Table::Metrics, &mut early, 0).unwrap();
+        let (mut read, _) = read(&path, Table::Metrics).unwrap();
+        assert_eq!(read.column("picks").unwrap().i64().unwrap().get(0), Some(0));
+        // A run that goes on puts its rows behind the old ones.
+        read.vstack_mut_owned(whole).unwrap();
+        assert_eq!(read.height(), 2);
     }
 }

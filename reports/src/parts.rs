@@ -68,13 +68,13 @@ fn read_once(run_dir: &Path, table: Table) -> Result<(DataFrame, u64), ReportErr
     fs::metadata(run_dir).map_err(ReportError::io("read", run_dir))?;
     let numbers = numbers(run_dir, table)?;
     let whole = file(run_dir, table);
-    let (mut frame, mut last) = if whole.exists() { parquet::read(&whole)? } else { (parquet::empty(table), 0) };
+    let (mut frame, mut last) = if whole.exists() { parquet::read(&whole, table)? } else { (parquet::empty(table), 0) };
     for number in numbers {
         if number <= last {
             continue;
         }
         let path = part(run_dir, table, number);
-        frame.vstack_mut_owned(parquet::read(&path)?.0).map_err(ReportError::parquet("read", &path))?;
+        frame.vstack_mut_owned(parquet::read(&path, table)?.0).map_err(ReportError::parquet("read", &path))?;
         last = number;
     }
     Ok((frame, last))

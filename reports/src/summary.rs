@@ -4,6 +4,7 @@
 //! have one `samples` row, so read = trained or evaluated + quarantined; the counts of the node that computed the loss
 //! (`clips`, `clips_quarantined`) and the rows of `quarantine` must agree with them.
 
+mod judge;
 mod show;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,12 +14,10 @@ use polars::prelude::DataFrame;
 use serde::Serialize;
 
 use crate::error::ReportError;
-use crate::frame::{integers, integers_or, numbers, texts};
+use crate::frame::{integers, numbers, texts};
 use crate::parts::read;
 use crate::tables::Table;
-
-/// Metrics by which the best epoch is picked, on the validation split: each task has one of them.
-const PICKED_BY: [&str; 2] = ["accuracy", "miou"];
+use judge::{Judge, Metrics, PassKey};
 
 /// An epoch's split.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -37,7 +36,7 @@ pub struct Pass {
     pub quarantined: i64,
     /// Mean loss in nats.
     pub loss: Option<f64>,
-    /// Share of right segments or answers in percent; of masks, their mean IoU.
+    /// The metric by which the model is picked ([`Summary::metric`]), in percent.
     pub accuracy: Option<f64>,
 }
 
@@ -82,13 +81,14 @@ pub struct NodeTime {
 pub struct Summary {
     /// Every epoch's splits, in the order they ran.
     pub passes: Vec<Pass>,
-    /// The metric that `accuracy` stands for: segment or answer accuracy, or the mean IoU of masks (`miou`).
-    pub metric: &'static str,
-    /// Epoch with the best accuracy on the validation split; the earliest of equals.
+    /// The metric by which the model is picked, which `accuracy` stands for: what the loss node says, such as `accuracy`,
+    /// `miou` or `match_accuracy`.
+    pub metric: String,
+    /// Epoch at which it is best on the validation split; the earliest of equals.
     pub best_epoch: Option<i64>,
-    /// Its accuracy there, in percent.
+    /// Its value there, in percent.
     pub val_accuracy: Option<f64>,
-    /// Accuracy on the test split, in percent.
+    /// Its value on the test split, in percent.
     pub test_accuracy: Option<f64>,
     /// Clips given up.
     pub quarantine: Vec<QuarantinedClip>,
@@ -119,18 +119,19 @@ impl Summary {
 pub fn summarise(run_dir: &Path) -> Result<Summary, ReportError> {
     let table = |table| read(run_dir, table);
     let metrics = Metrics::new(&table(Table::Metrics)?)?;
+    let judge = Judge::of(&metrics, &table(Table::Checkpoints)?)?;
     let (quarantine, given_up) = quarantined(&table(Table::Quarantine)?)?;
-    let (passes, mismatches) = passes(&table(Table::Samples)?, &metrics, &given_up)?;
+    let (passes, mismatches) = passes(&table(Table::Samples)?, &metrics, &judge, &given_up)?;
     let nodes = nodes(&table(Table::Nodes)?)?;
     let val = passes.iter().filter(|p| p.split == "val");
-    let best = val.filter_map(|p| Some((p.epoch, p.accuracy?))).reduce(|a, b| if b.1 > a.1 { b } else { a });
+    let best = judge::best(val.filter_map(|p| Some((p.epoch, p.accuracy?))));
     let test_accuracy = passes.iter().rev().find(|p| p.split == "test").and_then(|p| p.accuracy);
     let wall_secs = nodes.iter().map(|n| n.wall_secs).fold(0.0, f64::max);
     // Nodes that compute at the same time (encoders of their own) leave no share of the wall time to tell.
     let computing: Vec<f64> = nodes.iter().map(|n| n.compute_secs).filter(|secs| *secs > 0.0).collect();
     let compute = if let [one] = *computing { one } else { 0.0 };
     Ok(Summary {
-        metric: metrics.judge(),
+        metric: judge.metric,
         best_epoch: best.map(|b| b.0),
         val_accuracy: best.map(|b| b.1),
         test_accuracy,
@@ -141,30 +142,6 @@ pub fn summarise(run_dir: &Path) -> Result<Summary, ReportError> {
         nodes,
         mismatches,
     })
-}
-
-type PassKey = (i64, String);
-
-/// The last value of each metric of each pass.
-struct Metrics(BTreeMap<(PassKey, String), f64>);
-
-impl Metrics {
-    fn new(frame: &DataFrame) -> Result<Self, ReportError> {
-        let (epochs, splits) = (integers(frame, "epoch")?, texts(frame, "split")?);
-        let (names, values) = (texts(frame, "metric")?, numbers(frame, "value")?);
-        let keys = epochs.into_iter().zip(splits).zip(names);
-        Ok(Self(keys.zip(values).collect()))
-    }
-
-    /// Which metric the run is judged by.
-    fn judge(&self) -> &'static str {
-        let told = |metric: &&str| self.0.keys().any(|(_, name)| name == metric);
-        PICKED_BY.into_iter().find(told).unwrap_or(PICKED_BY[0])
-    }
-
-    fn get(&self, pass: &PassKey, name: &str) -> Option<f64> {
-        self.0.get(&(pass.clone(), name.to_owned())).copied()
-    }
 }
 
 #[derive(Default)]
@@ -180,6 +157,7 @@ struct Tally {
 fn passes(
     samples: &DataFrame,
     metrics: &Metrics,
+    judge: &Judge,
     given_up: &BTreeMap<PassKey, BTreeSet<String>>,
 ) -> Result<(Vec<Pass>, Vec<String>), ReportError> {
     let (epochs, splits) = (integers(samples, "epoch")?, texts(samples, "split")?);
@@ -209,7 +187,7 @@ fn passes(
     let mut passes = Vec::new();
     for (key, tally) in tallies {
         let first = tally.positions.first().copied().unwrap_or(i64::MAX);
-        let pass = settle(&key, tally, metrics, given_up.get(&key), &mut mismatches);
+        let pass = settle(&key, tally, (metrics, judge), given_up.get(&key), &mut mismatches);
         passes.push((first, pass));
     }
     passes.sort_by_key(|(first, _)| *first);
@@ -220,7 +198,7 @@ fn passes(
 fn settle(
     key: &PassKey,
     tally: Tally,
-    metrics: &Metrics,
+    (metrics, judge): (&Metrics, &Judge),
     given_up: Option<&BTreeSet<String>>,
     mismatches: &mut Vec<String>,
 ) -> Pass {
@@ -258,7 +236,7 @@ fn settle(
         split: key.1.clone(),
         read,
         loss: metrics.get(key, "loss").or(mean(loss)),
-        accuracy: PICKED_BY.iter().find_map(|metric| metrics.get(key, metric)).or(mean(100.0 * score)),
+        accuracy: metrics.get(key, &judge.metric).or(mean(100.0 * score).filter(|_| judge.is_score)),
         ..pass
     }
 }
@@ -293,7 +271,7 @@ fn nodes(frame: &DataFrame) -> Result<Vec<NodeTime>, ReportError> {
     let (ids, items) = (texts(frame, "node")?, integers(frame, "items")?);
     let (busy, waiting) = (numbers(frame, "busy_secs")?, numbers(frame, "waiting_secs")?);
     let (compute, wall) = (numbers(frame, "compute_secs")?, numbers(frame, "wall_secs")?);
-    let memory = integers_or(frame, "peak_memory_bytes", 0)?;
+    let memory = integers(frame, "peak_memory_bytes")?;
     let mut nodes: BTreeMap<String, NodeTime> = BTreeMap::new();
     for (i, id) in ids.iter().enumerate() {
         let node = nodes.entry(id.clone()).or_insert_with(|| NodeTime { node: id.clone(), ..NodeTime::default() });

@@ -1,204 +1,41 @@
-//! The tables of a run: their columns with type, unit and meaning.
+//! Rows of the tables of a run. The tables themselves, their columns with type, unit and meaning, are declared in
+//! [`copl_contract::schema`]: a table's rows are those of the messages of its schema.
 //!
 //! Every table begins with `run`, `epoch` and `split`, so the tables of many runs can be stacked. Columns are never
 //! renamed, retyped or taken away under one [`TABLES_VERSION`], but may be added; the version stands in each Parquet file's key-value metadata
 //! (`copl.version`), and so does the meaning of each column (`copl.column.NAME`).
+
+pub use copl_contract::schema::{Column, ColumnType, Table};
 
 use crate::error::ReportError;
 
 /// Version of all tables. Files of a newer version are refused, those of an older one are read.
 pub const TABLES_VERSION: u32 = 1;
 
-/// Type of a column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ColumnKind {
-    /// UTF-8 text.
-    Text,
-    /// 64-bit signed integer.
-    Integer,
-    /// 64-bit floating point number.
-    Number,
-    /// List of 32-bit signed integers.
-    Integers,
-    /// Bytes, such as a PNG.
-    Bytes,
-}
-
-impl ColumnKind {
-    /// Name as Arrow writes it.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Text => "Utf8",
-            Self::Integer => "Int64",
-            Self::Number => "Float64",
-            Self::Integers => "List<Int32>",
-            Self::Bytes => "Binary",
-        }
-    }
-}
-
-/// A column of a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Column {
-    /// Name.
-    pub name: &'static str,
-    /// Type.
-    pub kind: ColumnKind,
-    /// Unit; empty where there is none.
-    pub unit: &'static str,
-    /// Meaning.
-    pub meaning: &'static str,
-}
-
-const fn column(name: &'static str, kind: ColumnKind, unit: &'static str, meaning: &'static str) -> Column {
-    Column { name, kind, unit, meaning }
-}
-
-/// Where a row belongs: the first columns of every table.
-pub const PLACE: [Column; 3] = [
-    column("run", ColumnKind::Text, "", "id of the run"),
-    column("epoch", ColumnKind::Integer, "", "epoch, from 1"),
-    column("split", ColumnKind::Text, "", "train, val or test"),
-];
-
-macro_rules! tables {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal { $($column:literal: $kind:ident, $unit:literal, $meaning:literal;)* })*) => {
-        /// A table of a run.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum Table { $($(#[doc = $doc])+ $variant,)* }
-
-        impl Table {
-            /// Every table.
-            pub const ALL: &'static [Table] = &[$(Table::$variant,)*];
-
-            /// Name: of the file, and of the message's schema.
-            pub fn name(self) -> &'static str {
-                match self { $(Table::$variant => $name,)* }
-            }
-
-            /// What a row is.
-            pub fn meaning(self) -> &'static str {
-                match self { $(Table::$variant => concat!($($doc,)+).trim_ascii(),)* }
-            }
-
-            /// Its columns after [`PLACE`], in the order of the message.
-            pub fn own_columns(self) -> &'static [Column] {
-                match self { $(Table::$variant => const { &[$(column($column, ColumnKind::$kind, $unit, $meaning),)*] },)* }
-            }
-        }
-    };
-}
-
-tables! {
-    /// Numbers of a step or a pass: one row a metric.
-    Metrics = "metrics" {
-        "step": Integer, "steps", "training step, counted over the run";
-        "metric": Text, "", "name, such as loss or accuracy/Church bell";
-        "value": Number, "see unit", "value";
-        "unit": Text, "", "percent, nats, ratio, count or seconds";
-        "higher_is_better": Integer, "", "1, 0, or -1 where neither holds";
-    }
-    /// What became of a clip: one row.
-    Samples = "samples" {
-        "clip": Text, "", "clip id";
-        "position": Integer, "clips", "place of the clip in the run, from 0";
-        "status": Text, "", "trained, evaluated or quarantined";
-        "prediction": Integers, "class", "predicted class of each segment; of a question, the one answer; of masks, pixels of each segment's; empty if quarantined";
-        "target": Integers, "class", "the truth in the same form; of masks -1 where none is known";
-        "score": Number, "ratio", "share of segments that are right; of a question 1 or 0; of masks the mean IoU of those known; NaN if quarantined";
-        "loss": Number, "nats", "loss of the clip; NaN if quarantined";
-    }
-    /// A clip that could not be decoded: one row for each node that gave it up.
-    Quarantine = "quarantine" {
-        "clip": Text, "", "clip id";
-        "path": Text, "", "media file";
-        "stage": Text, "", "node that gave it up";
-        "reason": Text, "", "reason code";
-        "detail": Text, "", "what was seen";
-    }
-    /// Parameters of a model: one row a group.
-    Params = "params" {
-        "group": Text, "", "such as visual.global_prompts or encoder/swin-v2-nano";
-        "tensors": Integer, "count", "number of tensors";
-        "count": Integer, "count", "number of values";
-        "trainable": Integer, "", "1 if trained, 0 if frozen";
-    }
-    /// How a node spent a pass over an epoch's split: one row.
-    Nodes = "nodes" {
-        "node": Text, "", "node id in the dataflow";
-        "items": Integer, "count", "messages handled";
-        "busy_secs": Number, "seconds", "at work";
-        "waiting_secs": Number, "seconds", "waiting for messages";
-        "compute_secs": Number, "seconds", "in the model's arithmetic; 0 for other nodes";
-        "wall_secs": Number, "seconds", "in all";
-        "peak_memory_bytes": Integer, "bytes", "most memory the process held so far; 0 where the system does not tell";
-    }
-    /// A checkpoint that is whole on disk: one row.
-    Checkpoints = "checkpoints" {
-        "path": Text, "", "file, relative to the run's folder";
-        "sha256": Text, "", "of the file's bytes";
-        "best": Integer, "", "1 if it is the model the validation split picked";
-    }
-    /// Questions of the validation and test splits with their answers, of question answering only: one row a question.
-    Answers = "answers" {
-        "clip": Text, "", "clip id";
-        "position": Integer, "clips", "place of the clip in the run, from 0";
-        "video": Text, "", "id of the video";
-        "kind": Text, "", "kind of the question, such as Audio-Visual Counting";
-        "question": Text, "", "the question in words";
-        "answer": Text, "", "the right answer";
-        "predicted": Text, "", "the model's answer";
-        "probability": Number, "ratio", "what the model gave its answer";
-    }
-    /// Masks of some clips of the test split as pictures, of segmentation only: one row a segment.
-    Masks = "masks" {
-        "clip": Text, "", "clip id";
-        "position": Integer, "clips", "place of the clip in the run, from 0";
-        "segment": Integer, "segments", "segment of the clip, from 0";
-        "category": Text, "", "class of the sounding object";
-        "frame": Bytes, "PNG", "the frame the model saw; empty if the loss node did not read the frames";
-        "predicted": Bytes, "PNG", "the predicted mask, white on black";
-        "target": Bytes, "PNG", "the true mask; empty if none is known";
-        "iou": Number, "ratio", "intersection over union of the two; NaN if no true mask is known";
-    }
-}
-
-impl Table {
-    /// The table of this name.
-    pub fn by_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|t| t.name() == name)
-    }
-
-    /// All its columns in the order of the file.
-    pub fn columns(self) -> impl Iterator<Item = Column> {
-        PLACE.into_iter().chain(self.own_columns().iter().copied())
-    }
-}
-
 /// The values of one column.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
-    /// For [`ColumnKind::Text`].
+    /// For [`ColumnType::Utf8`].
     Text(Vec<String>),
-    /// For [`ColumnKind::Integer`].
+    /// For [`ColumnType::Int64`].
     Integer(Vec<i64>),
-    /// For [`ColumnKind::Number`].
+    /// For [`ColumnType::Float64`].
     Number(Vec<f64>),
-    /// For [`ColumnKind::Integers`].
+    /// For [`ColumnType::ListInt32`].
     Integers(Vec<Vec<i32>>),
-    /// For [`ColumnKind::Bytes`].
+    /// For [`ColumnType::Binary`].
     Bytes(Vec<Vec<u8>>),
 }
 
 impl Values {
     /// The type of column they are for.
-    pub fn kind(&self) -> ColumnKind {
+    pub fn kind(&self) -> ColumnType {
         match self {
-            Self::Text(_) => ColumnKind::Text,
-            Self::Integer(_) => ColumnKind::Integer,
-            Self::Number(_) => ColumnKind::Number,
-            Self::Integers(_) => ColumnKind::Integers,
-            Self::Bytes(_) => ColumnKind::Bytes,
+            Self::Text(_) => ColumnType::Utf8,
+            Self::Integer(_) => ColumnType::Int64,
+            Self::Number(_) => ColumnType::Float64,
+            Self::Integers(_) => ColumnType::ListInt32,
+            Self::Bytes(_) => ColumnType::Binary,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use copl_contract::settings;
+use copl_contract::setting_choice;
 
 use super::diagnostic::{Diagnostic, Place};
 use super::document::{Document, Item, Value};
@@ -120,7 +120,7 @@ pub fn inapplicable(document: &Document) -> Vec<LeftOut> {
         let spec = specs.iter().find(|spec| node.kind() == Some(spec.name));
         let (Some(spec), Some(id)) = (spec, node.id_text()) else { continue };
         let env = node.settings();
-        for key in settings::inapplicable(&spec.settings, &env) {
+        for key in setting_choice::inapplicable(&spec.settings, &env) {
             let applies = spec.settings.iter().find(|s| s.key == key).map_or("", |s| s.applies);
             found.push(LeftOut { node: id.to_owned(), key: key.to_owned(), applies });
         }

@@ -3,20 +3,19 @@
 //! The best, the middling and the worst clips of the last test pass are shown, or of the last validation pass. Where the
 //! data are gone, or no ffmpeg is there, the page says so and shows what the tables hold.
 
+mod choose;
+mod data;
 mod masks;
 
-use std::collections::HashMap;
-use std::path::Path;
-
-use copl_contract::settings::{Env, Settings};
-use copl_datasets::{Clip, Dataset, Descriptor, Media, MissingVideos, ReadOptions, Target};
+use copl_datasets::{Clip, Media, Target};
 use copl_reports::RunFolder;
 use copl_reports::page::{Example, Said, Strip, pictures};
 use copl_reports::samples::{Sample, last_pass};
 use copl_reports::view::RunView;
-use copl_spectrogram::node::SpectrogramSettings;
 use copl_video_decoder::frames::decode_frames;
-use copl_video_decoder::node::VideoDecoderSettings;
+
+use self::choose::choose;
+use self::data::{Data, heard};
 
 /// Edge of a shown frame in pixels.
 const FRAME: usize = 96;
@@ -41,59 +40,6 @@ pub(super) fn examples(run: &RunFolder, view: &RunView, wanted: usize) -> (Vec<E
         Ok(found) if found.is_empty() => (found, None),
         Ok(found) => (found, note),
         Err(e) => (Vec::new(), Some(format!("no examples: {e}"))),
-    }
-}
-
-/// Evenly spread over the order of their score: the best, those between, the worst.
-fn choose<T>(all: &[T], wanted: usize, score: impl Fn(&T) -> f64, name: impl Fn(&T) -> &str) -> Vec<&T> {
-    let mut usable: Vec<&T> = all.iter().filter(|s| score(s).is_finite()).collect();
-    usable.sort_by(|a, b| score(b).total_cmp(&score(a)).then_with(|| name(a).cmp(name(b))));
-    let last = usable.len().saturating_sub(1);
-    let count = wanted.min(usable.len());
-    (0..count).map(|i| usable[if count > 1 { i * last / (count - 1) } else { 0 }]).collect()
-}
-
-/// The dataset of a run, and how its nodes decode.
-struct Data {
-    dataset: Dataset,
-    clips: HashMap<String, Clip>,
-    video: VideoDecoderSettings,
-    sound: Option<SpectrogramSettings>,
-}
-
-impl Data {
-    fn open(view: &RunView) -> Result<Self, String> {
-        let source = view.nodes.iter().find(|n| n.kind == "clip-source").ok_or("the dataflow has no clip source")?;
-        let folder = super::dataflow_folder(view);
-        let name = source.value("DATASET").unwrap_or_default();
-        let own = folder.join(name);
-        let name = if own.is_file() { own.display().to_string() } else { name.to_owned() };
-        let descriptor = Descriptor::load(&name).map_err(|e| e.to_string())?;
-        let root = folder.join(source.value("ROOT").unwrap_or_default());
-        let options = ReadOptions { missing: MissingVideos::Keep };
-        let dataset = descriptor.open(&root, &options).map_err(|e| e.to_string())?;
-        let known = view.record.data_fingerprint.as_deref();
-        if known.is_some_and(|known| known != dataset.fingerprint) {
-            return Err(format!("the annotations in {} are not those of the run", root.display()));
-        }
-        let env = |kind: &str| -> Option<Env> {
-            let node = view.nodes.iter().find(|n| n.kind == kind)?;
-            Some(node.settings.iter().map(|s| (s.key.clone(), s.value.clone())).collect())
-        };
-        let video = env("video-decoder").unwrap_or_default();
-        let video = VideoDecoderSettings::from_env(&video).map_err(|(key, why)| format!("{key}: {why}"))?;
-        let sound = env("spectrogram").and_then(|env| SpectrogramSettings::from_env(&env).ok());
-        let clips = dataset.clips.iter().map(|c| (c.id.clone(), c.clone())).collect();
-        Ok(Self { dataset, clips, video, sound })
-    }
-
-    fn name(&self, label: i32) -> (String, Option<usize>) {
-        match u32::try_from(label) {
-            Ok(label) if (label as usize) < self.dataset.classes.len() => {
-                (self.dataset.class_name(label).to_owned(), Some(label as usize))
-            }
-            _ => ("–".to_owned(), None),
-        }
     }
 }
 
@@ -170,14 +116,6 @@ fn shown(data: &Data, clip: &Clip) -> Result<Vec<Strip>, String> {
     let mut strips = vec![Strip { label: "frames".to_owned(), pictures: vec![png] }];
     strips.extend(heard(data, path).map_err(|e| failed(&e))?);
     Ok(strips)
-}
-
-/// The spectrogram of a media file; none where the dataflow makes none.
-fn heard(data: &Data, path: &Path) -> Result<Option<Strip>, String> {
-    let Some(sound) = &data.sound else { return Ok(None) };
-    let (values, shape) = sound.segments_of(path)?;
-    let png = pictures::spectrogram(&values, shape).map_err(|e| e.to_string())?;
-    Ok(Some(Strip { label: "spectrogram".to_owned(), pictures: vec![png] }))
 }
 
 #[cfg(test)]

@@ -4,10 +4,12 @@
 //! the nodes:
 //! - [`header`]: who sent a message, where it belongs (epoch, split, clip) and its place in the stream;
 //! - [`schema`]: the Arrow schema of every edge we ship, versioned by [`CONTRACT_VERSION`];
+//! - [`names`]: names of metrics, which have parts;
 //! - [`payload`]: the rows of a message, checked before anything reads them;
 //! - [`tensor`]: tensors as Arrow columns (`arrow.fixed_shape_tensor`);
 //! - [`mod@settings`]: a node's settings, typed, with defaults and meanings, read from the `env:` map of the dataflow;
 //! - [`task`]: what is asked of a clip, with its schemas;
+//! - [`setting_choice`]: settings that another setting chooses; [`setting_group`]: settings of one case of the data;
 //! - [`spec`]: the description of a node that `copl nodes`, `copl check` and the docs are generated from;
 //! - [`edges`]: receiving and sending with gap, duplicate and schema checks, end of stream and back-pressure;
 //! - [`checkpoint`]: what a run that was cut goes on from;
@@ -26,11 +28,15 @@ pub mod error;
 pub mod events;
 pub mod header;
 pub mod launch;
+pub mod names;
 pub mod payload;
 pub mod recording;
 pub mod schema;
 mod sequence;
+pub mod setting_choice;
+pub mod setting_group;
 pub mod settings;
+mod settings_macros;
 pub mod spec;
 pub mod stats;
 pub mod task;

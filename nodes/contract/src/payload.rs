@@ -1,4 +1,5 @@
-//! What a message's array must be before anything reads it: the rows of its schema, and all of them there.
+//! What a message's array must be before anything reads it: the rows of its schema, and all of them there. Columns that the
+//! schema gained since the sender was built are filled in.
 
 use arrow::array::{Array, RecordBatch, StructArray};
 
@@ -17,7 +18,7 @@ pub fn rows(schema: Schema, data: &dyn Array) -> Result<RecordBatch, String> {
     if rows.null_count() > 0 {
         return Err(format!("a `{}` message holds {} nulls in the place of rows", schema.name(), rows.null_count()));
     }
-    let batch = RecordBatch::from(rows);
+    let batch = schema.completed(RecordBatch::from(rows))?;
     schema.check(&batch)?;
     // A table of the report may have nothing to tell; a tombstone, a clip, a batch are what their rows say.
     let may_be_empty = REPORT_TABLES.contains(&schema) && schema != Schema::Quarantine;

@@ -1,7 +1,7 @@
 //! A node's settings: typed, with default and meaning, read from the `env:` map the dataflow gives the node.
 //!
 //! A node declares them once with [`crate::settings!`]; parsing, `copl nodes describe`, `copl check` and the docs all come from
-//! that declaration.
+//! that declaration. Settings may be composed of groups ([`crate::setting_group`]), each declared where it belongs.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -133,76 +133,6 @@ pub struct SettingSpec {
     pub applies: &'static str,
 }
 
-impl SettingSpec {
-    /// Whether it applies with what an `env:` map chooses among the settings `all`.
-    pub fn applies_with(&self, all: &[SettingSpec], env: &Env) -> bool {
-        self.applies.split(" and ").all(|condition| {
-            let Some((key, values)) = condition.split_once(' ') else { return true };
-            let Some(chooser) = all.iter().find(|spec| spec.key == key) else { return false };
-            let given = env.get(key).or(chooser.default.as_ref()).and_then(|text| (chooser.shown)(text).ok());
-            // A value nobody can read chooses nothing; that it is wrong is said elsewhere.
-            given.is_none_or(|given| values.split(", ").any(|value| value == given)) && chooser.applies_with(all, env)
-        })
-    }
-}
-
-/// Keys of an `env:` map that are settings, but do not apply with what it chooses.
-pub fn inapplicable<'e>(all: &[SettingSpec], env: &'e Env) -> Vec<&'e str> {
-    let applies = |key: &str| all.iter().find(|spec| spec.key == key).is_none_or(|spec| spec.applies_with(all, env));
-    env.keys().map(String::as_str).filter(|key| !applies(key)).collect()
-}
-
-/// Settings that apply together: those of a node, or of one of several things that a setting of the node chooses.
-#[derive(Clone, Debug)]
-pub struct Group {
-    /// The setting and the value that choose them, such as `METHOD copl`; empty: always chosen.
-    pub applies: &'static str,
-    /// Whether they are chosen here.
-    pub chosen: bool,
-    /// The settings.
-    pub specs: Vec<SettingSpec>,
-}
-
-impl Group {
-    /// The settings, each saying where it applies.
-    pub fn described(self) -> impl Iterator<Item = SettingSpec> {
-        self.specs.into_iter().map(move |spec| SettingSpec { applies: self.applies, ..spec })
-    }
-}
-
-/// The part of an `env:` map that belongs to each group, in their order; what is passed through belongs to none.
-///
-/// # Errors
-/// A key that is no setting, with the nearest valid name; a key of a group that is not chosen, with where it applies.
-pub fn divided(env: &Env, groups: &[Group]) -> Result<Vec<Env>, (String, String)> {
-    let mut parts = vec![Env::new(); groups.len()];
-    for (key, value) in env.iter().filter(|(key, _)| !PASSED_THROUGH.contains(&key.as_str())) {
-        let owners = || groups.iter().enumerate().filter(|(_, group)| group.specs.iter().any(|s| s.key == key));
-        if owners().next().is_none() {
-            let known: Vec<SettingSpec> = groups.iter().flat_map(|group| group.specs.clone()).collect();
-            check_keys(&[(key.clone(), value.clone())].into(), &known)?;
-        }
-        match owners().find(|(_, group)| group.chosen) {
-            Some((index, _)) => drop(parts[index].insert(key.clone(), value.clone())),
-            None => {
-                let places = owners().map(|(_, group)| group.applies).collect::<Vec<_>>().join(" or ");
-                return Err((key.clone(), format!("applies with {places} alone: leave it out, or choose that")));
-            }
-        }
-    }
-    Ok(parts)
-}
-
-/// An `env:` map of the values in a JSON object whose keys are settings' keys in lower case, as files keep settings.
-pub fn env_of_json(values: &serde_json::Map<String, serde_json::Value>) -> Env {
-    let text = |value: &serde_json::Value| match value {
-        serde_json::Value::Null => String::new(),
-        serde_json::Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    values.iter().map(|(key, value)| (key.to_uppercase(), text(value))).collect()
-}
-
 /// A set of settings, as [`crate::settings!`] declares it.
 pub trait Settings: Sized {
     /// All settings in the order of their declaration.
@@ -212,7 +142,16 @@ pub trait Settings: Sized {
     ///
     /// # Errors
     /// Key and problem of the first setting that is missing, unknown or of a wrong type.
-    fn from_env(env: &Env) -> Result<Self, (String, String)>;
+    fn from_env(env: &Env) -> Result<Self, (String, String)> {
+        check_keys(env, &Self::specs())?;
+        Self::read(env)
+    }
+
+    /// Reads these settings out of a map that may hold others.
+    ///
+    /// # Errors
+    /// Key and problem of the first setting that is missing or of a wrong type.
+    fn read(env: &Env) -> Result<Self, (String, String)>;
 
     /// Every setting with the value it has.
     fn values(&self) -> Vec<(&'static str, String)>;
@@ -264,145 +203,15 @@ pub fn check_keys(env: &Env, specs: &[SettingSpec]) -> Result<(), (String, Strin
     Ok(())
 }
 
-/// Declares a node's settings: a struct whose fields are read from the `env:` map. A default is written as a user would
-/// write it; `required` where there is none, `""` for an option that is unset.
-///
-/// ```
-/// copl_contract::settings! {
-///     /// Settings of a node.
-///     pub struct Example {
-///         "SIZE" size: usize = "192", "Edge of the square frames in pixels.";
-///         "ROOT" root: std::path::PathBuf = required, "Folder of the dataset.";
-///     }
-/// }
-/// use copl_contract::settings::Settings;
-/// let env = [("ROOT".to_owned(), "data".to_owned())].into();
-/// assert_eq!(Example::from_env(&env).map(|e| e.size), Ok(192));
-/// ```
-#[macro_export]
-macro_rules! settings {
-    ($(#[$meta:meta])* pub struct $name:ident { $($key:literal $field:ident: $t:ty = $default:tt, $meaning:literal;)* }) => {
-        $(#[$meta])*
-        #[derive(Clone, Debug)]
-        pub struct $name { $(#[doc = $meaning] pub $field: $t,)* }
-
-        impl $crate::settings::Settings for $name {
-            fn specs() -> Vec<$crate::settings::SettingSpec> {
-                use $crate::settings::SettingValue;
-                vec![$($crate::settings::SettingSpec {
-                    key: $key,
-                    type_name: <$t as SettingValue>::TYPE,
-                    default: $crate::settings!(@shown $t, $default),
-                    meaning: $meaning,
-                    choices: <$t as SettingValue>::choices(),
-                    check: |text| <$t as SettingValue>::parse(text).map(|_| ()),
-                    shown: |text| <$t as SettingValue>::parse(text).map(|value| value.show()),
-                    applies: "",
-                },)*]
-            }
-
-            fn from_env(env: &$crate::settings::Env) -> Result<Self, (String, String)> {
-                use $crate::settings::SettingValue;
-                $crate::settings::check_keys(env, &<Self as $crate::settings::Settings>::specs())?;
-                Ok(Self { $($field: match env.get($key) {
-                    Some(text) => <$t as SettingValue>::parse(text).map_err(|p| ($key.to_owned(), p))?,
-                    None => $crate::settings!(@value $t, $default, $key),
-                },)* })
-            }
-
-            fn values(&self) -> Vec<(&'static str, String)> {
-                use $crate::settings::SettingValue;
-                vec![$(($key, <$t as SettingValue>::show(&self.$field)),)*]
-            }
-        }
-    };
-    (@shown $t:ty, required) => { None };
-    (@shown $t:ty, $default:tt) => { Some($default.to_owned()) };
-    (@value $t:ty, required, $key:literal) => { return Err(($key.to_owned(), "must be given".to_owned())) };
-    (@value $t:ty, $default:tt, $key:literal) => {
-        <$t as $crate::settings::SettingValue>::parse($default).map_err(|p| ($key.to_owned(), p))?
-    };
-}
-
-/// Declares an enumeration of words: a setting that is one of several, in `env:` maps, files (serde) and columns alike.
-///
-/// ```
-/// copl_contract::choice! {
-///     /// How it goes.
-///     pub enum Speed { Slow = "slow", Fast = "fast" }
-/// }
-/// assert_eq!(Speed::Fast.word(), "fast");
-/// ```
-#[macro_export]
-macro_rules! choice {
-    ($(#[$meta:meta])* pub enum $name:ident { $($(#[$vmeta:meta])* $variant:ident = $word:literal),* $(,)? }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum $name { $(#[doc = concat!("`", $word, "`. ")] $(#[$vmeta])* $variant,)* }
-
-        impl $name {
-            /// Every value, in the order of their declaration.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            /// The word of this value.
-            pub const fn word(self) -> &'static str {
-                match self { $(Self::$variant => $word,)* }
-            }
-        }
-
-        impl $crate::settings::SettingValue for $name {
-            const TYPE: &'static str = "choice";
-            fn parse(text: &str) -> Result<Self, String> {
-                match text.trim() {
-                    $($word => Ok(Self::$variant),)*
-                    other => {
-                        let words = [$($word),*];
-                        Err(match $crate::settings::nearest(other, words) {
-                            Some(near) => format!("`{other}` is not one of {}; did you mean {near}?", words.join(", ")),
-                            None => format!("`{other}` is not one of {}", words.join(", ")),
-                        })
-                    }
-                }
-            }
-            fn show(&self) -> String {
-                self.word().to_owned()
-            }
-            fn choices() -> Vec<&'static str> {
-                vec![$($word),*]
-            }
-        }
-
-        impl ::std::fmt::Display for $name {
-            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-                f.write_str(self.word())
-            }
-        }
-
-        impl $crate::settings::serde::Serialize for $name {
-            fn serialize<S: $crate::settings::serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-                to.serialize_str(self.word())
-            }
-        }
-
-        impl<'de> $crate::settings::serde::Deserialize<'de> for $name {
-            fn deserialize<D: $crate::settings::serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                let word = <String as $crate::settings::serde::Deserialize>::deserialize(from)?;
-                <Self as $crate::settings::SettingValue>::parse(&word)
-                    .map_err(<D::Error as $crate::settings::serde::de::Error>::custom)
-            }
-        }
-    };
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    choice! {
+    crate::choice! {
         /// A rule.
         pub enum Rule { Centre = "centre", Linspace = "linspace" }
     }
-    settings! {
+    crate::settings! {
         /// Settings of nothing.
         pub struct Sample {
             "SIZE" size: usize = "192", "Size.";
@@ -440,28 +249,6 @@ mod tests {
         for secs in [0.0, -1.0, f64::NAN, f64::INFINITY, 1e300] {
             assert!(within("STALL_SECS", secs, SECS).is_err(), "{secs}");
         }
-    }
-
-    #[test]
-    fn a_setting_that_does_not_apply_is_refused_with_the_place_where_it_does() {
-        let groups = |chosen| {
-            let specs = Sample::specs();
-            let (own, others) = specs.split_at(2);
-            [
-                Group { applies: "", chosen: true, specs: own.to_vec() },
-                Group { applies: "RULE centre", chosen, specs: others.to_vec() },
-            ]
-        };
-        let given = env(&[("SIZE", "2"), ("ROOT", "x"), ("RUST_LOG", "info")]);
-        let parts = divided(&given, &groups(true)).unwrap();
-        assert_eq!(parts, [env(&[("SIZE", "2")]), env(&[("ROOT", "x")])]);
-        let (key, problem) = divided(&given, &groups(false)).unwrap_err();
-        assert!(key == "ROOT" && problem.starts_with("applies with RULE centre alone"), "{key}: {problem}");
-        assert!(divided(&env(&[("ROOTS", "x")]), &groups(true)).unwrap_err().1.contains("did you mean ROOT?"));
-        let described: Vec<SettingSpec> = groups(true).into_iter().flat_map(Group::described).collect();
-        assert!(described[2..].iter().all(|spec| spec.applies == "RULE centre"));
-        assert_eq!(inapplicable(&described, &env(&[("ROOT", "x"), ("SIZE", "2")])), ["ROOT"]);
-        assert!(inapplicable(&described, &env(&[("ROOT", "x"), ("RULE", " centre ")])).is_empty());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The description of a node: what `copl nodes`, `copl check`, `copl graph` and the docs are generated from.
 
-use crate::schema::Schema;
+use crate::schema::{Schema, Table};
 use crate::settings::{Env, SettingSpec};
 
 /// One axis of a tensor on an edge: its length, and the setting that decides it (empty where none does).
@@ -168,16 +168,7 @@ pub const ANSWERS: &[Schema] =
     &[Schema::Gradients, Schema::MaskGradients, Schema::MatchedMaskGradients, Schema::AnswerGradients, Schema::Verdict];
 
 /// The tables a `report` edge may carry.
-pub const REPORT_TABLES: &[Schema] = &[
-    Schema::Metrics,
-    Schema::Samples,
-    Schema::Quarantine,
-    Schema::Params,
-    Schema::Nodes,
-    Schema::Checkpoints,
-    Schema::Masks,
-    Schema::Answers,
-];
+pub const REPORT_TABLES: &[Schema] = Table::SCHEMAS;
 
 #[cfg(test)]
 mod tests {

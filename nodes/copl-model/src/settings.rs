@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use candle_core::{DType, Device};
-use copl_contract::settings::{Env, Group, SettingSpec, SettingValue, Settings, divided};
+use copl_contract::setting_choice::{ChosenGroup, divided};
+use copl_contract::settings::{Env, SettingSpec, SettingValue, Settings};
 use copl_contract::spec::Axis;
 use copl_contract::task::Task;
 use copl_learning::config::{ModelConfig, NODE, SHARED};
@@ -73,7 +74,7 @@ pub struct CoplModelSettings {
 }
 
 /// The settings in groups: the node's own, every method's, every task's; those that `env` chooses are chosen.
-fn groups(env: &Env) -> Result<Vec<Group>, (String, String)> {
+fn groups(env: &Env) -> Result<Vec<ChosenGroup>, (String, String)> {
     fn chosen<T: SettingValue>(env: &Env, specs: &[SettingSpec], key: &str) -> Result<T, (String, String)> {
         let default = || specs.iter().find(|spec| spec.key == key).and_then(|spec| spec.default.as_ref());
         let text = env.get(key).or_else(default).map_or("", String::as_str);
@@ -81,14 +82,14 @@ fn groups(env: &Env) -> Result<Vec<Group>, (String, String)> {
     }
     let specs = ModelSettings::specs();
     let (task, method): (Task, MethodName) = (chosen(env, &specs, "TASK")?, chosen(env, &specs, "METHOD")?);
-    let own = Group { applies: "", chosen: true, specs };
+    let own = ChosenGroup { applies: "", chosen: true, specs };
     Ok(std::iter::once(own).chain(methods::groups(method.0)).chain(heads::groups(task, env)).collect())
 }
 
 impl Settings for CoplModelSettings {
     fn specs() -> Vec<SettingSpec> {
         // The defaults choose, so nothing can be wrong; what is chosen does not matter here.
-        groups(&Env::new()).unwrap_or_default().into_iter().flat_map(Group::described).collect()
+        groups(&Env::new()).unwrap_or_default().into_iter().flat_map(ChosenGroup::described).collect()
     }
 
     fn from_env(env: &Env) -> Result<Self, (String, String)> {

@@ -3,43 +3,18 @@
 use arrow::array::RecordBatch;
 use copl_contract::schema::{BatchBuilder, Schema};
 
-use crate::task::JudgedClip;
+use crate::judged::JudgedClip;
+use crate::metric::Metric;
 
-/// A row of the `metrics` table.
-#[derive(Clone, Debug)]
-pub(crate) struct Metric {
-    pub(crate) name: String,
-    pub(crate) value: f64,
-    pub(crate) unit: &'static str,
-    /// 1, 0, or -1 where neither holds.
-    pub(crate) higher_is_better: i64,
-}
-
-impl Metric {
-    /// A share, in percent; higher is better.
-    pub(crate) fn percent(name: impl Into<String>, share: f64) -> Self {
-        Self { name: name.into(), value: 100.0 * share, unit: "percent", higher_is_better: 1 }
-    }
-
-    /// A loss; lower is better.
-    pub(crate) fn loss(name: &str, value: f64, unit: &'static str) -> Self {
-        Self { name: name.to_owned(), value, unit, higher_is_better: 0 }
-    }
-
-    /// A number of things.
-    pub(crate) fn count(name: impl Into<String>, count: u64) -> Self {
-        Self { name: name.into(), value: count as f64, unit: "count", higher_is_better: -1 }
-    }
-}
-
-/// Rows of the `metrics` table.
-pub(crate) fn metrics(step: u64, metrics: &[Metric]) -> Result<(Schema, RecordBatch), String> {
+/// Rows of the `metrics` table. `picks` is the metric by which the model is picked.
+pub(crate) fn metrics(step: u64, metrics: &[Metric], picks: Option<&str>) -> Result<(Schema, RecordBatch), String> {
     BatchBuilder::new(Schema::Metrics)
         .int64(metrics.iter().map(|_| step as i64))
         .utf8(metrics.iter().map(|m| &m.name))
         .float64(metrics.iter().map(|m| m.value))
         .utf8(metrics.iter().map(|m| m.unit))
         .int64(metrics.iter().map(|m| m.higher_is_better))
+        .int64(metrics.iter().map(|m| i64::from(picks == Some(m.name.as_str()))))
         .build()
 }
 

@@ -1,54 +1,41 @@
-//! What a task is to the node: how its predictions are judged. One module a task; the schema of the clips decides which.
+//! What a task is to the node: how its predictions are judged. A folder a task; [`crate::registry`] lists them.
 
 use std::fmt::Debug;
 
 use arrow::array::RecordBatch;
 use copl_contract::schema::Schema;
+use copl_contract::settings::Settings;
 use copl_contract::{Message, Split};
 use serde_yaml::Value;
 
-use crate::ave::Ave;
-use crate::avqa::Avqa;
-use crate::avqa::loss::Weights;
-use crate::avs::Avs;
-use crate::node::LossMetricsSettings;
-use crate::report::Metric;
+use crate::judged::{Judged, PassMetrics};
 
-/// A batch, judged.
-#[derive(Debug)]
-pub(crate) struct Judged {
-    /// Loss of the task, mean over the batch as its gradient is taken of.
-    pub(crate) loss: f64,
-    /// Its gradient with respect to every prediction of the head: values of all clips and the shape of one clip's, in
-    /// the order of the columns of [`Task::gradients`], before those of the features.
-    pub(crate) gradients: Vec<(Vec<f32>, Vec<usize>)>,
-    /// The clips, in the order of the predictions.
-    pub(crate) clips: Vec<JudgedClip>,
-    /// Metrics of a training step.
-    pub(crate) step: Vec<Metric>,
+/// A task as it is registered.
+pub(crate) trait TaskKind: Task + Sized + 'static {
+    /// Its own settings.
+    type Settings: Settings;
+
+    /// What it is called.
+    const NAME: &'static str;
+
+    /// The schema of its clips, which decides that a run is of this task.
+    const CLIPS: Schema;
+
+    /// Refuses settings that are not possible.
+    ///
+    /// # Errors
+    /// Key and problem.
+    fn check(settings: &Self::Settings) -> Result<(), (String, String)>;
+
+    /// The task with these settings; nothing is counted yet.
+    fn new(settings: &Self::Settings) -> Self;
 }
 
-/// A clip, judged: what its `samples` row says.
-#[derive(Debug)]
-pub(crate) struct JudgedClip {
-    pub(crate) prediction: Vec<i32>,
-    pub(crate) target: Vec<i32>,
-    pub(crate) score: f64,
-    pub(crate) loss: f64,
-}
-
-/// Metrics of a pass over a split.
-#[derive(Debug, Default)]
-pub(crate) struct PassMetrics {
-    pub(crate) metrics: Vec<Metric>,
-    /// How many of them, from the first, a user is told at once.
-    pub(crate) told: usize,
-    /// The share by which the model is picked, if there is any.
-    pub(crate) picked_by: Option<f64>,
-}
-
-/// A task: targets, loss, gradients, and metrics that grow with every batch of a pass.
+/// A task at work: targets, loss, gradients, and metrics that grow with every batch of a pass.
 pub(crate) trait Task: Debug {
+    /// Schema of the predictions it judges.
+    fn predictions(&self) -> Schema;
+
     /// Schema of the gradients it answers with: those of the head, then of visual and audio features.
     fn gradients(&self) -> Schema;
 
@@ -80,6 +67,11 @@ pub(crate) trait Task: Debug {
         Ok(None)
     }
 
+    /// Clips of the test split whose pictures are written, where the task has such.
+    fn pictures_wanted(&self) -> usize {
+        0
+    }
+
     /// Rows of a table of pictures for row `row` of the predictions, where the task has such.
     fn pictures(
         &self,
@@ -89,17 +81,5 @@ pub(crate) trait Task: Debug {
         _frames: Option<&Message>,
     ) -> Result<Option<(Schema, RecordBatch)>, String> {
         Ok(None)
-    }
-}
-
-/// The task of clips with this schema.
-pub(crate) fn task(clips: Schema, settings: &LossMetricsSettings) -> Result<Box<dyn Task>, String> {
-    match clips {
-        Schema::Clips => Ok(Box::new(Ave::new(settings.loss))),
-        Schema::MaskClips => Ok(Box::new(Avs::new(settings.metric_clips))),
-        Schema::QuestionClips => {
-            Ok(Box::new(Avqa::new(Weights { answer: settings.answer, matching: settings.matching })))
-        }
-        other => Err(format!("there is no loss for `{}`", other.name())),
     }
 }

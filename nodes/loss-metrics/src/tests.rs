@@ -4,7 +4,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::Float32Type;
 use copl_contract::schema::{BatchBuilder, Schema, float64, int64, utf8};
 use copl_contract::testing::{Harness, Sent};
-use copl_contract::{ExitCode, Header, Kind, NodeError, Split, tensor};
+use copl_contract::{ExitCode, Header, Kind, NodeError, Split, names, tensor};
 
 use crate::LossMetrics;
 
@@ -131,6 +131,24 @@ fn masks_are_answered_by_the_gradient_of_their_first_frame() {
 }
 
 #[test]
+fn all_masks_are_supervised_where_they_should_be() {
+    let answered = |second: bool, logits: &[f32]| {
+        run(Harness::new()
+            .setting("MASKS", "all")
+            .message("clips", header(Split::Train, 0), mask_clip(0, second))
+            .message("predictions", header(Split::Train, 0), mask_prediction(0, logits)))
+    };
+    let sent = answered(true, &[0.0; 8]).unwrap();
+    let gradients = of(&sent, "gradients", Schema::MaskGradients);
+    let slopes = tensor::view::<Float32Type>(gradients[0].batch.as_ref().unwrap(), "logits").unwrap();
+    // sigmoid(0) - mask, the mean over eight pixels.
+    let expected = [-0.0625, 0.0625, 0.0625, 0.0625, -0.0625, 0.0625, 0.0625, 0.0625];
+    assert_eq!(slopes.values, expected);
+    assert!(answered(true, &[0.0; 4]).unwrap_err().to_string().contains("not all frames are predicted"));
+    assert!(answered(false, &[0.0; 8]).unwrap_err().to_string().contains("MASKS first"));
+}
+
+#[test]
 fn an_evaluated_clip_needs_the_logits_of_every_frame() {
     let failed = run(Harness::new().message("clips", header(Split::Val, 0), mask_clip(0, true)).message(
         "predictions",
@@ -169,6 +187,30 @@ fn masks_are_judged_by_miou_and_shown_over_their_frames() {
     for column in ["frame", "predicted", "target"] {
         let png = copl_contract::schema::binary(rows, column).unwrap().value(0).to_vec();
         assert!(png.starts_with(b"\x89PNG"), "{column}");
+    }
+}
+
+#[test]
+fn predictions_of_another_task_are_refused_by_name() {
+    let failed = run(Harness::new().message("clips", header(Split::Val, 0), mask_clip(0, true)).message(
+        "predictions",
+        header(Split::Val, 0),
+        prediction(0, [0.0; 4]),
+    ))
+    .unwrap_err();
+    assert!(failed.to_string().contains("`predictions` where `mask-predictions` are due"), "{failed}");
+}
+
+#[test]
+fn a_setting_of_another_task_ends_the_run_by_name() {
+    let failed = run(Harness::new()
+        .setting("ANSWER", 1)
+        .message("clips", header(Split::Val, 0), mask_clip(0, true))
+        .message("predictions", header(Split::Val, 0), mask_prediction(0, &[0.0; 8])))
+    .unwrap_err();
+    assert_eq!(failed.exit_code(), ExitCode::InvalidDataflow);
+    for words in ["ANSWER", "question answering", "segmentation"] {
+        assert!(failed.to_string().contains(words), "{failed}");
     }
 }
 
@@ -308,4 +350,72 @@ fn grounding_alone_is_judged_by_its_matches() {
     let verdict = verdicts[0].batch.as_ref().unwrap();
     assert_eq!(utf8(verdict, "metric").unwrap().value(0), "match_accuracy");
     assert_eq!(float64(verdict, "value").unwrap().value(0), 50.0);
+}
+
+/// Value and `picks` of the metrics of the last message about a whole pass.
+fn of_pass(sent: &[Sent]) -> Vec<(String, f64, i64)> {
+    let metrics = of(sent, "report", Schema::Metrics);
+    let rows = metrics.last().unwrap().batch.as_ref().unwrap();
+    let (names, values) = (utf8(rows, "metric").unwrap(), float64(rows, "value").unwrap());
+    let picks = int64(rows, "picks").unwrap();
+    (0..rows.num_rows()).map(|i| (names.value(i).to_owned(), values.value(i), picks.value(i))).collect()
+}
+
+#[test]
+fn the_loss_of_an_epoch_of_questions_is_the_one_that_was_trained_on() {
+    for weights in [(1.0, 0.5), (2.0, 0.5), (0.0, 1.0)] {
+        let mut harness = Harness::new().setting("ANSWER", weights.0).setting("MATCH", weights.1);
+        let matches = [[[0.0, 1.0], [0.5, 1.0]], [[2.0, 1.0], [f32::NAN; 2]]];
+        for (position, matches) in matches.into_iter().enumerate() {
+            let position = position as u64;
+            let header = header(Split::Train, position);
+            harness = harness.message("clips", header.clone(), question(position, "Audio Counting"));
+            harness = harness.message("predictions", header, answers(position, [0.0, 1.0, position as f32], matches));
+        }
+        let sent = run(harness.control("predictions", Kind::Boundary, 1, Split::Train)).unwrap();
+        let steps = of(&sent, "report", Schema::Metrics);
+        let (steps, whole) = (&steps[..2], of_pass(&sent));
+        let of_step = |sent: &Sent| {
+            let rows = sent.batch.as_ref().unwrap();
+            let at = utf8(rows, "metric").unwrap().iter().position(|n| n == Some("step/loss")).unwrap();
+            float64(rows, "value").unwrap().value(at)
+        };
+        let trained_on = steps.iter().map(of_step).sum::<f64>() / 2.0;
+        let told = whole.iter().find(|(name, ..)| name == "loss").unwrap().1;
+        assert!((told - trained_on).abs() < 1e-12, "weights {weights:?}: told {told}, trained on {trained_on}");
+    }
+}
+
+#[test]
+fn every_pass_says_which_of_its_metrics_picks_the_model() {
+    for (weight, expected) in [(1, "accuracy"), (0, "match_accuracy")] {
+        for split in [Split::Train, Split::Val, Split::Test] {
+            let sent = run(Harness::new()
+                .setting("ANSWER", weight)
+                .message("clips", header(split, 0), question(0, "Audio Counting"))
+                .message("predictions", header(split, 0), answers(0, [0.0; 3], [[0.0, 1.0], [0.0, 1.0]]))
+                .control("predictions", Kind::Boundary, 1, split))
+            .unwrap();
+            let picked: Vec<String> =
+                of_pass(&sent).into_iter().filter(|(.., picks)| *picks == 1).map(|(name, ..)| name).collect();
+            assert_eq!(picked, [expected], "{split}");
+        }
+    }
+}
+
+#[test]
+fn a_class_called_with_a_slash_keeps_its_name() {
+    let named = BatchBuilder::new(Schema::Clips).utf8(["c0"]).utf8(["x.mp4"]).int64([0]).utf8(["AC/DC"]);
+    let named = named.tensor_i32(vec![0, 1], 1, &[2]).build().unwrap();
+    let sent = run(Harness::new()
+        .message("clips", header(Split::Val, 0), named)
+        .message("predictions", header(Split::Val, 0), prediction(0, [5.0, 0.0, 5.0, 0.0]))
+        .control("predictions", Kind::Boundary, 1, Split::Val))
+    .unwrap();
+    let parts: Vec<Vec<String>> = of_pass(&sent).iter().map(|(name, ..)| names::parts(name)).collect();
+    for expected in
+        [&["accuracy", "AC/DC"][..], &["confusion", "AC/DC", "AC/DC"], &["confusion", "background", "AC/DC"]]
+    {
+        assert!(parts.iter().any(|parts| parts == expected), "{expected:?} is not in {parts:?}");
+    }
 }

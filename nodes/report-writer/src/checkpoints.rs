@@ -15,6 +15,7 @@ use copl_contract::schema;
 use copl_contract::{ExitCode, Header, Message, NodeError};
 use copl_reports::Table;
 
+use crate::disk::disk;
 use crate::tables::Tables;
 
 /// Checkpoints under way, and what the next one must know.
@@ -88,7 +89,7 @@ impl Checkpoints {
                 self.waiting.push_front((mark, part));
                 return Ok(());
             }
-            tables.flush().map_err(crate::disk)?;
+            tables.flush().map_err(disk)?;
             let folder = checkpoint::partial(&self.run_dir, &mark.name).map_err(failed)?;
             if let Some(part) = mark.parts.iter().find(|part| !folder.join(part).is_file()) {
                 self.warn(&format!("{} has no {part}", folder.display()));

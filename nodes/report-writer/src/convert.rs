@@ -4,7 +4,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Int32Type;
 use copl_contract::Message;
 use copl_contract::schema::{self, Schema};
-use copl_reports::{Column, ColumnKind, Rows, Table, Values};
+use copl_reports::{Column, ColumnType, Rows, Table, Values};
 
 /// The rows of a message of a report.
 ///
@@ -20,19 +20,20 @@ pub(crate) fn rows(schema: Schema, message: &Message) -> Result<Rows, String> {
 
 fn values(batch: &RecordBatch, column: &Column) -> Result<Values, String> {
     Ok(match column.kind {
-        ColumnKind::Text => {
+        ColumnType::Utf8 => {
             Values::Text(schema::utf8(batch, column.name)?.iter().flatten().map(str::to_owned).collect())
         }
-        ColumnKind::Integer => Values::Integer(schema::int64(batch, column.name)?.values().to_vec()),
-        ColumnKind::Number => Values::Number(schema::float64(batch, column.name)?.values().to_vec()),
-        ColumnKind::Bytes => {
+        ColumnType::Int64 => Values::Integer(schema::int64(batch, column.name)?.values().to_vec()),
+        ColumnType::Float64 => Values::Number(schema::float64(batch, column.name)?.values().to_vec()),
+        ColumnType::Binary => {
             Values::Bytes(schema::binary(batch, column.name)?.iter().flatten().map(<[u8]>::to_vec).collect())
         }
-        ColumnKind::Integers => {
+        ColumnType::ListInt32 => {
             let lists = schema::list(batch, column.name)?;
             let row = |i: usize| lists.value(i).as_primitive_opt::<Int32Type>().map(|v| v.values().to_vec());
             let rows: Option<Vec<Vec<i32>>> = (0..lists.len()).map(row).collect();
             Values::Integers(rows.ok_or_else(|| format!("column `{}` holds no Int32 lists", column.name))?)
         }
+        other => return Err(format!("column `{}` is {}, which no table keeps", column.name, other.label())),
     })
 }

@@ -7,17 +7,17 @@
 
 mod checkpoints;
 mod convert;
+mod disk;
 mod tables;
 
 use std::time::Duration;
 
+use checkpoints::Checkpoints;
 use copl_contract::schema::{self, BatchBuilder, Schema};
 use copl_contract::settings::{Settings, within};
 use copl_contract::spec::REPORT_TABLES;
-use copl_contract::{EdgeSpec, Edges, ExitCode, Kind, Message, Node, NodeError, NodeSpec, Polled};
-use copl_reports::ReportError;
-
-use checkpoints::Checkpoints;
+use copl_contract::{EdgeSpec, Edges, Kind, Message, Node, NodeError, NodeSpec, Polled};
+use disk::disk;
 use tables::Tables;
 
 copl_contract::settings! {
@@ -130,11 +130,6 @@ fn credits(message: &Message) -> Result<(Schema, arrow::array::RecordBatch), Str
         .int64((0..batch.num_rows()).map(|i| i64::from(status.value(i) != "quarantined")))
         .utf8((0..batch.num_rows()).map(|i| clips.value(i)))
         .build()
-}
-
-fn disk(e: ReportError) -> NodeError {
-    let code = if e.is_disk_full() { ExitCode::Missing } else { ExitCode::NodeFailed };
-    NodeError::failed(code, format!("the report cannot be written: {e}"))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use super::Point;
+use super::point::Point;
 use crate::error::ReportError;
 use crate::status::Status;
 use crate::store::write_file;

@@ -3,7 +3,7 @@
 //! The format is that of TensorFlow's `tfrecord` and `event.proto`; of its messages only scalars are written. The tables
 //! hold no time of each number, so all carry the time the run started.
 
-use super::Point;
+use super::point::Point;
 use super::protobuf::Message;
 
 /// CRC-32C (Castagnoli), reflected.

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use super::Point;
+use super::point::Point;
 use super::protobuf::Message;
 use crate::error::ReportError;
 use crate::store::write_file;

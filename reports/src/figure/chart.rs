@@ -2,7 +2,7 @@
 
 use super::axis::Axis;
 use super::palette::{COLOURS, dash, mark};
-use super::{TEXT, WIDTH, escaped, fitted, frame, n, text_width};
+use super::svg::{TEXT, WIDTH, escaped, fitted, frame, n, text_width};
 
 /// One line.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -4,7 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::palette::COLOURS;
-use super::{TEXT, escaped, fitted, n};
+use super::standalone::standalone;
+use super::svg::{TEXT, escaped, fitted, n};
 
 const WIDTH: f64 = 920.0;
 const MARGIN: f64 = 10.0;
@@ -92,7 +93,7 @@ impl ClipPicture {
             n(height),
             escaped(&self.title)
         );
-        super::standalone(&svg)
+        standalone(&svg)
     }
 }
 

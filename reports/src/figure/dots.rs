@@ -2,7 +2,7 @@
 
 use super::axis::Axis;
 use super::palette::mark;
-use super::{WIDTH, escaped, fitted, frame, n, text_width};
+use super::svg::{WIDTH, escaped, fitted, frame, n, text_width};
 
 /// A case.
 #[derive(Clone, Debug, Default, PartialEq)]

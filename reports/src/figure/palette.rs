@@ -41,7 +41,7 @@ pub(super) fn dash(series: usize) -> &'static str {
 
 /// A mark around (x, y): disc, square, triangle, diamond, cross or ring by series.
 pub(super) fn mark(series: usize, x: f64, y: f64, size: f64) -> String {
-    use super::n;
+    use super::svg::n;
     let class = format!("f{} k{}", series % COLOURS, series % COLOURS);
     let (left, right, top, bottom) = (n(x - size), n(x + size), n(y - size), n(y + size));
     let (x, y) = (n(x), n(y));

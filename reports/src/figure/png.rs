@@ -5,6 +5,8 @@ use std::sync::Arc;
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{Options, Tree, fontdb};
 
+use super::standalone::standalone;
+
 /// Pixels a unit: sharp on today's screens and on paper.
 const SCALE: f32 = 2.0;
 
@@ -31,7 +33,7 @@ pub fn png(svg: &str) -> Result<Vec<u8>, PngError> {
     fonts.load_font_data(epaint_default_fonts::UBUNTU_LIGHT.to_vec());
     fonts.set_sans_serif_family("Ubuntu");
     let options = Options { fontdb: Arc::new(fonts), font_family: "Ubuntu".to_owned(), ..Options::default() };
-    let tree = Tree::from_str(&super::standalone(svg), &options)?;
+    let tree = Tree::from_str(&standalone(svg), &options)?;
     let size = tree.size().to_int_size().scale_by(SCALE).ok_or(PngError::Empty)?;
     let mut pixels = Pixmap::new(size.width(), size.height()).ok_or(PngError::Empty)?;
     resvg::render(&tree, Transform::from_scale(SCALE, SCALE), &mut pixels.as_mut());

@@ -1,7 +1,7 @@
 //! Bars of parts: where the time of each node went.
 
 use super::palette::COLOURS;
-use super::{WIDTH, escaped, fitted, frame, n, text_width};
+use super::svg::{WIDTH, escaped, fitted, frame, n, text_width};
 
 /// A part of every bar.
 #[derive(Clone, Debug, PartialEq, Eq)]

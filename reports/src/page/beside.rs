@@ -4,26 +4,12 @@ use super::html::{Cell, number, section as section_of, table, text};
 use crate::paper::{self, PaperRow, PaperTable};
 use crate::view::RunView;
 
-/// The metrics a table's rows are compared by: name, heading.
-fn metrics(published: &PaperTable) -> &'static [(&'static str, &'static str)] {
-    match published.task {
-        "avs-s4" => &[("miou", "mIoU %"), ("f_score", "F-score %")],
-        "music-avqa" => &[
-            ("accuracy/AQ", "audio %"),
-            ("accuracy/VQ", "visual %"),
-            ("accuracy/AVQ", "audio-visual %"),
-            ("accuracy", "all %"),
-        ],
-        _ => &[("accuracy", "accuracy %")],
-    }
-}
-
 /// What a reader must know before comparing.
 pub(super) fn caution(view: &RunView) -> Option<String> {
     let data = view.nodes.iter().find_map(|n| n.value("DATASET"))?;
     let official = ["ave", "avs-s4", "music-avqa", "music-avqa-updated"];
     (!official.contains(&data)).then(|| {
-        format!("This run is of `{data}`, not of the paper's data: its results do not compare with the paper's, only its counts do.")
+        format!("This run is of {data}, not of the paper's data: its results do not compare with the paper's, only its counts do.")
     })
 }
 
@@ -33,7 +19,7 @@ pub(super) type Row = (bool, Vec<Cell>);
 /// The paper's table, heading cells and rows.
 pub(super) fn rows(views: &[RunView]) -> Option<(&'static PaperTable, Vec<Cell>, Vec<Row>)> {
     let published = paper::of_task(&views.first()?.task)?;
-    let metrics = metrics(published);
+    let metrics = published.metrics;
     let mut head = vec![text("method"), text("encoders")];
     head.extend(["additional M", "total M", "total less additional M"].map(|h| Cell::Number(h.to_owned())));
     head.extend(metrics.iter().map(|(_, h)| Cell::Number((*h).to_owned())));
@@ -68,7 +54,7 @@ pub(super) fn section(views: &[RunView]) -> String {
     let Some((published, head, rows)) = rows(views) else { return String::new() };
     let mut body = String::new();
     if let Some(caution) = views.first().and_then(caution) {
-        body += &format!("<p><strong>{}</strong></p>\n", crate::figure::escaped(&caution).replace('`', ""));
+        body += &format!("<p><strong>{}</strong></p>\n", crate::figure::escaped(&caution));
     }
     body += &table(&head, &rows);
     body += "<p class=\"soft\">A dash stands where the project's notes of the paper hold no number. The paper's totals include \

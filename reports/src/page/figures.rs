@@ -1,7 +1,8 @@
 //! The figures of a page: curves of metrics by epoch, the training loss by step, time by node.
 
+use copl_contract::names;
+
 use super::html::section as section_of;
-use super::name;
 use crate::figure::{Chart, Part, Series, Stack, Stacked};
 use crate::view::{RunView, by_step};
 
@@ -32,8 +33,11 @@ fn curves(views: &[RunView]) -> Vec<Figure> {
             metrics.push(key);
         }
     }
-    // What the task is judged by first, then losses, then what falls step by step.
-    metrics.sort_by_key(|(metric, unit, by_step)| (*by_step, *unit != "percent", *metric != "loss"));
+    // What the model is picked by first, then other shares, then losses, then what falls step by step.
+    let picks = views.first().map(|view| view.summary.metric.as_str());
+    metrics.sort_by_key(|(metric, unit, by_step)| {
+        (*by_step, Some(*metric) != picks, *unit != "percent", *metric != "loss")
+    });
     metrics.into_iter().map(|(metric, unit, steps)| curve(views, metric, unit, steps)).collect()
 }
 
@@ -49,7 +53,7 @@ fn curve(views: &[RunView], metric: &str, unit: &str, steps: bool) -> Figure {
             let points = if steps { by_step(&curve.points) } else { curve.points.clone() };
             let name = match views.len() {
                 1 => curve.split.clone(),
-                _ => name(view),
+                _ => view.name(),
             };
             series.push(Series { name, marks: !steps && points.len() <= 60, points, deviations: Vec::new() });
         }
@@ -66,13 +70,15 @@ fn curve(views: &[RunView], metric: &str, unit: &str, steps: bool) -> Figure {
         series,
         ticks: Vec::new(),
     };
-    let file = format!("{metric}{}", if steps { "-by-step" } else { "" }).replace(['/', ' '], "-");
+    // A name that every file system and every link takes.
+    let plain = |c: char| if c.is_alphanumeric() || matches!(c, '_' | '-') { c } else { '-' };
+    let file = format!("{metric}{}", if steps { "-by-step" } else { "" }).chars().map(plain).collect();
     Figure { file, svg: chart.svg() }
 }
 
 /// A metric as people write it.
 pub(super) fn title_of(metric: &str) -> String {
-    metric.replace("f_score", "F-score").replace("miou", "mIoU").replace('_', " ")
+    names::parts(metric).join("/").replace("f_score", "F-score").replace("miou", "mIoU").replace('_', " ")
 }
 
 fn capital(text: &str) -> String {

@@ -1,15 +1,16 @@
 //! The page as Markdown: its tables and numbers, for a commit, an issue or a notebook.
 
 use super::html::{Cell, number, shown, text, whole};
-use super::{Page, beside, figures, name};
+use super::whole::Page;
+use super::{beside, figures};
 use crate::compare;
+use crate::quote;
 use crate::view::RunView;
 
 fn cell(cell: &Cell) -> String {
-    let escaped = |t: &str| t.replace('|', "\\|").replace('\n', " ");
     match cell {
-        Cell::Text(t) | Cell::Number(t) => escaped(t),
-        Cell::Best(t) => format!("**{}**", escaped(t)),
+        Cell::Text(t) | Cell::Number(t) => quote::text(t),
+        Cell::Best(t) => format!("**{}**", quote::text(t)),
     }
 }
 
@@ -21,7 +22,7 @@ pub(crate) fn table(head: &[Cell], rows: &[(bool, Vec<Cell>)]) -> String {
     out += &format!("|{}|\n", rule.collect::<Vec<_>>().join("|"));
     for (ours, cells) in rows {
         let bold = |c: &Cell| match cell(c) {
-            t if *ours && !t.is_empty() && !t.starts_with("**") => format!("**{t}**"),
+            t if *ours && !t.is_empty() && !matches!(c, Cell::Best(_)) => format!("**{t}**"),
             t => t,
         };
         out += &line(&mut cells.iter().map(bold));
@@ -33,18 +34,21 @@ pub(crate) fn table(head: &[Cell], rows: &[(bool, Vec<Cell>)]) -> String {
 pub fn markdown(page: &Page<'_>, folder: Option<&str>) -> String {
     let views = page.views;
     let names: Vec<&str> = views.iter().map(|v| v.letters.as_str()).collect();
-    let mut out = format!("# {}\n\n", if views.len() == 1 { format!("Run {}", names[0]) } else { names.join(", ") });
+    let mut out = format!(
+        "# {}\n\n",
+        quote::text(&if views.len() == 1 { format!("Run {}", names[0]) } else { names.join(", ") })
+    );
     for view in views {
         let r = &view.record;
         let took = r.wall_secs().map_or_else(String::new, |s| format!(", {s:.1} s"));
         out += &format!(
-            "- `{}`: {} on {}, {}{took}; seed {}; {}\n",
-            r.id,
-            view.method,
-            view.encoders,
+            "- {}: {} on {}, {}{took}; seed {}; {}\n",
+            quote::code(&r.id),
+            quote::text(&view.method),
+            quote::text(&view.encoders),
             view.status,
             r.seed.map_or_else(|| "of the dataflow".to_owned(), |s| s.to_string()),
-            r.dataflow
+            quote::text(&r.dataflow)
         );
     }
     out += "\n## Result\n\n";
@@ -52,7 +56,7 @@ pub fn markdown(page: &Page<'_>, folder: Option<&str>) -> String {
     if let Some((published, head, rows)) = beside::rows(views) {
         out += &format!("\n## Beside the paper: {}\n\n", published.title);
         if let Some(caution) = views.first().and_then(beside::caution) {
-            out += &format!("{caution}\n\n");
+            out += &format!("{}\n\n", quote::text(&caution));
         }
         out += &table(&head, &rows);
     }
@@ -80,7 +84,9 @@ pub fn markdown(page: &Page<'_>, folder: Option<&str>) -> String {
         out += &table(&head, &rows);
         out += &format!("\n## Quarantine\n\n{} clips were given up.\n", view.summary.quarantine.len());
         for clip in &view.summary.quarantine {
-            out += &format!("- `{}` ({}, {}): {}\n", clip.path, clip.stage, clip.reason, clip.detail);
+            let words = [&clip.stage, &clip.reason, &clip.detail].map(|said| quote::text(said));
+            let [stage, reason, detail] = words;
+            out += &format!("- {} ({stage}, {reason}): {detail}\n", quote::code(&clip.path));
         }
     }
     out
@@ -88,7 +94,7 @@ pub fn markdown(page: &Page<'_>, folder: Option<&str>) -> String {
 
 fn results(views: &[RunView]) -> String {
     let mut head = vec![text("metric"), text("unit")];
-    head.extend(views.iter().map(|v| Cell::Number(name(v))));
+    head.extend(views.iter().map(|v| Cell::Number(v.name())));
     let rows: Vec<_> = compare::results(views)
         .into_iter()
         .map(|r| {
@@ -107,7 +113,7 @@ fn results(views: &[RunView]) -> String {
 /// The settings in which runs differ.
 pub(crate) fn differences(views: &[RunView]) -> String {
     let mut head = vec![text("setting")];
-    head.extend(views.iter().map(|v| text(name(v))));
+    head.extend(views.iter().map(|v| text(v.name())));
     let rows: Vec<_> = compare::settings(views)
         .into_iter()
         .filter(compare::Compared::differs)

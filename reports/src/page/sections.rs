@@ -1,7 +1,9 @@
 //! The sections of tables.
 
+use copl_contract::names;
+
+use super::figures;
 use super::html::{Cell, number, section, shown, table, text, whole};
-use super::{figures, name};
 use crate::compare;
 use crate::figure::escaped;
 use crate::view::RunView;
@@ -66,7 +68,7 @@ pub(super) fn results(views: &[RunView]) -> String {
         body += &passes(view);
     } else {
         let mut head = vec![text("metric"), text("unit")];
-        head.extend(views.iter().map(|v| Cell::Number(name(v))));
+        head.extend(views.iter().map(|v| Cell::Number(v.name())));
         let rows: Vec<_> = compare::results(views)
             .into_iter()
             .map(|result| {
@@ -119,7 +121,7 @@ pub(super) fn differences(views: &[RunView]) -> String {
         return String::new();
     }
     let mut head = vec![text("setting")];
-    head.extend(views.iter().map(|v| text(name(v))));
+    head.extend(views.iter().map(|v| text(v.name())));
     let compared: Vec<_> = compare::settings(views).into_iter().filter(compare::Compared::differs).collect();
     let rows: Vec<_> = compared
         .iter()
@@ -147,12 +149,12 @@ pub(super) fn details(views: &[RunView]) -> String {
     let mut body = String::new();
     if !names.is_empty() {
         let mut head = vec![text("metric"), text("unit")];
-        head.extend(views.iter().map(|v| Cell::Number(name(v))));
+        head.extend(views.iter().map(|v| Cell::Number(v.name())));
         let rows: Vec<_> = names
             .iter()
             .map(|(metric, unit)| {
                 let values = views.iter().map(|v| number(v.result(metric), 2));
-                (false, [text(*metric), text(*unit)].into_iter().chain(values).collect())
+                (false, [text(names::parts(metric).join("/")), text(*unit)].into_iter().chain(values).collect())
             })
             .collect();
         body += &table(&head, &rows);
@@ -180,7 +182,7 @@ pub(super) fn parameters(views: &[RunView]) -> String {
     let mut body = String::new();
     for view in views.iter().filter(|v| !v.parameters.is_empty()) {
         if views.len() > 1 {
-            body += &format!("<h3>{}</h3>\n", escaped(&name(view)));
+            body += &format!("<h3>{}</h3>\n", escaped(&view.name()));
         }
         let head = [text("group"), Cell::Number("tensors".into()), Cell::Number("numbers".into()), text("")];
         let mut rows: Vec<_> = view
@@ -207,7 +209,7 @@ pub(super) fn time(views: &[RunView]) -> String {
     let mut body = String::new();
     for view in views.iter().filter(|v| !v.summary.nodes.is_empty()) {
         if views.len() > 1 {
-            body += &format!("<h3>{}</h3>\n", escaped(&name(view)));
+            body += &format!("<h3>{}</h3>\n", escaped(&view.name()));
         }
         body += &figures::time_figure(view);
         if let Some(share) = view.summary.not_compute {
@@ -222,7 +224,7 @@ pub(super) fn quarantine(views: &[RunView]) -> String {
     let mut body = String::new();
     for view in views {
         let clips = &view.summary.quarantine;
-        let run = if views.len() > 1 { format!("{}: ", name(view)) } else { String::new() };
+        let run = if views.len() > 1 { format!("{}: ", view.name()) } else { String::new() };
         if clips.is_empty() {
             body += &format!("<p>{}no clip was given up.</p>\n", escaped(&run));
             continue;
@@ -269,7 +271,7 @@ pub(super) fn settings(views: &[RunView], dataflow: &str) -> String {
                 rows.push((s.from == "override", row));
             }
         }
-        let title = if views.len() > 1 { format!("Settings of {}", name(view)) } else { "All settings".to_owned() };
+        let title = if views.len() > 1 { format!("Settings of {}", view.name()) } else { "All settings".to_owned() };
         let table = table(&[text("setting"), text("value"), text("from")], &rows);
         body += &format!("<details><summary>{}</summary>\n{table}</details>\n", escaped(&title));
     }

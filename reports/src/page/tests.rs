@@ -1,5 +1,6 @@
 use super::*;
 use crate::store::{RunRecord, Store};
+use crate::view::RunView;
 
 fn view(dir: &std::path::Path, method: &str) -> RunView {
     let run = Store::new(dir).create().unwrap();
@@ -49,4 +50,83 @@ fn two_runs_show_what_differs_and_nothing_else() {
     assert_eq!(rows.lines().count(), 3, "{rows}");
     assert!(rows.contains("| model.METHOD | copl | linear-probe |"));
     assert!(html(&views).contains("What differs"));
+}
+
+/// What a class, a clip, a run or a message may be called.
+const HOSTILE: &str = "a|b`c``d<script>alert(1)</script>\n# e *f* [g](http://h) &amp; \\ \u{1b}[0m \"'";
+
+/// A run whose every text is hostile.
+fn hostile(dir: &std::path::Path) -> RunView {
+    use crate::tables::{Rows, Table, Values};
+    let run = Store::new(dir).create().unwrap();
+    let mut record = RunRecord::begin(&run.id, HOSTILE);
+    (record.id, record.device) = (HOSTILE.to_owned(), HOSTILE.to_owned());
+    record.finish(5, HOSTILE, Some(HOSTILE));
+    run.write_record(&record).unwrap();
+    let quoted = serde_json::to_string(HOSTILE).unwrap();
+    run.write_dataflow(&format!(
+        "nodes:\n  - {{ id: source, path: copl, args: node clip-source, env: {{ DATASET: {quoted} }} }}\n  \
+         - {{ id: model, path: copl, args: node copl-model, env: {{ METHOD: {quoted}, VISUAL_ENCODER: {quoted} }} }}\n"
+    ))
+    .unwrap();
+    let add = |table, columns| {
+        let mut writer = crate::TableWriter::open(&run.path, table).unwrap();
+        writer.append(&Rows::new(table, &run.id, 1, "test", columns).unwrap()).unwrap();
+        writer.finish().unwrap();
+    };
+    let text = || Values::Text(vec![HOSTILE.to_owned()]);
+    let (one, number) = (|| Values::Integer(vec![1]), || Values::Number(vec![50.0]));
+    for parts in [&[HOSTILE][..], &["accuracy", HOSTILE], &["confusion", HOSTILE, HOSTILE]] {
+        let name = Values::Text(vec![copl_contract::names::joined(parts)]);
+        add(Table::Metrics, vec![one(), name, number(), text(), one(), Values::Integer(vec![0])]);
+    }
+    add(Table::Params, vec![text(), one(), one(), one()]);
+    add(Table::Nodes, vec![text(), one(), number(), number(), number(), number(), one()]);
+    add(Table::Quarantine, (0..5).map(|_| text()).collect());
+    let mut view = RunView::load(&run, &|_| Vec::new()).unwrap();
+    view.letters = HOSTILE.to_owned();
+    view
+}
+
+#[test]
+fn what_others_call_things_is_shown_in_markdown_and_is_never_markup() {
+    let dir = tempfile::tempdir().unwrap();
+    let one = [hostile(dir.path())];
+    let two = [hostile(dir.path()), view(dir.path(), "copl")];
+    for (views, headings) in [(&one[..], 6), (&two[..], 5)] {
+        let page = markdown(&Page { views, examples: &[], note: None, dataflow: "" }, Some("figures"));
+        let read = crate::quote::reading::read(&page);
+        assert_eq!(read.markup, Vec::<String>::new(), "{page}");
+        assert_eq!(read.headings, headings, "{page}");
+        let wanted = crate::quote::one_line(HOSTILE);
+        let quoting: Vec<&String> = read.texts.iter().filter(|text| text.contains("<script")).collect();
+        assert!(quoting.len() > 3 && quoting.iter().all(|text| text.contains(&wanted)), "{quoting:?}");
+    }
+}
+
+#[test]
+fn what_others_call_things_is_shown_on_the_page_and_is_never_markup() {
+    let dir = tempfile::tempdir().unwrap();
+    let views = [hostile(dir.path())];
+    let said = Said { truth: vec![(HOSTILE.into(), Some(1))], predicted: vec![(HOSTILE.into(), None)] };
+    let example = Example {
+        title: HOSTILE.into(),
+        strips: vec![Strip { label: HOSTILE.into(), pictures: vec![vec![1]] }],
+        said: Some(said),
+        lines: vec![(HOSTILE.into(), HOSTILE.into())],
+        problem: Some(HOSTILE.into()),
+    };
+    let page = Page { views: &views, examples: &[example], note: Some(HOSTILE), dataflow: HOSTILE }.html();
+    assert!(!page.contains("<script") && !page.contains('\u{1b}'));
+    assert!(page.matches("&lt;script&gt;").count() > 20 && page.contains("&amp;amp;"));
+    // Every tag is one of the page's own: what is quoted opens none.
+    let tags = page.matches('<').count();
+    let own = page.split('<').skip(1).filter(|rest| {
+        rest.starts_with(['!', '/']) || rest.chars().take_while(char::is_ascii_alphanumeric).count() > 0
+    });
+    assert_eq!(own.count(), tags);
+    for figure in figures(&views) {
+        assert!(figure.file.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_'), "{}", figure.file);
+        crate::figure::png(&figure.svg).unwrap();
+    }
 }

@@ -13,7 +13,7 @@ fn number(value: Option<f64>, digits: usize) -> String {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let metric = self.metric;
+        let metric = &self.metric;
         writeln!(f, "epoch  split   read  used  quarantined    loss  {:>10}", format!("{metric} %"))?;
         for pass in &self.passes {
             let Pass { epoch, split, read, trained, evaluated, quarantined, loss, accuracy } = pass;

@@ -35,12 +35,17 @@ impl Run {
     }
 
     fn metric(&self, epoch: i64, split: &str, name: &str, value: f64) {
+        self.told(epoch, split, name, value, 0);
+    }
+
+    fn told(&self, epoch: i64, split: &str, name: &str, value: f64, picks: i64) {
         let columns = vec![
             Values::Integer(vec![1]),
             text(&[name]),
             Values::Number(vec![value]),
             text(&["percent"]),
             Values::Integer(vec![1]),
+            Values::Integer(vec![picks]),
         ];
         self.add(Table::Metrics, epoch, split, columns);
     }
@@ -100,8 +105,40 @@ fn a_run_of_masks_is_judged_by_their_iou() {
     run.metric(1, "val", "miou", 40.0);
     run.metric(2, "val", "miou", 30.0);
     let summary = run.summary();
-    assert_eq!((summary.metric, summary.best_epoch, summary.val_accuracy), ("miou", Some(1), Some(40.0)));
+    assert_eq!((summary.metric.as_str(), summary.best_epoch, summary.val_accuracy), ("miou", Some(1), Some(40.0)));
     assert!(summary.to_string().contains("best epoch 1: validation miou 40.00 %"), "{summary}");
+}
+
+#[test]
+fn the_best_epoch_is_that_of_the_metric_the_loss_node_says() {
+    let run = good();
+    for (epoch, accuracy, matches) in [(1, 50.0, 90.0), (2, 60.0, 80.0)] {
+        run.told(epoch, "val", "accuracy", accuracy, 0);
+        run.told(epoch, "val", "match_accuracy", matches, 1);
+    }
+    let summary = run.summary();
+    assert_eq!(summary.metric, "match_accuracy");
+    assert_eq!((summary.best_epoch, summary.val_accuracy), (Some(1), Some(90.0)));
+    assert_eq!(summary.test_accuracy, None, "the mean score of the samples is another metric");
+    // A metric nobody here has heard of.
+    let run = good();
+    run.told(2, "val", "f1/of one's own", 12.5, 1);
+    assert_eq!((run.summary().metric.as_str(), run.summary().best_epoch), ("f1/of one's own", Some(2)));
+}
+
+#[test]
+fn of_an_old_run_the_metric_follows_from_the_epoch_that_was_kept() {
+    let run = good();
+    for (epoch, accuracy, matches) in [(1, 50.0, 90.0), (2, 60.0, 80.0)] {
+        run.metric(epoch, "val", "accuracy", accuracy);
+        run.metric(epoch, "val", "match_accuracy", matches);
+    }
+    assert_eq!(run.summary().metric, "accuracy");
+    for (epoch, best, metric) in [(2, 1, "accuracy"), (3, 0, "accuracy"), (1, 1, "match_accuracy")] {
+        let best = Values::Integer(vec![best]);
+        run.add(Table::Checkpoints, epoch, "val", vec![text(&["best.safetensors"]), text(&["00"]), best]);
+        assert_eq!(run.summary().metric, metric, "epoch {epoch}");
+    }
 }
 
 #[test]
@@ -152,6 +189,6 @@ fn time_is_summed_by_node() {
 #[test]
 fn a_run_without_rows_has_no_numbers() {
     let summary = Run::new().summary();
-    assert_eq!(summary, Summary { metric: "accuracy", ..Summary::default() });
+    assert_eq!(summary, Summary { metric: "accuracy".into(), ..Summary::default() });
     summary.check().unwrap();
 }

@@ -33,9 +33,9 @@ pub struct SweepFile {
     /// Axes whose product is run.
     #[serde(default)]
     pub grid: Vec<Axis>,
-    /// The metric that is shown, on the test split.
-    #[serde(default = "accuracy")]
-    pub metric: String,
+    /// The metric that is shown, on the test split; the one by which the models are picked if unset.
+    #[serde(default)]
+    pub metric: Option<String>,
     /// Further metrics of the test split, a column each.
     #[serde(default)]
     pub also: Vec<String>,
@@ -48,10 +48,6 @@ pub struct SweepFile {
     /// Name of the axis of the figure; the first axis of the grid if unset.
     #[serde(default)]
     pub axis: Option<String>,
-}
-
-fn accuracy() -> String {
-    "accuracy".to_owned()
 }
 
 /// A named set of overrides.

@@ -6,6 +6,7 @@
 
 mod figure;
 mod file;
+mod markdown;
 mod plan;
 mod table;
 
@@ -16,8 +17,9 @@ use crate::store::{RunFolder, Store};
 
 pub use figure::figure;
 pub use file::{Axis, Case, Column, SweepFile};
+pub use markdown::{markdown, page};
 pub use plan::{Planned, plan};
-pub use table::{CaseResult, RunResult, Table, markdown, table};
+pub use table::{CaseResult, RunResult, Table, table};
 
 use crate::error::ReportError;
 

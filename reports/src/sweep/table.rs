@@ -70,6 +70,8 @@ pub struct Table {
 
 /// The table from the runs that have ended: for every planned run its run in the store, if there is one.
 pub fn table(file: &SweepFile, planned: &[(Planned, Option<RunView>)]) -> Table {
+    let picks = || planned.iter().find_map(|(_, view)| Some(view.as_ref()?.summary.metric.clone()));
+    let metric = file.metric.clone().or_else(picks).unwrap_or_else(|| "result".to_owned());
     let mut cases: Vec<CaseResult> = Vec::new();
     for (plan, view) in planned {
         let at = cases.iter().position(|c| c.case == plan.case).unwrap_or_else(|| {
@@ -91,7 +93,7 @@ pub fn table(file: &SweepFile, planned: &[(Planned, Option<RunView>)]) -> Table 
         });
         cases[at].planned += 1;
         if let Some(view) = view {
-            cases[at].runs.push(result(file, plan, view));
+            cases[at].runs.push(result(file, &metric, plan, view));
         }
     }
     for case in &mut cases {
@@ -109,14 +111,14 @@ pub fn table(file: &SweepFile, planned: &[(Planned, Option<RunView>)]) -> Table 
         name: file.name.clone(),
         title: file.title.clone(),
         note: file.note.trim().to_owned(),
-        metric: file.metric.clone(),
+        metric,
         also: file.also.clone(),
         columns: file.columns.clone(),
         cases,
     }
 }
 
-fn result(file: &SweepFile, plan: &Planned, view: &RunView) -> RunResult {
+fn result(file: &SweepFile, metric: &str, plan: &Planned, view: &RunView) -> RunResult {
     let known = |number: i64| (number > 0).then_some(number as f64);
     let column = |column: &Column| match column {
         Column::Additional => Some(view.additional as f64 / 1e6),
@@ -133,7 +135,7 @@ fn result(file: &SweepFile, plan: &Planned, view: &RunView) -> RunResult {
     RunResult {
         run: view.record.id.clone(),
         seed: plan.seed,
-        value: view.result(&file.metric),
+        value: view.result(metric),
         also: file.also.iter().map(|metric| view.result(metric)).collect(),
         columns: file.columns.iter().map(column).collect(),
         data_fingerprint: view.record.data_fingerprint.clone(),
@@ -169,43 +171,4 @@ impl Table {
         }
         found
     }
-}
-
-/// The table as Markdown.
-pub fn markdown(table: &Table) -> String {
-    let number = |v: Option<f64>, digits: usize| v.map_or_else(|| "–".to_owned(), |v| format!("{v:.digits$}"));
-    let with_paper = table.cases.iter().any(|c| c.paper.is_some());
-    let mut head = vec!["case".to_owned(), format!("{} % (mean ± deviation)", table.metric), "by seed".to_owned()];
-    head.extend(table.also.iter().map(|m| format!("{m} %")));
-    head.extend(table.columns.iter().map(|c| c.heading().to_owned()));
-    if with_paper {
-        head.extend(["paper: additional M", "paper: result %", "paper: memory GB"].map(str::to_owned));
-    }
-    let line = |cells: &[String]| {
-        format!("| {} |\n", cells.iter().map(|c| c.replace('|', "\\|")).collect::<Vec<_>>().join(" | "))
-    };
-    let mut out = line(&head);
-    out += &format!("|---|{}\n", "---:|".repeat(head.len() - 1));
-    for case in &table.cases {
-        let mean = match (case.mean, case.deviation) {
-            (Some(mean), Some(d)) => format!("{mean:.1} ± {d:.1}"),
-            (mean, _) => number(mean, 1),
-        };
-        let seeds: Vec<String> = case.runs.iter().map(|r| number(r.value, 1)).collect();
-        let mut cells = vec![case.case.clone(), mean, seeds.join(", ")];
-        cells.extend(case.also.iter().map(|value| number(*value, 1)));
-        cells.extend(table.columns.iter().zip(&case.columns).map(|(column, value)| match column {
-            Column::Additional | Column::Trainable | Column::Total => number(*value, 3),
-            Column::Memory | Column::Time => number(*value, 0),
-            Column::Validation => number(*value, 1),
-        }));
-        if with_paper {
-            let of = |get: &dyn Fn(&PaperRow) -> Option<f64>| number(case.paper.as_ref().and_then(get), 1);
-            cells.push(of(&|p| p.additional));
-            cells.push(of(&|p| p.result(&table.metric)));
-            cells.push(of(&|p| p.memory_gb));
-        }
-        out += &line(&cells);
-    }
-    out
 }

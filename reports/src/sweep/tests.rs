@@ -85,6 +85,7 @@ fn view(dir: &std::path::Path, accuracy: f64) -> crate::view::RunView {
         Values::Number(vec![accuracy]),
         Values::Text(vec!["percent".into()]),
         Values::Integer(vec![1]),
+        Values::Integer(vec![1]),
     ];
     let mut writer = crate::TableWriter::open(&run.path, Kind::Metrics).unwrap();
     writer.append(&Rows::new(Kind::Metrics, &run.id, 1, "test", columns).unwrap()).unwrap();
@@ -110,4 +111,19 @@ fn the_table_has_means_by_case_and_says_what_is_missing() {
     assert!(text.contains("| on, length 4 | 52.0 ± 2.8 | 50.0, 54.0 |"), "{text}");
     let svg = figure(&file, &table);
     assert!(svg.contains(">on</text>") && svg.contains(">off</text>") && svg.contains(">length</text>"), "{svg}");
+}
+
+#[test]
+fn a_case_may_be_called_anything() {
+    let dir = tempfile::tempdir().unwrap();
+    let name = "a|b `c` <d> *e*";
+    let file = SweepFile::parse(&FILE.replace("name: on", &format!("name: \"{name}\""))).unwrap();
+    let planned: Vec<_> = plan(&file, dir.path()).into_iter().map(|p| (p, None)).collect();
+    let text = markdown(&table(&file, &planned));
+    assert!(crate::quote::reading::read(&text).markup.is_empty(), "{text}");
+    let page = page(&Table { title: name.into(), ..table(&file, &planned) }, "figure.svg");
+    let read = crate::quote::reading::read(&page);
+    assert!(read.markup.is_empty() && read.headings == 1, "{page}");
+    assert!(read.texts[0] == name, "{page}");
+    assert!(read.texts.contains(&format!("{name}, length 4")), "{text}");
 }

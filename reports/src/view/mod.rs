@@ -1,8 +1,11 @@
 //! All that the page of a run shows, drawn from the run's folder. As JSON it is what `copl report --json` prints.
 
+mod confusion;
 mod curves;
 mod readings;
 mod settings;
+
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -14,8 +17,9 @@ use crate::store::{RunFolder, RunRecord};
 use crate::summary::{Summary, summarise};
 use crate::tables::Table;
 
+pub use confusion::Confusion;
 pub use curves::{Curve, by_step};
-pub use readings::{Confusion, Reading};
+pub use readings::Reading;
 pub use settings::{NodeSettings, Setting, nodes};
 
 /// A group of parameters.
@@ -110,14 +114,26 @@ impl RunView {
         })
     }
 
+    /// Name of the run in tables and legends: its letters, and what sets it apart from the others.
+    pub fn name(&self) -> String {
+        let seed = self.record.seed.map(|s| format!(", seed {s}")).unwrap_or_default();
+        format!("{} ({}{seed})", self.letters, self.method)
+    }
+
+    /// The folder its dataflow lies in, for the relative paths in it.
+    pub fn dataflow_folder(&self) -> PathBuf {
+        let beside = || Path::new(&self.record.dataflow).parent().unwrap_or(Path::new("")).to_owned();
+        self.record.folder.clone().unwrap_or_else(beside)
+    }
+
     /// A result by the name of its metric.
     pub fn result(&self, metric: &str) -> Option<f64> {
         self.results.iter().chain(&self.details).find(|r| r.metric == metric).map(|r| r.value)
     }
 
-    /// The metric the task is judged by: the first percentage that is better the higher it is.
+    /// The metric by which the model is picked; where it is not told, the first that is better the higher it is.
     pub fn headline(&self) -> Option<&Reading> {
-        let judged = self.results.iter().find(|r| r.metric == "accuracy" || r.metric == "miou");
+        let judged = self.results.iter().find(|r| r.metric == self.summary.metric);
         judged.or_else(|| self.results.iter().find(|r| r.higher_is_better == 1))
     }
 

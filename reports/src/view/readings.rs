@@ -2,18 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use copl_contract::names;
 use polars::prelude::DataFrame;
 use serde::Serialize;
 
+use super::confusion::{Confusion, confusion};
 use super::curves::Curve;
 use crate::error::ReportError;
 use crate::frame::{integers, numbers, texts};
 
 /// Prefix of the numbers of single steps.
 const STEP: &str = "step/";
-/// Prefix of counts of confusions: `confusion/TRUE/PREDICTED`, of questions `confusion/KIND/TRUE/PREDICTED`.
-const CONFUSION: &str = "confusion/";
-
 /// A number of a pass.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Reading {
@@ -29,15 +28,6 @@ pub struct Reading {
     pub split: String,
     /// Epoch of the pass.
     pub epoch: i64,
-}
-
-/// Segments by true and predicted class.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Confusion {
-    /// Names of the classes.
-    pub classes: Vec<String>,
-    /// Segments, `[true][predicted]`.
-    pub counts: Vec<Vec<f64>>,
 }
 
 /// The rows of the table.
@@ -74,15 +64,21 @@ impl Metrics {
         let mut ordered: Vec<(usize, &Reading)> = last.into_values().collect();
         ordered.sort_by_key(|(first, _)| *first);
         let (mut results, mut details, mut confusions) = (Vec::new(), Vec::new(), Vec::new());
+        // Classes, and kinds of questions.
+        let mut named = Vec::new();
         for (_, reading) in ordered {
-            match reading.metric.strip_prefix(CONFUSION) {
-                Some(pair) => confusions.push((pair, reading.value)),
-                None if reading.metric.contains('/') => details.push(reading.clone()),
-                None => results.push(reading.clone()),
+            match names::parts(&reading.metric).as_slice() {
+                [first, cell @ ..] if first == "confusion" && !cell.is_empty() => {
+                    confusions.push((cell.to_vec(), reading.value));
+                }
+                [_] => results.push(reading.clone()),
+                [what, of @ ..] => {
+                    named.extend((what == "accuracy").then(|| of.join("/")));
+                    details.push(reading.clone());
+                }
+                [] => {}
             }
         }
-        let named: Vec<String> =
-            details.iter().filter_map(|r: &Reading| Some(r.metric.strip_prefix("accuracy/")?.to_owned())).collect();
         (results, details, confusion(&confusions, named))
     }
 
@@ -91,7 +87,7 @@ impl Metrics {
         let mut curves: Vec<Curve> = Vec::new();
         for (reading, step) in &self.rows {
             let by_step = reading.metric == "step/loss";
-            let plain = !reading.metric.contains('/') && reading.unit != "count";
+            let plain = names::parts(&reading.metric).len() == 1 && reading.unit != "count";
             if !(by_step || plain) {
                 continue;
             }
@@ -115,35 +111,4 @@ impl Metrics {
         }
         curves
     }
-}
-
-/// The counts; classes in the order in which their accuracies are told, those without one behind them, background last.
-fn confusion(pairs: &[(&str, f64)], mut classes: Vec<String>) -> Option<Confusion> {
-    if pairs.is_empty() {
-        return None;
-    }
-    let mut cells = Vec::new();
-    for (pair, count) in pairs {
-        // Of questions the kind stands before: all kinds go into one table.
-        let (truth, predicted) = pair.rsplit_once('/')?;
-        let truth = truth.rsplit_once('/').map_or(truth, |(_, truth)| truth);
-        let mut place = |class: &str| {
-            classes.iter().position(|c| c == class).unwrap_or_else(|| {
-                classes.push(class.to_owned());
-                classes.len() - 1
-            })
-        };
-        cells.push((place(truth), place(predicted), *count));
-    }
-    // Background last, as in the labels; those that nobody was, and nobody was taken for, left out.
-    let seen = |i: &usize| cells.iter().any(|(truth, predicted, _)| truth == i || predicted == i);
-    let mut order: Vec<usize> = (0..classes.len()).filter(seen).collect();
-    order.sort_by_key(|i| classes[*i] == "background");
-    let mut counts = vec![vec![0.0; order.len()]; order.len()];
-    let place = |i: usize| order.iter().position(|o| *o == i).unwrap_or(i);
-    for (truth, predicted, count) in cells {
-        counts[place(truth)][place(predicted)] += count;
-    }
-    let classes: Vec<String> = order.iter().map(|i| classes[*i].clone()).collect();
-    (!classes.is_empty()).then_some(Confusion { classes, counts })
 }

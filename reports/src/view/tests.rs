@@ -16,6 +16,7 @@ fn metrics(run: &RunFolder, rows: &[(i64, &str, i64, &str, f64, &str, i64)]) {
             Values::Number(vec![value]),
             text(&[unit]),
             Values::Integer(vec![better]),
+            Values::Integer(vec![0]),
         ];
         writer.append(&Rows::new(Table::Metrics, &run.id, epoch, split, columns).unwrap()).unwrap();
     }
@@ -88,4 +89,54 @@ fn settings_say_where_they_come_from() {
     let from: Vec<_> = view.nodes[0].settings.iter().map(|s| (s.key.as_str(), s.value.as_str(), s.from)).collect();
     assert_eq!(from, [("TASK", "ave", "default"), ("METHOD", "linear-probe", "override"), ("BATCH", "2", "dataflow")]);
     assert_eq!((view.setting("model.METHOD"), view.task.as_str()), (Some("linear-probe"), "ave"));
+}
+
+/// A run that was evaluated, with these metrics of its test pass.
+fn evaluated(dir: &std::path::Path, told: &[(&str, f64)]) -> RunView {
+    let run = Store::new(dir).create().unwrap();
+    run.write_record(&RunRecord::begin(&run.id, "a.yml")).unwrap();
+    run.write_dataflow("nodes: []").unwrap();
+    let rows: Vec<_> = told.iter().map(|(name, value)| (1, "test", 1, *name, *value, "count", -1)).collect();
+    metrics(&run, &rows);
+    RunView::load(&run, &|_| Vec::new()).unwrap()
+}
+
+#[test]
+fn a_question_is_counted_once_among_the_confusions() {
+    let dir = tempfile::tempdir().unwrap();
+    let view = evaluated(
+        dir.path(),
+        &[
+            ("accuracy/AQ", 100.0),
+            ("accuracy/Audio Counting", 100.0),
+            ("accuracy/Visual Location", 50.0),
+            ("confusion/one/one", 2.0),
+            ("confusion/one/yes", 1.0),
+            ("confusion/Audio Counting/one/one", 1.0),
+            ("confusion/Visual Location/one/one", 1.0),
+            ("confusion/Visual Location/one/yes", 1.0),
+        ],
+    );
+    let confusion = view.confusion.unwrap();
+    assert_eq!(confusion.classes, ["one", "yes"]);
+    assert_eq!(confusion.counts, [[2.0, 1.0], [0.0, 0.0]]);
+}
+
+#[test]
+fn a_class_called_with_a_slash_is_one_class() {
+    let dir = tempfile::tempdir().unwrap();
+    let marked = [
+        (r"accuracy/AC\/DC", 75.0),
+        ("accuracy/background", 50.0),
+        (r"confusion/AC\/DC/AC\/DC", 3.0),
+        (r"confusion/AC\/DC/background", 1.0),
+        (r"confusion/background/AC\/DC", 2.0),
+    ];
+    // As a run before the mark was made has them.
+    let old = marked.map(|(name, value)| (name.replace('\\', ""), value));
+    for told in [marked.to_vec(), old.iter().map(|(name, value)| (name.as_str(), *value)).collect()] {
+        let confusion = evaluated(dir.path(), &told).confusion.unwrap();
+        assert_eq!(confusion.classes, ["AC/DC", "background"], "{told:?}");
+        assert_eq!(confusion.counts, [[3.0, 1.0], [2.0, 0.0]], "{told:?}");
+    }
 }

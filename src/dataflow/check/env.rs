@@ -1,7 +1,8 @@
 //! Settings: known, of their type, given where they must be, and in keeping with each other.
 
 use copl_contract::NodeSpec;
-use copl_contract::settings::{Env, PASSED_THROUGH, SettingSpec, inapplicable};
+use copl_contract::setting_choice::inapplicable;
+use copl_contract::settings::{Env, PASSED_THROUGH, SettingSpec};
 
 use super::{Flow, Seen};
 use crate::dataflow::diagnostic::{Diagnostic, Place};

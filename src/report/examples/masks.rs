@@ -5,7 +5,8 @@ use copl_reports::page::{Example, Strip};
 use copl_reports::samples::{MaskPicture, masks};
 use copl_reports::{ReportError, RunFolder};
 
-use super::{Data, choose, heard};
+use super::choose::choose;
+use super::data::{Data, heard};
 
 /// The best, the middling and the worst clips whose masks were kept.
 pub(super) fn examples(run: &RunFolder, data: Option<&Data>, wanted: usize) -> Result<Vec<Example>, ReportError> {

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use copl_contract::settings::{Env, SettingValue, env_of_json};
+use copl_contract::setting_choice::env_of_json;
+use copl_contract::settings::{Env, SettingValue};
 use copl_contract::task::Task;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

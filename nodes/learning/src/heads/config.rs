@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use copl_contract::settings::{Env, Group, divided};
+use copl_contract::setting_choice::{ChosenGroup, divided};
+use copl_contract::settings::Env;
 use copl_contract::task::Task;
 
 use super::{FAMILIES, HeadSettings};
@@ -13,7 +14,7 @@ pub struct Family {
     pub tasks: &'static [&'static str],
     /// The settings of the task and of each of its heads, with those chosen that an `env:` map chooses. The first group is
     /// the task's own, and holds the setting that names the head.
-    pub groups: fn(Task, &Env) -> Vec<Group>,
+    pub groups: fn(Task, &Env) -> Vec<ChosenGroup>,
     /// Reads the settings, divided as the groups are.
     pub read: fn(Task, &[Env]) -> Result<HeadConfig, (String, String)>,
 }
@@ -72,10 +73,10 @@ impl PartialEq for HeadConfig {
 }
 
 /// The settings of every task's heads, those of `task` chosen as an `env:` map chooses them.
-pub fn groups(task: Task, env: &Env) -> Vec<Group> {
+pub fn groups(task: Task, env: &Env) -> Vec<ChosenGroup> {
     let of = |family: &&Family| {
         let chosen = family.tasks.contains(&task.name);
-        (family.groups)(task, env).into_iter().map(move |group| Group { chosen: chosen && group.chosen, ..group })
+        (family.groups)(task, env).into_iter().map(move |group| ChosenGroup { chosen: chosen && group.chosen, ..group })
     };
     FAMILIES.iter().flat_map(of).collect()
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use copl_contract::settings::{Env, Group, SettingSpec, nearest};
+use copl_contract::setting_choice::ChosenGroup;
+use copl_contract::settings::{Env, SettingSpec, nearest};
 
 use super::{FAMILIES, MethodSettings};
 
@@ -68,8 +69,8 @@ impl PartialEq for MethodConfig {
 }
 
 /// The settings of every method, those of `word` chosen.
-pub fn groups(word: &str) -> Vec<Group> {
+pub fn groups(word: &str) -> Vec<ChosenGroup> {
     let group =
-        |family: &&Family| Group { applies: family.applies, chosen: family.word == word, specs: (family.settings)() };
+        |family: &&Family| ChosenGroup { applies: family.applies, chosen: family.word == word, specs: (family.settings)() };
     FAMILIES.iter().map(group).collect()
 }

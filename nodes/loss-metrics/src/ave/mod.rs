@@ -1,20 +1,25 @@
 //! Event localisation: segment accuracy, by class and in a table of confusion.
 
-pub mod accuracy;
-pub mod loss;
-
 use std::collections::BTreeMap;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Float32Type, Int32Type};
 use copl_contract::schema::{self, Schema};
-use copl_contract::{Message, Split, tensor};
+use copl_contract::{Message, Split, names, tensor};
 use serde_yaml::Value;
 
-use self::accuracy::{Confusion, argmax};
-use self::loss::TaskLoss;
-use crate::report::Metric;
-use crate::task::{Judged, JudgedClip, PassMetrics, Task};
+use crate::classification::TaskLoss;
+use crate::confusion::{Confusion, argmax};
+use crate::judged::{Judged, JudgedClip, PassMetrics};
+use crate::metric::Metric;
+use crate::task::{Task, TaskKind};
+
+copl_contract::settings! {
+    /// Settings of event localisation.
+    pub struct AveSettings {
+        "LOSS" loss: TaskLoss = "cross-entropy", "Of event localisation: cross entropy over the classes and the background, or binary cross entropy of the softmax, as the compared codebases have it.";
+    }
+}
 
 /// The task.
 #[derive(Debug)]
@@ -26,10 +31,6 @@ pub(crate) struct Ave {
 }
 
 impl Ave {
-    pub(crate) fn new(loss: TaskLoss) -> Self {
-        Self { loss, confusion: None, names: BTreeMap::new() }
-    }
-
     fn learn_name(&mut self, clip: &RecordBatch) -> Result<(), String> {
         let category = schema::int64(clip, "category")?.value(0);
         let name = schema::utf8(clip, "category_name")?.value(0);
@@ -52,17 +53,35 @@ impl Ave {
         let classes = confusion.classes();
         for class in 0..classes {
             if let Some(share) = confusion.class_accuracy(class) {
-                metrics.push(Metric::percent(format!("accuracy/{}", self.class_name(class, classes)), share));
+                metrics.push(Metric::percent(names::joined(&["accuracy", &self.class_name(class, classes)]), share));
             }
         }
         for (target, predicted, segments) in confusion.cells() {
             let name = |c| self.class_name(c, classes);
-            metrics.push(Metric::count(format!("confusion/{}/{}", name(target), name(predicted)), segments));
+            metrics.push(Metric::count(names::joined(&["confusion", &name(target), &name(predicted)]), segments));
         }
     }
 }
 
+impl TaskKind for Ave {
+    type Settings = AveSettings;
+    const NAME: &'static str = "event localisation";
+    const CLIPS: Schema = Schema::Clips;
+
+    fn check(_settings: &AveSettings) -> Result<(), (String, String)> {
+        Ok(())
+    }
+
+    fn new(settings: &AveSettings) -> Self {
+        Self { loss: settings.loss, confusion: None, names: BTreeMap::new() }
+    }
+}
+
 impl Task for Ave {
+    fn predictions(&self) -> Schema {
+        Schema::Predictions
+    }
+
     fn gradients(&self) -> Schema {
         Schema::Gradients
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ave::accuracy::Confusion;
+use crate::confusion::Confusion;
 
 /// The groups of the results table, and the modality that their kinds begin with.
 const GROUPS: [(&str, &str); 3] = [("AQ", "Audio"), ("VQ", "Visual"), ("AVQ", "Audio-Visual")];

@@ -3,7 +3,7 @@
 //! L = w_a CE(answers) + w_m CE(matches), mean over Q questions and over all 2 Q T matches, positive (class 1) and negative
 //! (class 0) together (AVST: w_a = 1, w_m = 0.5). A match that is NaN had no frame of another video: it does not count.
 
-use crate::ave::loss::TaskLoss;
+use crate::classification::TaskLoss;
 
 /// Weights of the two parts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,7 +17,8 @@ pub struct Weights {
 /// The loss of a batch and its gradients.
 #[derive(Debug)]
 pub struct AnswerLoss {
-    /// Cross entropy of each question's answer, not weighted.
+    /// What each question adds to the loss: its answer's cross entropy and those of its matches, weighted. Their mean is the
+    /// loss, so that a question with fewer matches that count has less of their part.
     pub by_question: Vec<f64>,
     /// The weighted sum.
     pub total: f64,
@@ -63,9 +64,22 @@ pub fn answer_loss(
     let negative_slopes: Vec<f32> = spread.collect();
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
     let matching = mean(&matched.by_segment);
+    let total = weights.answer * mean(&answered.by_segment) + weights.matching * matching;
+    let (questions, positives) = (answers.len().max(1), positive.len() / 2);
+    let a_question = (positives / questions).max(1);
+    let share = weights.matching * questions as f64 / labels.len().max(1) as f64;
+    let mut by_question: Vec<f64> = answered.by_segment.iter().map(|loss| weights.answer * loss).collect();
+    // Positives of all questions come before the negatives.
+    let own_row = |row: usize| row.checked_sub(positives).unwrap_or(row);
+    let counted = counts.iter().enumerate().filter(|(_, counts)| **counts).map(|(row, _)| own_row(row));
+    for (row, loss) in counted.zip(&matched.by_segment) {
+        if let Some(own) = by_question.get_mut(row / a_question) {
+            *own += share * loss;
+        }
+    }
     Ok(AnswerLoss {
-        total: weights.answer * mean(&answered.by_segment) + weights.matching * matching,
-        by_question: answered.by_segment,
+        total,
+        by_question,
         matching,
         matched: (right as u64, labels.len() as u64),
         answers: scaled(answered.gradient, weights.answer),
@@ -117,6 +131,25 @@ mod tests {
         inputs[2].truncate(2);
         let without = at(&inputs, WEIGHTS);
         assert_eq!((loss.total, loss.positive), (without.total, without.positive));
+    }
+
+    #[test]
+    fn questions_share_the_loss_by_their_answers_and_matches() {
+        let mean = |loss: &AnswerLoss| loss.by_question.iter().sum::<f64>() / loss.by_question.len() as f64;
+        let mut inputs = inputs();
+        // Two questions of two seconds each.
+        inputs[1].extend([0.3, 0.2, -0.7, 0.9]);
+        inputs[2].extend([0.0, 0.4, 2.0, -1.0]);
+        for weights in [WEIGHTS, Weights { answer: 0.0, matching: 1.0 }, Weights { answer: 2.0, matching: 0.0 }] {
+            let loss = at(&inputs, weights);
+            assert!((mean(&loss) - loss.total).abs() < 1e-12, "{weights:?}: {:?}, {}", loss.by_question, loss.total);
+        }
+        let both = at(&inputs, WEIGHTS);
+        // The second question's negatives do not count: it has 2 of 6 matches.
+        inputs[2][4..].fill(f32::NAN);
+        let loss = at(&inputs, WEIGHTS);
+        assert!((mean(&loss) - loss.total).abs() < 1e-12);
+        assert!(loss.by_question[1] < both.by_question[1] && loss.by_question[0] > both.by_question[0]);
     }
 
     #[test]

@@ -6,15 +6,24 @@ pub mod loss;
 use arrow::array::RecordBatch;
 use arrow::datatypes::Float32Type;
 use copl_contract::schema::{self, BatchBuilder, Schema};
-use copl_contract::{Message, Split, tensor};
+use copl_contract::{Message, Split, names, tensor};
 use serde::{Deserialize, Serialize};
 use serde_yaml::Value;
 
 use self::answers::Answers;
 use self::loss::{Weights, answer_loss};
-use crate::ave::accuracy::{Confusion, argmax};
-use crate::report::Metric;
-use crate::task::{Judged, JudgedClip, PassMetrics, Task};
+use crate::confusion::{Confusion, argmax};
+use crate::judged::{Judged, JudgedClip, PassMetrics};
+use crate::metric::Metric;
+use crate::task::{Task, TaskKind};
+
+copl_contract::settings! {
+    /// Settings of question answering.
+    pub struct AvqaSettings {
+        "ANSWER" answer: f64 = "1", "Of question answering: weight of the answers' cross entropy; 0 for grounding pretraining, where the match alone is learned and picks the model.";
+        "MATCH" matching: f64 = "0.5", "Of question answering: weight of the cross entropy of matches between sounds and frames; the official code has 0.5.";
+    }
+}
 
 /// The task.
 #[derive(Debug)]
@@ -33,14 +42,8 @@ struct Pass {
     names: Vec<String>,
 }
 
-impl Avqa {
-    pub(crate) fn new(weights: Weights) -> Self {
-        Self { weights, pass: None }
-    }
-}
-
 /// Names of the answers, by class: each question has them.
-fn names(clips: &[Message]) -> Result<Vec<String>, String> {
+fn names_of(clips: &[Message]) -> Result<Vec<String>, String> {
     clips.first().map_or(Ok(Vec::new()), |clip| schema::texts(&clip.batch, "answers", 0))
 }
 
@@ -50,15 +53,18 @@ fn name(names: &[String], answer: usize) -> String {
 }
 
 /// Confusion of answers, all questions together and by kind.
-fn confusions(answers: &Answers, names: &[String]) -> Vec<Metric> {
-    let of = |kind: &str, confusion: &Confusion| -> Vec<Metric> {
+fn confusions(answers: &Answers, answers_of: &[String]) -> Vec<Metric> {
+    let of = |kind: Option<&str>, confusion: &Confusion| -> Vec<Metric> {
         let counts = confusion.cells().map(|(answer, predicted, questions)| {
-            Metric::count(format!("confusion{kind}/{}/{}", name(names, answer), name(names, predicted)), questions)
+            let mut parts = vec!["confusion".to_owned()];
+            parts.extend(kind.map(str::to_owned));
+            parts.extend([name(answers_of, answer), name(answers_of, predicted)]);
+            Metric::count(names::joined(&parts), questions)
         });
         counts.collect()
     };
-    let mut metrics = of("", &answers.all());
-    metrics.extend(answers.kinds().flat_map(|(kind, confusion)| of(&format!("/{kind}"), confusion)));
+    let mut metrics = of(None, &answers.all());
+    metrics.extend(answers.kinds().flat_map(|(kind, confusion)| of(Some(kind), confusion)));
     metrics
 }
 
@@ -71,7 +77,29 @@ fn text<'a>(clip: &'a Message, column: &str) -> Result<&'a str, String> {
     Ok(schema::utf8(&clip.batch, column)?.value(0))
 }
 
+impl TaskKind for Avqa {
+    type Settings = AvqaSettings;
+    const NAME: &'static str = "question answering";
+    const CLIPS: Schema = Schema::QuestionClips;
+
+    fn check(settings: &AvqaSettings) -> Result<(), (String, String)> {
+        let weights = [("ANSWER", settings.answer), ("MATCH", settings.matching)];
+        match weights.into_iter().find(|(_, weight)| !(*weight >= 0.0 && weight.is_finite())) {
+            Some((key, _)) => Err((key.to_owned(), "a weight is not negative".to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    fn new(settings: &AvqaSettings) -> Self {
+        Self { weights: Weights { answer: settings.answer, matching: settings.matching }, pass: None }
+    }
+}
+
 impl Task for Avqa {
+    fn predictions(&self) -> Schema {
+        Schema::AnswerPredictions
+    }
+
     fn gradients(&self) -> Schema {
         Schema::AnswerGradients
     }
@@ -96,7 +124,7 @@ impl Task for Avqa {
         let predicted = argmax(logits.values, classes);
         let pass = match &mut self.pass {
             Some(pass) => pass,
-            none => none.insert(Pass { answers: Answers::new(classes), matched: (0, 0), names: names(clips)? }),
+            none => none.insert(Pass { answers: Answers::new(classes), matched: (0, 0), names: names_of(clips)? }),
         };
         pass.matched = (pass.matched.0 + loss.matched.0, pass.matched.1 + loss.matched.1);
         let mut judged = Vec::with_capacity(clips.len());
@@ -124,7 +152,7 @@ impl Task for Avqa {
     }
 
     fn end_of_pass(&mut self, split: Split) -> PassMetrics {
-        let Some(Pass { answers, matched: (right, matches), names }) = self.pass.take() else {
+        let Some(Pass { answers, matched: (right, matches), names: answers_of }) = self.pass.take() else {
             return PassMetrics::default();
         };
         let all = answers.all();
@@ -137,8 +165,10 @@ impl Task for Avqa {
         metrics.push(Metric::count("questions", all.total()));
         if split != Split::Train {
             let shares = answers.shares();
-            metrics.extend(shares.into_iter().map(|(name, share)| Metric::percent(format!("accuracy/{name}"), share)));
-            metrics.extend(confusions(&answers, &names));
+            metrics.extend(
+                shares.into_iter().map(|(name, share)| Metric::percent(names::joined(&["accuracy", &name]), share)),
+            );
+            metrics.extend(confusions(&answers, &answers_of));
         }
         let picked_by = if self.weights.answer > 0.0 { Some(accuracy) } else { matched };
         PassMetrics { metrics, told, picked_by }
@@ -167,7 +197,7 @@ impl Task for Avqa {
             1.0 / row.iter().map(|x| (f64::from(*x) - top).exp()).sum::<f64>()
         };
         let column = |name: &'static str| clips.iter().map(|clip| text(clip, name)).collect::<Result<Vec<_>, _>>();
-        let names = names(clips)?;
+        let names = names_of(clips)?;
         let right = clips.iter().map(|clip| Ok(name(&names, answer(&clip.batch)? as usize)));
         let right = right.collect::<Result<Vec<_>, String>>()?;
         BatchBuilder::new(Schema::Answers)

@@ -1,20 +1,21 @@
-//! The loss of AVSBench-S4: binary cross entropy of sigmoid(logit) against the mask of a clip's *first* frame, mean over
-//! its pixels; the other frames have no loss. Of a batch, the mean over its clips.
+//! The loss of masks: binary cross entropy of sigmoid(logit) against the masks of a clip, mean over their pixels. Of a batch,
+//! the mean over its clips. AVSBench-S4 has the mask of the *first* frame alone, and the other frames have no loss; MS3 has
+//! those of all frames.
 
 use super::metrics::probability;
 
 /// Loss of one clip, and its gradient.
 #[derive(Debug, Clone, PartialEq)]
-pub struct FirstFrameLoss {
-    /// Mean over the pixels of the first frame, in nats. Saturates as PyTorch's BCELoss of a single-precision sigmoid:
+pub struct MaskLoss {
+    /// Mean over the pixels of the masks, in nats. Saturates as PyTorch's BCELoss of a single-precision sigmoid:
     /// logarithms stop at -100.
     pub value: f64,
     /// Gradient of the batch's mean with respect to the clip's logits, [T, H, W].
     pub gradient: Vec<f32>,
 }
 
-/// The loss of a clip's `logits` [T, H, W] against the `mask` [H, W] of its first frame, in a batch of `clips`.
-pub fn first_frame_loss(logits: &[f32], mask: &[u8], clips: usize) -> FirstFrameLoss {
+/// The loss of a clip's `logits` [T, H, W] against the `mask` [t, H, W] of its first frames, in a batch of `clips`.
+pub fn mask_loss(logits: &[f32], mask: &[u8], clips: usize) -> MaskLoss {
     let count = mask.len().max(1) as f64;
     let mut gradient = vec![0.0; logits.len()];
     let mut value = 0.0;
@@ -25,7 +26,7 @@ pub fn first_frame_loss(logits: &[f32], mask: &[u8], clips: usize) -> FirstFrame
         // Where p or 1 - p is 0, PyTorch's slopes are 0 too: it divides by at least 1e-12, then multiplies by p (1 - p).
         *slope = ((p - y) / (p * q).max(1e-12) * p * q / (count * clips.max(1) as f64)) as f32;
     }
-    FirstFrameLoss { value: value / count, gradient }
+    MaskLoss { value: value / count, gradient }
 }
 
 #[cfg(test)]
@@ -37,13 +38,13 @@ mod tests {
 
     #[test]
     fn only_the_first_frame_is_supervised_and_its_gradient_is_the_slope() {
-        let loss = first_frame_loss(&LOGITS, &MASK, 2);
+        let loss = mask_loss(&LOGITS, &MASK, 2);
         assert!(loss.gradient[4..].iter().all(|slope| *slope == 0.0));
         for i in 0..4 {
             let (mut up, mut down) = (LOGITS, LOGITS);
             up[i] += 1e-2;
             down[i] -= 1e-2;
-            let slope = (first_frame_loss(&up, &MASK, 2).value - first_frame_loss(&down, &MASK, 2).value) / 2e-2 / 2.0;
+            let slope = (mask_loss(&up, &MASK, 2).value - mask_loss(&down, &MASK, 2).value) / 2e-2 / 2.0;
             assert!((slope - f64::from(loss.gradient[i])).abs() < 1e-4, "{i}: {slope} {}", loss.gradient[i]);
         }
     }
@@ -55,8 +56,8 @@ mod tests {
             .map(|(x, y): &(f64, f64)| x.max(0.0) - x * y + (-x.abs()).exp().ln_1p())
             .sum::<f64>()
             / 4.0;
-        assert!((first_frame_loss(&LOGITS, &MASK, 1).value - expected).abs() < 1e-6);
-        let sure = first_frame_loss(&[-200.0], &[1], 1);
+        assert!((mask_loss(&LOGITS, &MASK, 1).value - expected).abs() < 1e-6);
+        let sure = mask_loss(&[-200.0], &[1], 1);
         assert_eq!((sure.value, sure.gradient[0]), (100.0, 0.0));
     }
 }

@@ -1,71 +1,71 @@
-//! Segmentation of the sounding object (AVSBench-S4): the mask of every segment's frame.
+//! Segmentation of the sounding object (AVSBench): the mask of every segment's frame.
 //!
-//! Training sees the first frame's mask of each clip alone ([`loss`]); metrics see every mask the dataset has
-//! ([`metrics`]). `pictures` shows some.
+//! Training sees the first frame's mask of each clip alone, as S4 has it, or those of all frames, as MS3 ([`loss`]); metrics
+//! see every mask the dataset has ([`metrics`]). [`matching`] is what MS3 adds to the loss, for heads that give their maps and
+//! audio. `pictures` shows some.
 
 pub mod loss;
+mod masks;
+pub mod matching;
 pub mod metrics;
 mod pictures;
 
 use std::collections::BTreeMap;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{Float32Type, Int32Type, UInt8Type};
 use copl_contract::schema::{self, Schema};
-use copl_contract::{Message, Split, tensor};
+use copl_contract::{Message, Split, names};
 use serde_yaml::Value;
 
-use self::loss::first_frame_loss;
+use self::loss::mask_loss;
+use self::masks::{Masks, logits, pixels_on};
 use self::metrics::{FrameScore, MaskMetrics, probability};
-use crate::report::Metric;
-use crate::task::{Judged, JudgedClip, PassMetrics, Task};
+use crate::judged::{Judged, JudgedClip, PassMetrics};
+use crate::metric::Metric;
+use crate::task::{Task, TaskKind};
+
+copl_contract::choice! {
+    /// The masks that training sees.
+    pub enum Supervised { First = "first", All = "all" }
+}
+
+copl_contract::settings! {
+    /// Settings of segmentation.
+    pub struct AvsSettings {
+        "MASKS" masks: Supervised = "first", "Of segmentation: the masks that the loss is of in training and evaluation: that of a clip's first frame, as AVSBench-S4 has it, or those of all its frames, as MS3; the model must then predict all frames in training.";
+        "METRIC_CLIPS" metric_clips: usize = "1", "Of segmentation: clips over whose frames mIoU and F-score are taken together before the mean over all such groups; 1 as the official test script (DG-SCT takes 4, and the F-score depends on it).";
+        "SHOW_CLIPS" show_clips: usize = "8", "Of segmentation: clips of the test split whose masks are written as pictures.";
+    }
+}
 
 /// The task.
 #[derive(Debug)]
 pub(crate) struct Avs {
+    /// The masks that the loss is of.
+    supervised: Supervised,
     /// Clips whose frames are taken together.
     metric_clips: usize,
+    /// Clips whose masks are shown.
+    show_clips: usize,
     metrics: MaskMetrics,
     /// Sum of the IoUs of a category's frames, and their number.
     by_category: BTreeMap<String, (f64, u64)>,
 }
 
-/// Masks of a clip: [T, H, W], and which of them there are.
-pub(crate) struct Masks<'a> {
-    pub(crate) bits: &'a [u8],
-    pub(crate) known: &'a [i32],
-    pub(crate) shape: [usize; 3],
-}
-
-impl<'a> Masks<'a> {
-    /// Of a clip's row.
-    pub(crate) fn of(clip: &'a RecordBatch) -> Result<Self, String> {
-        let masks = tensor::view::<UInt8Type>(clip, "masks")?;
-        let known = tensor::view::<Int32Type>(clip, "known")?;
-        match masks.shape[..] {
-            [segments, height, width] if known.values.len() == segments => {
-                Ok(Self { bits: masks.values, known: known.values, shape: [segments, height, width] })
-            }
-            _ => Err(format!("masks of {:?} of which {} are known or not", masks.shape, known.values.len())),
-        }
-    }
-
-    /// Pixels of a mask.
-    pub(crate) fn pixels(&self) -> usize {
-        self.shape[1] * self.shape[2]
-    }
-
-    /// The mask of a segment, if there is one.
-    pub(crate) fn mask(&self, segment: usize) -> Option<&'a [u8]> {
-        let pixels = self.pixels();
-        let known = self.known.get(segment).is_some_and(|known| *known != 0);
-        known.then(|| &self.bits[segment * pixels..][..pixels])
-    }
-}
-
 impl Avs {
-    pub(crate) fn new(metric_clips: usize) -> Self {
-        Self { metric_clips, metrics: MaskMetrics::new(metric_clips), by_category: BTreeMap::new() }
+    /// The masks of a clip that the loss is of; `predicted` logits are there.
+    fn supervised<'a>(&self, clip: &Message, masks: &Masks<'a>, predicted: usize) -> Result<&'a [u8], String> {
+        let id = &clip.header.clip;
+        match self.supervised {
+            Supervised::First => masks.mask(0).ok_or_else(|| format!("clip {id} has no mask of its first frame")),
+            Supervised::All if masks.known.contains(&0) => {
+                Err(format!("clip {id} has not the masks of all frames: MASKS first needs that of the first alone"))
+            }
+            Supervised::All if predicted < masks.bits.len() => {
+                Err(format!("of clip {id} not all frames are predicted, as MASKS all needs them"))
+            }
+            Supervised::All => Ok(masks.bits),
+        }
     }
 
     /// Judges the masks of a clip: its row, and the sum and number of its IoUs. A frame that is not predicted has -1 pixels.
@@ -90,34 +90,35 @@ impl Avs {
     }
 }
 
-/// Pixels of the object in each mask, -1 where there is none.
-fn pixels_on(masks: &Masks<'_>) -> Vec<i32> {
-    let on = |mask: &[u8]| mask.iter().filter(|bit| **bit != 0).count() as i32;
-    (0..masks.shape[0]).map(|segment| masks.mask(segment).map_or(-1, on)).collect()
-}
+impl TaskKind for Avs {
+    type Settings = AvsSettings;
+    const NAME: &'static str = "segmentation";
+    const CLIPS: Schema = Schema::MaskClips;
 
-/// Logits of a clip's row of the predictions, [T, H, W], and their shape; in training the first frame's [1, H, W] do.
-/// Refuses those of another size than the masks.
-fn logits<'a>(
-    predictions: &'a RecordBatch,
-    row: usize,
-    clip: &Message,
-    masks: &Masks<'_>,
-) -> Result<(&'a [f32], Vec<usize>), String> {
-    let logits = tensor::view::<Float32Type>(predictions, "logits")?;
-    let [_, height, width] = masks.shape;
-    let first_alone = clip.header.split == Split::Train && logits.shape == [1, height, width];
-    if logits.shape != masks.shape && !first_alone {
-        return Err(format!(
-            "masks of {:?} are predicted, those of the dataset are {:?}: set MASK_SIZE and SEGMENTS of the model to match",
-            logits.shape, masks.shape
-        ));
+    fn check(settings: &AvsSettings) -> Result<(), (String, String)> {
+        match settings.metric_clips {
+            0 => Err(("METRIC_CLIPS".to_owned(), "at least one clip is needed".to_owned())),
+            _ => Ok(()),
+        }
     }
-    let values = logits.shape.iter().product::<usize>();
-    Ok((&logits.values[row * values..][..values], logits.shape))
+
+    fn new(settings: &AvsSettings) -> Self {
+        let &AvsSettings { masks: supervised, metric_clips, show_clips } = settings;
+        Self {
+            supervised,
+            metric_clips,
+            show_clips,
+            metrics: MaskMetrics::new(metric_clips),
+            by_category: BTreeMap::new(),
+        }
+    }
 }
 
 impl Task for Avs {
+    fn predictions(&self) -> Schema {
+        Schema::MaskPredictions
+    }
+
     fn gradients(&self) -> Schema {
         Schema::MaskGradients
     }
@@ -136,10 +137,7 @@ impl Task for Avs {
         for (row, clip) in clips.iter().enumerate() {
             let masks = Masks::of(&clip.batch)?;
             let (own, own_shape) = logits(predictions, row, clip, &masks)?;
-            let Some(first) = masks.mask(0) else {
-                return Err(format!("clip {} has no mask of its first frame", clip.header.clip));
-            };
-            let own_loss = first_frame_loss(own, first, clips.len());
+            let own_loss = mask_loss(own, self.supervised(clip, &masks, own.len())?, clips.len());
             let category = schema::utf8(&clip.batch, "category_name")?.value(0);
             let (row, iou, frames) = self.clip(own, &masks, category, own_loss.value);
             loss += own_loss.value / clips.len() as f64;
@@ -166,9 +164,10 @@ impl Task for Avs {
         ];
         if split != Split::Train {
             let categories = by_category.into_iter().filter(|(_, (_, frames))| *frames > 0);
-            metrics.extend(
-                categories.map(|(name, (sum, frames))| Metric::percent(format!("miou/{name}"), sum / frames as f64)),
-            );
+            metrics
+                .extend(categories.map(|(name, (sum, frames))| {
+                    Metric::percent(names::joined(&["miou", &name]), sum / frames as f64)
+                }));
         }
         PassMetrics { metrics, told: 2, picked_by: Some(found.miou) }
     }
@@ -180,6 +179,10 @@ impl Task for Avs {
     fn restore(&mut self, state: Value) -> serde_yaml::Result<()> {
         (self.metrics, self.by_category) = serde_yaml::from_value(state)?;
         Ok(())
+    }
+
+    fn pictures_wanted(&self) -> usize {
+        self.show_clips
     }
 
     fn pictures(

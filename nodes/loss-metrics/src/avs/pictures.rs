@@ -6,7 +6,7 @@ use copl_contract::schema::{self, BatchBuilder, Schema};
 use copl_contract::{Message, tensor};
 use png::{BitDepth, ColorType, Encoder};
 
-use super::Masks;
+use super::masks::Masks;
 use super::metrics::{iou, probability};
 
 /// Rows of a clip: one a segment.

@@ -3,7 +3,8 @@
 //! [f_v ; f_a] -> logits.
 
 use candle_core::Tensor;
-use copl_contract::settings::{Group, Settings};
+use copl_contract::setting_choice::ChosenGroup;
+use copl_contract::settings::Settings;
 use copl_networks::Result;
 use copl_networks::kernels::{Execution, linear};
 use copl_networks::weights::Tensors;
@@ -31,7 +32,7 @@ copl_contract::settings! {
 /// Its entry in the registry.
 pub static FAMILY: Family = Family {
     tasks: &["ave"],
-    groups: |_, _| vec![Group { applies: "TASK ave", chosen: true, specs: AveSettings::specs() }],
+    groups: |_, _| vec![ChosenGroup { applies: "TASK ave", chosen: true, specs: AveSettings::specs() }],
     read: |_, parts| {
         parts
             .iter()

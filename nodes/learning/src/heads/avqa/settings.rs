@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use copl_contract::settings::{Env, Group, Settings};
+use copl_contract::setting_choice::ChosenGroup;
+use copl_contract::settings::{Env, Settings};
 use copl_contract::task::Task;
 use copl_networks::Result;
 
@@ -45,11 +46,11 @@ copl_contract::settings! {
 /// Its entry in the registry.
 pub static FAMILY: Family = Family { tasks: &["music-avqa"], groups, read };
 
-fn groups(_: Task, env: &Env) -> Vec<Group> {
+fn groups(_: Task, env: &Env) -> Vec<ChosenGroup> {
     let is_official = env.get("ANSWER_HEAD").is_none_or(|word| word == AnswerHead::Avst.word());
     vec![
-        Group { applies: "TASK music-avqa", chosen: true, specs: AvqaSettings::specs() },
-        Group { applies: "ANSWER_HEAD avst", chosen: is_official, specs: AvstSettings::specs() },
+        ChosenGroup { applies: "TASK music-avqa", chosen: true, specs: AvqaSettings::specs() },
+        ChosenGroup { applies: "ANSWER_HEAD avst", chosen: is_official, specs: AvstSettings::specs() },
     ]
 }
 

@@ -1,7 +1,8 @@
 //! The heads of segmentation by name, and their settings.
 
 use copl_contract::schema::Schema;
-use copl_contract::settings::{Env, Group, Settings};
+use copl_contract::setting_choice::ChosenGroup;
+use copl_contract::settings::{Env, Settings};
 use copl_contract::task::{self, Task};
 use copl_networks::Result;
 
@@ -45,13 +46,13 @@ copl_contract::settings! {
 /// Its entry in the registry.
 pub static FAMILY: Family = Family { tasks: &["avs-s4", "avs-ms3"], groups, read };
 
-fn groups(task: Task, env: &Env) -> Vec<Group> {
+fn groups(task: Task, env: &Env) -> Vec<ChosenGroup> {
     let several = task.name == task::AVS_MS3.name;
     let is_official = env.get("DECODER").is_none_or(|word| word == DecoderKind::Avsbench.word());
     vec![
-        Group { applies: "TASK avs-s4, avs-ms3", chosen: true, specs: AvsSettings::specs() },
-        Group { applies: "DECODER avsbench", chosen: is_official, specs: DecoderSettings::specs() },
-        Group {
+        ChosenGroup { applies: "TASK avs-s4, avs-ms3", chosen: true, specs: AvsSettings::specs() },
+        ChosenGroup { applies: "DECODER avsbench", chosen: is_official, specs: DecoderSettings::specs() },
+        ChosenGroup {
             applies: "TASK avs-ms3 and DECODER avsbench",
             chosen: several && is_official,
             specs: MatchingSettings::specs(),

@@ -1,4 +1,4 @@
-//! The losses of event localisation, with their gradients.
+//! Losses of classes, with their gradients: of the segments of event localisation, of answers and of matches.
 //!
 //! - `cross-entropy`: mean over B T segments of -log softmax(logits)\[label].
 //! - `softmax-bce`: the compared codebases' form: p = softmax(logits), then binary cross entropy of every p against the

@@ -1,5 +1,6 @@
-//! Segment accuracy as the AVE task counts it: the share of right segments among all segments of the split, background
-//! included, every segment of the same weight whatever batch it came in.
+//! Counts of true and predicted classes, and accuracy as the AVE task counts it: the share of right segments among all
+//! segments of the split, background included, every segment of the same weight whatever batch it came in. Answers are counted
+//! in the same way.
 
 use serde::{Deserialize, Serialize};
 
