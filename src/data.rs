@@ -4,8 +4,8 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use copl_contract::ExitCode;
-use copl_datasets::synth::{MusicOptions, SynthError, SynthOptions, SynthSummary};
-use copl_datasets::{Descriptor, ReadOptions, check, synth};
+use copl_datasets::{Descriptor, ReadOptions, check};
+use copl_synth::{MusicOptions, SynthError, SynthOptions, SynthSummary};
 
 use crate::args::{DataArgs, DataVerb, SetArgs, SynthKind};
 use crate::{Failure, Outcome};
@@ -31,10 +31,12 @@ pub(crate) fn data(args: &DataArgs) -> Outcome {
             }
             let folder = |name: &str| out.clone().unwrap_or_else(|| PathBuf::from("data").join(name));
             match kind {
-                SynthKind::Ave => make(folder("ave-mini"), &set.apply(SynthOptions::ave()), synth::ave),
-                SynthKind::Avs => make(folder("avs-s4-mini"), &set.apply(SynthOptions::avs()), synth::avs),
-                SynthKind::Objects => make(folder("ave-objects"), &set.apply(SynthOptions::objects()), synth::objects),
-                SynthKind::Avqa => make(folder("music-avqa-mini"), &set.music(), synth::music_avqa),
+                SynthKind::Ave => make(folder("ave-mini"), &set.apply(SynthOptions::ave()), copl_synth::ave),
+                SynthKind::Avs => make(folder("avs-s4-mini"), &set.apply(SynthOptions::avs()), copl_synth::avs),
+                SynthKind::Objects => {
+                    make(folder("ave-objects"), &set.apply(SynthOptions::objects()), copl_synth::objects)
+                }
+                SynthKind::Avqa => make(folder("music-avqa-mini"), &set.music(), copl_synth::music_avqa),
             }
         }
     }

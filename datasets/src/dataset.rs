@@ -1,68 +1,31 @@
 //! What every reader yields: clips with their media files and targets, in the order of their split files.
 
 use std::{
-    fmt,
     path::{Path, PathBuf},
     str::FromStr,
 };
 
-use serde::{Deserialize, Serialize};
-
 pub use crate::music_avqa::QuestionKind;
+use crate::words::words;
 
-/// What is asked of a clip; decides which head and which metric fit the dataset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Task {
-    /// Audio-visual event localisation: a class or background for every one-second segment.
-    Ave,
-    /// Audio-visual segmentation, single source: the pixels of the sounding object in the frame of every segment.
-    AvsS4,
-    /// Audio-visual question answering on music: one of the answers for a question about the clip.
-    MusicAvqa,
-}
-
-impl Task {
-    /// The word in YAML files and settings.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ave => "ave",
-            Self::AvsS4 => "avs-s4",
-            Self::MusicAvqa => "music-avqa",
-        }
+words! {
+    /// What is asked of a clip; decides which head and which metric fit the dataset.
+    pub enum Task {
+        /// Audio-visual event localisation: a class or background for every one-second segment.
+        Ave = "ave",
+        /// Audio-visual segmentation, single source: the pixels of the sounding object in the frame of every segment.
+        AvsS4 = "avs-s4",
+        /// Audio-visual question answering on music: one of the answers for a question about the clip.
+        MusicAvqa = "music-avqa",
     }
 }
 
-impl fmt::Display for Task {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// A part of a dataset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Split {
-    Train,
-    Val,
-    Test,
-}
-
-impl Split {
-    pub const ALL: [Self; 3] = [Self::Train, Self::Val, Self::Test];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::Val => "val",
-            Self::Test => "test",
-        }
-    }
-}
-
-impl fmt::Display for Split {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+words! {
+    /// A part of a dataset.
+    pub enum Split {
+        Train = "train",
+        Val = "val",
+        Test = "test",
     }
 }
 
@@ -130,24 +93,13 @@ impl Target {
     }
 }
 
-/// What a file of a clip holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FileKind {
-    Video,
-    Frame,
-    Audio,
-    Mask,
-}
-
-impl FileKind {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Video => "video",
-            Self::Frame => "frame",
-            Self::Audio => "audio",
-            Self::Mask => "mask",
-        }
+words! {
+    /// What a file of a clip holds.
+    pub enum FileKind {
+        Video = "video",
+        Frame = "frame",
+        Audio = "audio",
+        Mask = "mask",
     }
 }
 

@@ -142,10 +142,7 @@ impl Descriptor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        music_avqa::vocabulary::ANSWERS,
-        synth::{MusicOptions, SynthOptions},
-    };
+    use crate::music_avqa::vocabulary::ANSWERS;
 
     #[test]
     fn built_in_descriptors_parse_and_bear_their_names() {
@@ -156,26 +153,6 @@ mod tests {
             let clips = descriptor.expect.clips;
             assert!(clips.is_none_or(|clips| clips == counted), "{name}: the splits do not add up");
         }
-    }
-
-    #[test]
-    fn made_sets_are_described_as_they_are_made_by_default() {
-        let made = [SynthOptions::ave(), SynthOptions::objects(), SynthOptions::avs()];
-        for (name, options) in ["ave-mini", "ave-objects", "avs-s4-mini"].into_iter().zip(made) {
-            let descriptor = Descriptor::load(name).unwrap();
-            let made = [(Split::Train, options.train), (Split::Val, options.val), (Split::Test, options.test)];
-            assert_eq!(descriptor.expect.split_clips, BTreeMap::from(made), "{name}");
-            assert!(descriptor.generator.is_some());
-        }
-    }
-
-    #[test]
-    fn the_made_questions_are_described_as_they_are_made_by_default() {
-        let options = MusicOptions::default();
-        let expect = Descriptor::load("music-avqa-mini").unwrap().expect;
-        let made = [(Split::Train, options.train), (Split::Val, options.val), (Split::Test, options.test)];
-        assert_eq!(expect.split_clips, made.map(|(split, videos)| (split, videos * options.questions)).into());
-        assert_eq!(expect.videos, Some(options.train + options.val + options.test));
     }
 
     #[test]

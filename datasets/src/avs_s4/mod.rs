@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     dataset::{Clip, Dataset, Media, Split, Target, Task},
     problem::{Problem, Problems},
-    read::{Place, ReadError, ReadOptions, hex, place, read_file, refuse_missing},
+    read::{Place, ReadError, ReadOptions, place, read_file, refuse_missing},
 };
 pub use mask::{Mask, MaskError, read_mask, write_mask};
 use metadata::Row;
@@ -84,29 +84,29 @@ pub fn read(root: &Path, listed: &[String], options: &ReadOptions) -> Result<Dat
         background: None,
         segments: SEGMENTS,
         clips,
-        fingerprint: hex(&fingerprint.finalize()),
+        fingerprint: format!("{:x}", fingerprint.finalize()),
         unassigned: Vec::new(),
     })
 }
 
 /// Where the masks of a clip are: the first only in training, all five elsewhere.
-pub(crate) fn masks(root: &Path, split: Split, category: &str, name: &str) -> Vec<PathBuf> {
+pub fn masks(root: &Path, split: Split, category: &str, name: &str) -> Vec<PathBuf> {
     let given = if split == Split::Train { 1 } else { SEGMENTS };
     pictures(root, "gt_masks", (split, category, name), given)
 }
 
 /// Where a clip's extracted pictures are, one a segment.
-pub(crate) fn frames(root: &Path, split: Split, category: &str, name: &str) -> Vec<PathBuf> {
+pub fn frames(root: &Path, split: Split, category: &str, name: &str) -> Vec<PathBuf> {
     pictures(root, "visual_frames", (split, category, name), SEGMENTS)
 }
 
 /// Where a clip's extracted sound is.
-pub(crate) fn sound(root: &Path, split: Split, category: &str, name: &str) -> PathBuf {
+pub fn sound(root: &Path, split: Split, category: &str, name: &str) -> PathBuf {
     folder(root, "audio_wav", split, category).join(format!("{name}.wav"))
 }
 
 /// Where a clip's trimmed video is.
-pub(crate) fn video(root: &Path, split: Split, category: &str, name: &str) -> PathBuf {
+pub fn video(root: &Path, split: Split, category: &str, name: &str) -> PathBuf {
     folder(root, "raw_videos", split, category).join(format!("{name}.mp4"))
 }
 

@@ -10,8 +10,9 @@ mod bad_clips;
 mod plan;
 mod resumed;
 mod rows;
+mod settings;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use copl_contract::credits::Credits;
@@ -19,47 +20,16 @@ use copl_contract::events::Event;
 use copl_contract::schema::{self, Schema};
 use copl_contract::{EdgeSpec, Edges, ExitCode, Header, Kind, Message, Node, NodeError, NodeSpec, Polled};
 use copl_datasets::descriptor::Generator;
-use copl_datasets::{Clip, Dataset, Descriptor, MissingVideos, ReadOptions, synth};
+use copl_datasets::{Clip, Dataset, Descriptor, MissingVideos, ReadOptions};
 
 use bad_clips::BadClips;
 use plan::{Plan, Step};
 use resumed::Resumed;
-
-copl_contract::choice! {
-    /// What to do when the annotations name a video that is not there.
-    pub enum Missing { Quarantine = "quarantine", Refuse = "refuse" }
-}
-
-copl_contract::settings! {
-    /// Settings of `clip-source`.
-    pub struct ClipSourceSettings {
-        "DATASET" dataset: String = required, "Name of a shipped dataset descriptor (ave, avs-s4, music-avqa, their -mini twins, ...) or the path of one's own.";
-        "ROOT" root: PathBuf = required, "Folder of the dataset; relative to the dataflow's folder.";
-        "EPOCHS" epochs: u32 = "10", "Passes over the training split; with 0 the test split alone is read, as `copl eval` does.";
-        "SEED" seed: u64 = "0", "Seed of the training order.";
-        "LIMIT_CLIPS" limit_clips: Option<usize> = "", "At most this many clips of each split, picked by the seed; all if unset.";
-        "WINDOW" window: usize = "8", "Clips under way at once; every queue of the graph must hold two messages more.";
-        "MAX_BAD_FRACTION" max_bad_fraction: f64 = "0.02", "Share of the dataset's clips that may be quarantined before the run stops.";
-        "MISSING_VIDEOS" missing_videos: Missing = "quarantine", "A video that is not there: quarantine it, or refuse the dataset.";
-        "STALL_SECS" stall_secs: f64 = "900", "Seconds without any clip coming back after which the run is given up.";
-    }
-}
+pub use settings::{ClipSourceSettings, Missing};
 
 /// The node.
 #[derive(Debug)]
 pub struct ClipSource;
-
-fn check(env: &copl_contract::settings::Env) -> Result<(), (String, String)> {
-    use copl_contract::settings::{SECS, Settings, within};
-    let settings = ClipSourceSettings::from_env(env)?;
-    let bad = |key: &str, problem: String| Err((key.to_owned(), problem));
-    if !(0.0..=1.0).contains(&settings.max_bad_fraction) {
-        return bad("MAX_BAD_FRACTION", format!("{} is no share between 0 and 1", settings.max_bad_fraction));
-    }
-    within("WINDOW", settings.window, 1..=100_000)?;
-    within("STALL_SECS", settings.stall_secs, SECS)?;
-    Descriptor::load(&settings.dataset).map(|_| ()).or_else(|e| bad("DATASET", e.to_string()))
-}
 
 impl Node for ClipSource {
     type Settings = ClipSourceSettings;
@@ -82,7 +52,7 @@ impl Node for ClipSource {
                 ),
                 EdgeSpec::optional("report", copl_contract::spec::REPORT_TABLES, "rows of the `nodes` table"),
             ],
-            check,
+            check: settings::check,
         }
     }
 
@@ -151,10 +121,10 @@ fn generate(descriptor: &Descriptor, root: &Path) -> Result<(), NodeError> {
         }
     };
     let made = match generator {
-        Generator::Ave => synth::ave(root, &synth::SynthOptions::ave(), &mut tell),
-        Generator::Avs => synth::avs(root, &synth::SynthOptions::avs(), &mut tell),
-        Generator::Objects => synth::objects(root, &synth::SynthOptions::objects(), &mut tell),
-        Generator::MusicAvqa => synth::music_avqa(root, &synth::MusicOptions::default(), &mut tell),
+        Generator::Ave => copl_synth::ave(root, &copl_synth::SynthOptions::ave(), &mut tell),
+        Generator::Avs => copl_synth::avs(root, &copl_synth::SynthOptions::avs(), &mut tell),
+        Generator::Objects => copl_synth::objects(root, &copl_synth::SynthOptions::objects(), &mut tell),
+        Generator::MusicAvqa => copl_synth::music_avqa(root, &copl_synth::MusicOptions::default(), &mut tell),
     };
     made.map(|_| ()).map_err(|e| NodeError::failed(ExitCode::Data, e))
 }

@@ -3,7 +3,7 @@
 use copl_contract::Split;
 use copl_datasets::{Clip, Dataset, Task, VideoIndex, sampler};
 
-use crate::ClipSourceSettings;
+use crate::settings::ClipSourceSettings;
 
 /// What comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
