@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use copl_contract::ExitCode;
 use copl_datasets::{Descriptor, ReadOptions, check};
-use copl_synth::{MusicOptions, SynthError, SynthOptions, SynthSummary};
+use copl_synth::{MusicOptions, Progress, SynthError, SynthOptions, SynthSummary};
 
 use crate::args::{DataArgs, DataVerb, SetArgs, SynthKind};
 use crate::{Failure, Outcome};
@@ -87,16 +87,18 @@ impl SetArgs {
 }
 
 /// A generator.
-type Make<O> = fn(&Path, &O, &mut dyn FnMut(usize, usize)) -> Result<SynthSummary, SynthError>;
+type Make<O> = fn(&Path, &O, &mut dyn FnMut(Progress)) -> Result<SynthSummary, SynthError>;
 
 fn make<O>(out: PathBuf, options: &O, generator: Make<O>) -> Outcome {
     let terminal = std::io::stderr().is_terminal();
-    let mut tell = |done: usize, total: usize| {
-        if terminal {
+    let mut tell = |told: Progress| match told {
+        Progress::Waiting => eprintln!("another process is making {}: waiting until it is done", out.display()),
+        Progress::Clips { done, total } if terminal => {
             eprint!("\r{done} of {total} clips");
             // A terminal that cannot be written to loses only this line.
             let _ = std::io::stderr().flush();
         }
+        Progress::Clips { .. } => {}
     };
     let summary = generator(&out, options, &mut tell).map_err(|e| Failure::new(ExitCode::Data, e))?;
     if terminal {

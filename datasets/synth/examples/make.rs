@@ -2,9 +2,9 @@
 
 use std::{path::Path, time::Instant};
 
-use copl_synth::{SynthError, SynthOptions, SynthSummary};
+use copl_synth::{Progress, SynthError, SynthOptions, SynthSummary};
 
-type Make = fn(&Path, &SynthOptions, &mut dyn FnMut(usize, usize)) -> Result<SynthSummary, SynthError>;
+type Make = fn(&Path, &SynthOptions, &mut dyn FnMut(Progress)) -> Result<SynthSummary, SynthError>;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -22,7 +22,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         options.set(name, value)?;
     }
     let started = Instant::now();
-    let summary = make(Path::new(out), &options, &mut |done, total| eprint!("\r{done}/{total}"))?;
+    let summary = make(Path::new(out), &options, &mut |told| match told {
+        Progress::Waiting => eprintln!("waiting for another maker"),
+        Progress::Clips { done, total } => eprint!("\r{done}/{total}"),
+    })?;
     eprintln!();
     println!("{summary:?} in {:.1} s", started.elapsed().as_secs_f32());
     Ok(())

@@ -9,7 +9,8 @@
 //!   middle, one sounds, and a mask says where that one is to be seen.
 //! - [`music_avqa`] makes ensembles of instruments, and questions about them in MUSIC-AVQA's layout.
 //!
-//! Each is made where it is not, and left alone where it is: [`SynthError`] says what else may lie there.
+//! Each is made where it is not, and left alone where it is: [`SynthError`] says what else may lie there. One process makes
+//! a set; others that want it wait and find it made.
 //!
 //! `scene` decides who is seen and heard when; `picture` and `sound` render that; `encode` writes the files; `store` keeps the
 //! folder whole. Equal seed, options and version give equal frames and samples on every machine.
@@ -17,16 +18,19 @@
 #[cfg(test)]
 mod avs_tests;
 mod catalog;
+mod default_sets;
 mod encode;
 mod error;
 mod files;
 mod layout;
+mod lock;
 mod manifest;
 mod math;
 mod music;
 mod names;
 mod options;
 mod picture;
+mod place;
 mod random;
 mod scene;
 mod scenes;
@@ -36,8 +40,9 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use default_sets::make;
 pub use error::SynthError;
 pub use music::{MusicOptions, music_avqa};
 pub use options::SynthOptions;
 pub use scenes::{ave, avs, objects};
-pub use set::SynthSummary;
+pub use set::{Progress, SynthSummary};

@@ -23,34 +23,26 @@ use crate::{
     picture::{self, Film},
     random::{ClipKey, Purpose},
     scene::{self, Scene},
-    set::{SynthSummary, build, render_all},
+    set::{Progress, SynthSummary, build, render_all},
     sound,
 };
 
-/// Makes the mini set at `out`; `progress` hears (clips done, clips in all).
-pub fn ave(
-    out: &Path,
-    options: &SynthOptions,
-    progress: &mut dyn FnMut(usize, usize),
-) -> Result<SynthSummary, SynthError> {
+/// Makes the mini set at `out`; `progress` hears how far it is.
+pub fn ave(out: &Path, options: &SynthOptions, progress: &mut dyn FnMut(Progress)) -> Result<SynthSummary, SynthError> {
     make(&catalog::mini(), out, options, progress)
 }
 
-/// Makes the pre-training set at `out`; `progress` hears (clips done, clips in all).
+/// Makes the pre-training set at `out`; `progress` hears how far it is.
 pub fn objects(
     out: &Path,
     options: &SynthOptions,
-    progress: &mut dyn FnMut(usize, usize),
+    progress: &mut dyn FnMut(Progress),
 ) -> Result<SynthSummary, SynthError> {
     make(&catalog::objects(), out, options, progress)
 }
 
-/// Makes the segmentation set at `out`; `progress` hears (clips done, clips in all).
-pub fn avs(
-    out: &Path,
-    options: &SynthOptions,
-    progress: &mut dyn FnMut(usize, usize),
-) -> Result<SynthSummary, SynthError> {
+/// Makes the segmentation set at `out`; `progress` hears how far it is.
+pub fn avs(out: &Path, options: &SynthOptions, progress: &mut dyn FnMut(Progress)) -> Result<SynthSummary, SynthError> {
     make(&catalog::avs(options.raw_videos), out, options, progress)
 }
 
@@ -65,7 +57,7 @@ fn make(
     catalog: &Catalog,
     out: &Path,
     options: &SynthOptions,
-    progress: &mut dyn FnMut(usize, usize),
+    progress: &mut dyn FnMut(Progress),
 ) -> Result<SynthSummary, SynthError> {
     if let Some(fault) = options.fault() {
         return Err(SynthError::Option(fault));
@@ -78,12 +70,12 @@ fn make(
         categories: catalog.categories.iter().map(|category| category.name.to_owned()).collect(),
         clips: Vec::new(),
     };
-    let render_into = |set: &Path| {
+    let render_into = |set: &Path, progress: &mut dyn FnMut(Progress)| {
         let plans = plan(catalog, options);
         render_all(&plans, options.jobs, |plan| render(plan, catalog, set, options), progress)
     };
     let write_lists = |set: &Path, manifest: &Manifest| write_lists(set, catalog.layout, manifest);
-    build(manifest, catalog, out, options, render_into, write_lists)
+    build(manifest, catalog, out, options, progress, render_into, write_lists)
 }
 
 /// Writes the annotation and split files of a set made from a catalogue.

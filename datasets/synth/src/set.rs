@@ -1,7 +1,7 @@
-//! Making a set of any kind: found at its place or made beside it and moved there, clips rendered by several threads.
+//! Making a set of any kind: found at its place, or made beside it and moved there, by one process at a time; clips are
+//! rendered by several threads.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     sync::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -17,10 +17,19 @@ use crate::{
     error::SynthError,
     files::SetFiles,
     manifest::{ClipRecord, Manifest},
-    names::PARTIAL,
     options::SynthOptions,
+    place::Place,
     store::{self, Existing},
 };
+
+/// What a maker tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Somebody else is making the set: it is waited until they are done, and looked at then.
+    Waiting,
+    /// So many of its clips are made.
+    Clips { done: usize, total: usize },
+}
 
 /// What came of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,13 +51,20 @@ pub(crate) fn build<P, O>(
     layout: &impl SetFiles<P>,
     out: &Path,
     options: &SynthOptions,
-    render: impl FnOnce(&Path) -> Result<Vec<ClipRecord<P>>, SynthError>,
+    progress: &mut dyn FnMut(Progress),
+    render: impl FnOnce(&Path, &mut dyn FnMut(Progress)) -> Result<Vec<ClipRecord<P>>, SynthError>,
     write_lists: impl FnOnce(&Path, &Manifest<P, O>) -> Result<(), SynthError>,
 ) -> Result<SynthSummary, SynthError>
 where
     P: Serialize + DeserializeOwned,
     O: Serialize + DeserializeOwned,
 {
+    if let Existing::Same(manifest) = store::inspect(out, &manifest, layout)? {
+        return Ok(summary(out, &manifest, true));
+    }
+    let place = Place::of(out)?;
+    let lock = place.lock(|| progress(Progress::Waiting))?;
+    // Whoever was waited for may have made it.
     match store::inspect(out, &manifest, layout)? {
         Existing::Same(manifest) => return Ok(summary(out, &manifest, true)),
         Existing::Other(why) if !options.rebuild => return Err(SynthError::Other { out: out.to_owned(), why }),
@@ -57,9 +73,9 @@ where
     if layout.needs_ffmpeg() {
         manifest.ffmpeg = encode::version(&options.ffmpeg)?;
     }
-    let scratch = scratch_folder(out)?;
+    let scratch = place.scratch(&lock)?;
     let set = scratch.path().join("set");
-    manifest.clips = render(&set)?;
+    manifest.clips = render(&set, progress)?;
     write_lists(&set, &manifest)?;
     store::write_manifest(&set, &manifest)?;
     store::move_into_place(&set, out)?;
@@ -80,39 +96,12 @@ fn summary<P, O>(out: &Path, manifest: &Manifest<P, O>, reused: bool) -> SynthSu
     }
 }
 
-/// Removes scratch folders whose process was killed. Best effort: what cannot be removed is in nobody's way.
-pub(crate) fn remove_abandoned(parent: &Path) {
-    let processes = Path::new("/proc");
-    if !processes.join("self").exists() {
-        return;
-    }
-    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let owner = name.to_str().and_then(|name| name.strip_prefix(PARTIAL)?.split('-').next()?.parse::<u32>().ok());
-        if owner.is_some_and(|owner| !processes.join(owner.to_string()).exists()) {
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
-}
-
-/// A folder beside `out`, on the same file system, that goes if anything fails.
-fn scratch_folder(out: &Path) -> Result<tempfile::TempDir, SynthError> {
-    let parent = match out.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    fs::create_dir_all(parent)
-        .map(|()| remove_abandoned(parent))
-        .and_then(|()| tempfile::Builder::new().prefix(&format!("{PARTIAL}{}-", std::process::id())).tempdir_in(parent))
-        .map_err(|source| SynthError::Io { path: parent.to_owned(), source })
-}
-
 /// Renders every plan, `jobs` at a time; records come in the order of the plans.
 pub(crate) fn render_all<T: Sync, R: Send>(
     plans: &[T],
     jobs: usize,
     render: impl Fn(&T) -> Result<R, SynthError> + Sync,
-    progress: &mut dyn FnMut(usize, usize),
+    progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<R>, SynthError> {
     let next = AtomicUsize::new(0);
     let stop = AtomicBool::new(false);
@@ -134,7 +123,7 @@ pub(crate) fn render_all<T: Sync, R: Send>(
             });
         }
         drop(sender);
-        progress(0, plans.len());
+        progress(Progress::Clips { done: 0, total: plans.len() });
         for (done, (index, result)) in results.iter().enumerate() {
             match result {
                 Ok(record) => records[index] = Some(record),
@@ -143,7 +132,7 @@ pub(crate) fn render_all<T: Sync, R: Send>(
                     failure.get_or_insert(error);
                 }
             }
-            progress(done + 1, plans.len());
+            progress(Progress::Clips { done: done + 1, total: plans.len() });
         }
     });
     failure.map_or(Ok(()), Err)?;

@@ -118,16 +118,23 @@ pub(super) fn write_manifest<P: Serialize, O: Serialize>(
     write_whole(&path, text.as_bytes())
 }
 
-/// Moves a finished set to its place; what was there before goes.
+/// Moves a finished set to its place; what was there before is moved beside it, into the scratch folder, and goes with that.
 pub(super) fn move_into_place(made: &Path, out: &Path) -> Result<(), SynthError> {
     let at = |path: &Path| {
         let path = path.to_owned();
         move |source| SynthError::Io { path, source }
     };
+    let before = made.with_extension("before");
     if out.is_dir() {
-        fs::remove_dir_all(out).map_err(at(out))?;
+        fs::rename(out, &before).map_err(at(out))?;
     }
-    fs::rename(made, out).map_err(at(out))?;
+    if let Err(source) = fs::rename(made, out) {
+        // Better the set of before than none.
+        if before.is_dir() {
+            fs::rename(&before, out).map_err(at(out))?;
+        }
+        return Err(at(out)(source));
+    }
     if let Some(parent) = out.parent() {
         // A bare name lies in the working folder.
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };

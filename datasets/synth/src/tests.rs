@@ -164,15 +164,3 @@ fn frames_and_samples_are_those_of_this_version() {
         assert_eq!(format!("{:x}", hash.finalize()), expected, "{}", catalog.name);
     }
 }
-
-#[test]
-fn what_a_killed_generation_left_is_cleared_away() {
-    let work = tempfile::tempdir().unwrap();
-    // No process has this number: the kernel's largest is far below.
-    let abandoned = work.path().join(".synth-partial-4294967295-x");
-    let own = work.path().join(format!(".synth-partial-{}-x", std::process::id()));
-    std::fs::create_dir(&abandoned).unwrap();
-    std::fs::create_dir(&own).unwrap();
-    crate::set::remove_abandoned(work.path());
-    assert!(!abandoned.exists() && own.exists());
-}

@@ -3,14 +3,14 @@
 use std::{fs, path::Path, process::Command};
 
 use copl_datasets::{Descriptor, Media, ReadOptions, Split, check};
-use copl_synth::{SynthError, SynthOptions, SynthSummary};
+use copl_synth::{Progress, SynthError, SynthOptions, SynthSummary};
 
 fn small() -> SynthOptions {
     SynthOptions { train: 8, val: 1, test: 2, width: 64, height: 48, frames_per_sec: 4, jobs: 2, ..SynthOptions::ave() }
 }
 
 fn make(out: &Path, options: &SynthOptions) -> Result<SynthSummary, SynthError> {
-    copl_synth::ave(out, options, &mut |_, _| {})
+    copl_synth::ave(out, options, &mut |_| {})
 }
 
 fn videos(set: &Path) -> Vec<(String, Vec<u8>)> {
@@ -36,9 +36,9 @@ fn a_set_reads_as_an_ave_dataset_of_whole_clips() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("mini");
     let mut heard = Vec::new();
-    let summary = copl_synth::ave(&out, &small(), &mut |done, total| heard.push((done, total))).unwrap();
+    let summary = copl_synth::ave(&out, &small(), &mut |told| heard.push(told)).unwrap();
     assert_eq!((summary.clips, summary.reused), (11, false));
-    assert_eq!(heard, (0..=11).map(|done| (done, 11)).collect::<Vec<_>>());
+    assert_eq!(heard, (0..=11).map(|done| Progress::Clips { done, total: 11 }).collect::<Vec<_>>());
     let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["mini"], "nothing is left beside the set");
 
@@ -96,7 +96,7 @@ fn a_whole_set_is_kept_and_another_one_is_never_overwritten_unasked() {
     let error = make(&out, &other).unwrap_err();
     assert!(matches!(error, SynthError::Other { .. }));
     assert!(error.to_string().contains("noise 5.0, now 9.5"), "{error}");
-    let objects = copl_synth::objects(&out, &options, &mut |_, _| {}).unwrap_err().to_string();
+    let objects = copl_synth::objects(&out, &options, &mut |_| {}).unwrap_err().to_string();
     assert!(objects.contains("generator \"ave\", now \"objects\""), "{objects}");
 
     let rebuilt = make(&out, &SynthOptions { rebuild: true, ..other }).unwrap();
@@ -144,7 +144,7 @@ fn a_segmentation_set_reads_with_its_masks_and_is_the_same_each_time() {
     let folder = tempfile::tempdir().unwrap();
     let options = SynthOptions { train: 8, val: 1, test: 2, jobs: 2, ..SynthOptions::avs() };
     let out = folder.path().join("one");
-    let make = |out: &Path, options: &SynthOptions| copl_synth::avs(out, options, &mut |_, _| {}).unwrap();
+    let make = |out: &Path, options: &SynthOptions| copl_synth::avs(out, options, &mut |_| {}).unwrap();
     let made = make(&out, &options);
     assert_eq!(
         make(&folder.path().join("two"), &SynthOptions { jobs: 1, ..options.clone() }).raw_sha256,
@@ -164,7 +164,7 @@ fn a_segmentation_set_reads_with_its_masks_and_is_the_same_each_time() {
 
     let (_, lost) = dataset.clips[0].files().swap_remove(1);
     fs::remove_file(lost).unwrap();
-    let error = copl_synth::avs(&out, &options, &mut |_, _| {}).unwrap_err();
+    let error = copl_synth::avs(&out, &options, &mut |_| {}).unwrap_err();
     assert!(matches!(error, SynthError::Other { .. }), "{error}");
 
     let options = SynthOptions { raw_videos: true, ..options };
@@ -174,6 +174,6 @@ fn a_segmentation_set_reads_with_its_masks_and_is_the_same_each_time() {
     let Media::Video(video) = &dataset.clips[0].media else { panic!("{:?}", dataset.clips[0]) };
     assert_eq!(decoded(video, &["-f", "rawvideo", "-pix_fmt", "gray"]), 80 * 64 * 64, "80 frames of 5 s");
     let error =
-        copl_synth::avs(&folder.path().join("videos"), &SynthOptions { raw_videos: false, ..options }, &mut |_, _| {});
+        copl_synth::avs(&folder.path().join("videos"), &SynthOptions { raw_videos: false, ..options }, &mut |_| {});
     assert!(matches!(error.unwrap_err(), SynthError::Other { .. }));
 }

@@ -20,7 +20,7 @@ fn small() -> MusicOptions {
 }
 
 fn make(out: &Path, options: &MusicOptions) -> Result<SynthSummary, SynthError> {
-    copl_synth::music_avqa(out, options, &mut |_, _| {})
+    copl_synth::music_avqa(out, options, &mut |_| {})
 }
 
 /// Bytes of a stream, decoded.

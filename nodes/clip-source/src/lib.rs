@@ -19,8 +19,8 @@ use copl_contract::credits::Credits;
 use copl_contract::events::Event;
 use copl_contract::schema::{self, Schema};
 use copl_contract::{EdgeSpec, Edges, ExitCode, Header, Kind, Message, Node, NodeError, NodeSpec, Polled};
-use copl_datasets::descriptor::Generator;
 use copl_datasets::{Clip, Dataset, Descriptor, MissingVideos, ReadOptions};
+use copl_synth::Progress;
 
 use bad_clips::BadClips;
 use plan::{Plan, Step};
@@ -109,23 +109,25 @@ fn open(settings: &ClipSourceSettings) -> Result<Dataset, NodeError> {
     descriptor.open(&settings.root, &ReadOptions { missing }).map_err(|e| failed(&e))
 }
 
-/// A set that is made, not downloaded, is made where it is not there.
+/// A set that is made, not downloaded, is made where it is not there: by one run, while others that start meanwhile wait for it.
 fn generate(descriptor: &Descriptor, root: &Path) -> Result<(), NodeError> {
     let Some(generator) = descriptor.generator else { return Ok(()) };
-    Event::info(format!("making the dataset {} in {}", descriptor.name, root.display())).emit();
-    let mut told = 0;
-    let mut tell = |done: usize, total: usize| {
-        if done * 10 / total.max(1) > told {
-            told = done * 10 / total.max(1);
-            Event::info(format!("{done} of {total} clips made")).emit();
+    let mut tenths = None;
+    let mut tell = |told: Progress| match told {
+        Progress::Waiting => {
+            Event::info(format!("another process is making {}: waiting until it is done", root.display())).emit();
+        }
+        Progress::Clips { done: 0, .. } => {
+            Event::info(format!("making the dataset {} in {}", descriptor.name, root.display())).emit();
+        }
+        Progress::Clips { done, total } => {
+            let now = done * 10 / total.max(1);
+            if tenths.replace(now) != Some(now) {
+                Event::info(format!("{done} of {total} clips made")).emit();
+            }
         }
     };
-    let made = match generator {
-        Generator::Ave => copl_synth::ave(root, &copl_synth::SynthOptions::ave(), &mut tell),
-        Generator::Avs => copl_synth::avs(root, &copl_synth::SynthOptions::avs(), &mut tell),
-        Generator::Objects => copl_synth::objects(root, &copl_synth::SynthOptions::objects(), &mut tell),
-        Generator::MusicAvqa => copl_synth::music_avqa(root, &copl_synth::MusicOptions::default(), &mut tell),
-    };
+    let made = copl_synth::make(generator, root, &mut tell);
     made.map(|_| ()).map_err(|e| NodeError::failed(ExitCode::Data, e))
 }
 

@@ -30,7 +30,7 @@ use crate::{
     manifest::{ClipRecord, Manifest},
     options::SynthOptions,
     random::{ClipKey, Purpose},
-    set::{SynthSummary, build, render_all},
+    set::{Progress, SynthSummary, build, render_all},
 };
 use ensemble::Ensemble;
 pub use options::MusicOptions;
@@ -64,14 +64,14 @@ struct Plan {
     ensemble: Ensemble,
 }
 
-/// Makes the MUSIC-AVQA mini set at `out`; `progress` hears (videos done, videos in all).
+/// Makes the MUSIC-AVQA mini set at `out`; `progress` hears how far it is.
 ///
 /// # Errors
 /// If an option cannot be, ffmpeg fails, files cannot be written, or another set or other files lie at `out`.
 pub fn music_avqa(
     out: &Path,
     options: &MusicOptions,
-    progress: &mut dyn FnMut(usize, usize),
+    progress: &mut dyn FnMut(Progress),
 ) -> Result<SynthSummary, SynthError> {
     if let Some(fault) = options.fault() {
         return Err(SynthError::Option(fault));
@@ -88,8 +88,10 @@ pub fn music_avqa(
             .collect(),
         clips: Vec::new(),
     };
-    let render_into = |set: &Path| render_all(&plan(options), options.jobs, |plan| render(plan, set, &film), progress);
-    build(manifest, &Files, out, &film, render_into, lists::write)
+    let render_into = |set: &Path, progress: &mut dyn FnMut(Progress)| {
+        render_all(&plan(options), options.jobs, |plan| render(plan, set, &film), progress)
+    };
+    build(manifest, &Files, out, &film, progress, render_into, lists::write)
 }
 
 /// Every video of the set: train, val, test. Ids are eight digits, as those of real videos.
