@@ -11,6 +11,7 @@
 pub mod ave;
 pub mod avs_s4;
 pub mod check;
+mod csv_lines;
 pub mod dataset;
 pub mod descriptor;
 pub mod music_avqa;

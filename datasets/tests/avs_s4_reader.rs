@@ -38,6 +38,34 @@ fn every_fault_is_listed_with_its_place() {
     assert_eq!(found, [place(5, name), place(6, start), place(7, split), place(8, name), place(9, None)]);
 }
 
+/// Quotes, empty lines, line ends of Windows, a byte-order mark, further columns and blanks about the commas, as copies that
+/// went through a spreadsheet have them.
+#[test]
+fn a_spreadsheets_copy_reads_as_the_official_file_and_faults_keep_their_lines() {
+    let root = tempfile::tempdir().unwrap();
+    let read = |rows: &str| {
+        fs::write(root.path().join("s4_meta_data.csv"), rows).unwrap();
+        avs_s4::read(root.path(), &[], &ReadOptions::default())
+    };
+    let clips = |dataset: &copl_datasets::Dataset| -> Vec<String> {
+        dataset.clips.iter().map(|clip| format!("{} {}", clip.id, clip.split)).collect()
+    };
+    let official = read(ROWS).unwrap();
+    let rows = "\u{feff}name,start,category,split,url\r\n\r\n\"-dash_1\", 0 ,\"dog\",train,\"a, \"\"b\"\"\"\r\n\r\n\
+                b,5,cat,test,\r\nc,7,dog,val\r\n  \r\n";
+    let copy = read(rows).unwrap();
+    assert_eq!((clips(&copy), &copy.classes), (clips(&official), &official.classes));
+    // Line 3, 5, 6 and 7 of the file, of which lines 2 and 4 are empty.
+    let faulty = rows
+        .replace("-dash_1", "..")
+        .replace("b,5", "b,11")
+        .replace("  \r\n", "d,0,dog,train,\"open\r\ne,0,dog,val\r\n");
+    let Err(ReadError::Problems(problems)) = read(&faulty) else { panic!() };
+    let lines: Vec<_> = problems.0.iter().map(|problem| problem.line.unwrap()).collect();
+    assert_eq!(lines, [3, 5, 7], "{problems}");
+    assert!(problems.0[2].what.contains("a quote that opens here is not closed"), "{problems}");
+}
+
 #[test]
 fn classes_are_numbered_by_the_list_whatever_the_order_of_the_rows() {
     let root = tempfile::tempdir().unwrap();

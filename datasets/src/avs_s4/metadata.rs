@@ -3,6 +3,7 @@
 use std::{collections::HashMap, path::Path};
 
 use crate::{
+    csv_lines::Lines,
     dataset::Split,
     problem::{Field, Problem, Problems},
     read::name_fault,
@@ -25,21 +26,22 @@ pub(super) struct Row {
     pub row: usize,
 }
 
-/// All rows; what is wrong goes to `problems`, and those rows are left out.
+/// All rows; what is wrong goes to `problems`, and those rows are left out. Empty lines are none.
 pub(super) fn parse(path: &Path, bytes: &[u8], problems: &mut Problems) -> Vec<Row> {
     let mut report = |line: Option<usize>, field: Option<Field>, what: String| {
         problems.0.push(Problem { file: path.to_owned(), line, field, what });
     };
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let Ok(text) = std::str::from_utf8(bytes) else {
-        report(None, None, "the file is no UTF-8 text".to_owned());
-        return Vec::new();
-    };
     let mut rows = Vec::new();
     let mut first: HashMap<(Split, String, String), usize> = HashMap::new();
-    for (index, text) in text.trim_end().lines().enumerate() {
-        let line = Some(index + 1);
-        let fields: Vec<&str> = text.split(',').map(|field| field.trim().trim_matches('"')).collect();
+    for (index, (number, fields)) in Lines::new(bytes).enumerate() {
+        let line = Some(number);
+        let fields = match &fields {
+            Ok(fields) => fields.iter().map(String::as_str).collect::<Vec<_>>(),
+            Err(problem) => {
+                report(line, None, problem.clone());
+                continue;
+            }
+        };
         let [name, start, category, split, ..] = fields.as_slice() else {
             report(
                 line,
@@ -75,13 +77,13 @@ pub(super) fn parse(path: &Path, bytes: &[u8], problems: &mut Problems) -> Vec<R
             report(line, Some(SPLIT), format!("'{}' is no split; there are train, val and test", split.escape_debug()));
             continue;
         };
-        if let Some(before) = first.insert((split, (*category).to_owned(), (*name).to_owned()), index + 1) {
+        if let Some(before) = first.insert((split, (*category).to_owned(), (*name).to_owned()), number) {
             report(line, Some(NAME), format!("the same clip as line {before}"));
             fine = false;
         }
         if fine {
             let (name, category) = ((*name).to_owned(), (*category).to_owned());
-            rows.push(Row { name, category, split, line: index + 1, row: index - 1 });
+            rows.push(Row { name, category, split, line: number, row: index - 1 });
         }
     }
     if first.is_empty() {
