@@ -4,7 +4,7 @@
 //! is a function of (seed, epoch), the questions about one video together, then the validation clips;
 //! after the last epoch the test clips once, with the model the validation split picked. At most `WINDOW` clips are under
 //! way ([`copl_contract::credits`]). A clip counts as read until its row is in the report: trained, evaluated or
-//! quarantined. More than `MAX_BAD_FRACTION` of the dataset quarantined stops the run.
+//! quarantined. More than `MAX_BAD_FRACTION` of the clips of a split quarantined stops the run.
 
 mod bad_clips;
 mod plan;
@@ -22,7 +22,7 @@ use copl_contract::{EdgeSpec, Edges, ExitCode, Header, Kind, Message, Node, Node
 use copl_datasets::{Clip, Dataset, Descriptor, MissingVideos, ReadOptions};
 use copl_synth::Progress;
 
-use bad_clips::BadClips;
+use bad_clips::{BadClips, BadClipsError};
 use plan::{Plan, Step};
 use resumed::Resumed;
 pub use settings::{ClipSourceSettings, Missing};
@@ -69,12 +69,13 @@ impl Node for ClipSource {
             fingerprint: dataset.fingerprint.clone(),
         }
         .emit();
-        let total = plan.clips.iter().sum::<u64>();
         let resumed = Resumed::find(edges.place(), &dataset, &plan)?;
         let mut progress = edges.progress();
         let mut source = Source {
             credits: Credits::new(settings.window),
-            bad: BadClips::new(total, settings.max_bad_fraction).known(resumed.quarantined),
+            bad: BadClips::new(plan.of(&dataset), settings.max_bad_fraction)
+                .known(&resumed.quarantined)
+                .map_err(|e| NodeError::failed(ExitCode::Data, format!("the checkpoint does not fit: {e}")))?,
             stall: Duration::from_secs_f64(settings.stall_secs),
             position: resumed.position,
             classes: &dataset.classes,
@@ -187,7 +188,10 @@ impl Source<'_> {
             let position = u64::try_from(positions.value(row)).map_err(|e| broken(e.to_string()))?;
             self.credits.give_back(position).map_err(broken)?;
             if usable.value(row) == 0 {
-                self.bad.add(clips.value(row)).map_err(|e| NodeError::failed(ExitCode::TooManyBadClips, e))?;
+                self.bad.add(clips.value(row)).map_err(|e| match e {
+                    BadClipsError::TooMany { .. } => NodeError::failed(ExitCode::TooManyBadClips, e),
+                    BadClipsError::Unknown(_) => broken(e.to_string()),
+                })?;
             }
         }
         Ok(())

@@ -49,6 +49,11 @@ impl Plan {
         Self { splits, videos, clips, epochs: settings.epochs, seed: settings.seed }
     }
 
+    /// The clips of the run.
+    pub(crate) fn of<'d>(&self, dataset: &'d Dataset) -> impl Iterator<Item = &'d Clip> {
+        self.splits.iter().flatten().map(|index| &dataset.clips[*index])
+    }
+
     /// The clips of an epoch's split by their place in it.
     fn order(&self, epoch: u32, split: usize) -> Vec<usize> {
         let order = |count: usize| match split {

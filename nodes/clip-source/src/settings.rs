@@ -18,7 +18,7 @@ copl_contract::settings! {
         "SEED" seed: u64 = "0", "Seed of the training order.";
         "LIMIT_CLIPS" limit_clips: Option<usize> = "", "At most this many clips of each split, picked by the seed; all if unset.";
         "WINDOW" window: usize = "8", "Clips under way at once; every queue of the graph must hold two messages more.";
-        "MAX_BAD_FRACTION" max_bad_fraction: f64 = "0.02", "Share of the dataset's clips that may be quarantined before the run stops.";
+        "MAX_BAD_FRACTION" max_bad_fraction: f64 = "0.02", "Share of a split's clips that may be quarantined before the run stops; each split has its own, so a small validation split allows few.";
         "MISSING_VIDEOS" missing_videos: Missing = "quarantine", "A video that is not there: quarantine it, or refuse the dataset.";
         "STALL_SECS" stall_secs: f64 = "900", "Seconds without any clip coming back after which the run is given up.";
     }
