@@ -33,6 +33,7 @@ pub(crate) fn data(args: &DataArgs) -> Outcome {
             match kind {
                 SynthKind::Ave => make(folder("ave-mini"), &set.apply(SynthOptions::ave()), copl_synth::ave),
                 SynthKind::Avs => make(folder("avs-s4-mini"), &set.apply(SynthOptions::avs()), copl_synth::avs),
+                SynthKind::Ms3 => make(folder("avs-ms3-mini"), &set.apply(SynthOptions::ms3()), copl_synth::ms3),
                 SynthKind::Objects => {
                     make(folder("ave-objects"), &set.apply(SynthOptions::objects()), copl_synth::objects)
                 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 pub use crate::music_avqa::QuestionKind;
-use crate::words::words;
+use crate::{avsbench::Foreground, words::words};
 
 words! {
     /// What is asked of a clip; decides which head and which metric fit the dataset.
@@ -15,8 +15,17 @@ words! {
         Ave = "ave",
         /// Audio-visual segmentation, single source: the pixels of the sounding object in the frame of every segment.
         AvsS4 = "avs-s4",
+        /// The same of several sources: the pixels of all sounding objects.
+        AvsMs3 = "avs-ms3",
         /// Audio-visual question answering on music: one of the answers for a question about the clip.
         MusicAvqa = "music-avqa",
+    }
+}
+
+impl Task {
+    /// Whether a clip's target is masks.
+    pub fn has_masks(self) -> bool {
+        matches!(self, Self::AvsS4 | Self::AvsMs3)
     }
 }
 
@@ -62,13 +71,15 @@ pub enum Target {
         start_secs: u32,
         end_secs: u32,
     },
-    /// Segmentation of the sounding object.
+    /// Segmentation of the sounding objects.
     Masks {
-        /// Index of the object's class.
-        category: u32,
+        /// Index of the object's class; none where the dataset names no categories.
+        category: Option<u32>,
         /// One a segment, absolute and inside the data root; none where the dataset has no mask. Training clips of AVSBench-S4 have
         /// the first only.
         masks: Vec<Option<PathBuf>>,
+        /// How a mask's file is read.
+        foreground: Foreground,
     },
     /// A question with one of the answers of [`Dataset::classes`].
     Question {
@@ -84,11 +95,13 @@ pub enum Target {
 }
 
 impl Target {
-    /// The class that stands for the whole clip: the category of its event or object, or the answer.
-    pub fn class(&self) -> u32 {
+    /// The class that stands for the whole clip: the category of its event or object, or the answer; none where clips have
+    /// no category.
+    pub fn class(&self) -> Option<u32> {
         match self {
-            Self::Events { category, .. } | Self::Masks { category, .. } => *category,
-            Self::Question { answer, .. } => *answer,
+            Self::Events { category, .. } => Some(*category),
+            Self::Masks { category, .. } => *category,
+            Self::Question { answer, .. } => Some(*answer),
         }
     }
 }
@@ -145,7 +158,7 @@ pub struct Dataset {
     pub task: Task,
     /// The folder that holds the annotation files, absolute, links resolved.
     pub root: PathBuf,
-    /// By index, without background: categories, or the answers to questions.
+    /// By index, without background: categories, or the answers to questions; empty where clips have no category.
     pub classes: Vec<String>,
     /// The label of a segment without an event, after the last class; none where no label says so.
     pub background: Option<u32>,

@@ -1,6 +1,7 @@
 //! Datasets: what clips there are, what is asked of them, and where their files lie.
 //!
-//! - [`ave`] reads the official AVE layout; every reader yields a [`Dataset`] of [`Clip`]s.
+//! - [`ave`] reads the official AVE layout, [`avsbench`] those of AVSBench's two subsets; every reader yields a [`Dataset`] of
+//!   [`Clip`]s.
 //! - [`Descriptor`] is the YAML that names a dataset, its classes and the counts it should have; [`check()`] compares the two.
 //! - [`music_avqa`] reads the official MUSIC-AVQA layout, and [`VideoIndex`] tells which of its questions share a video.
 //! - [`sampler`] orders the clips of an epoch.
@@ -9,7 +10,7 @@
 //! their own, `copl-synth`, which writes the layouts that this one reads.
 
 pub mod ave;
-pub mod avs_s4;
+pub mod avsbench;
 pub mod check;
 mod csv_lines;
 pub mod dataset;

@@ -9,13 +9,14 @@ type Make = fn(&Path, &SynthOptions, &mut dyn FnMut(Progress)) -> Result<SynthSu
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [kind, out, settings @ ..] = arguments.as_slice() else {
-        return Err("usage: make ave|avs|objects FOLDER [OPTION=VALUE]...".into());
+        return Err("usage: make ave|avs|ms3|objects FOLDER [OPTION=VALUE]...".into());
     };
     let (make, mut options): (Make, SynthOptions) = match kind.as_str() {
         "ave" => (copl_synth::ave, SynthOptions::ave()),
         "objects" => (copl_synth::objects, SynthOptions::objects()),
         "avs" => (copl_synth::avs, SynthOptions::avs()),
-        other => return Err(format!("'{other}' is no generator; there are ave, avs and objects").into()),
+        "ms3" => (copl_synth::ms3, SynthOptions::ms3()),
+        other => return Err(format!("'{other}' is no generator; there are ave, avs, ms3 and objects").into()),
     };
     for setting in settings {
         let (name, value) = setting.split_once('=').ok_or_else(|| format!("'{setting}' is not OPTION=VALUE"))?;

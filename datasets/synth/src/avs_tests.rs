@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use copl_datasets::avs_s4;
+use copl_datasets::avsbench::SEGMENTS;
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -23,7 +23,7 @@ fn masks(options: &SynthOptions, mut each: impl FnMut(&Plan, usize, Vec<bool>)) 
     let catalog = catalog::avs(false);
     for plan in plan(&catalog, options) {
         let film = Film::new(plan.key, &plan.scene, &catalog, options);
-        for second in 0..avs_s4::SEGMENTS {
+        for second in 0..SEGMENTS {
             each(&plan, second, film.mask(film.frame_at(second as f32 + picture::MASK_SECS)));
         }
     }
@@ -110,7 +110,7 @@ fn one_category_is_heard_and_a_silent_one_is_beside_it() {
     let catalog = catalog::avs(false);
     let mut pairs = BTreeSet::new();
     for Plan { scene, .. } in &plan(&catalog, &SynthOptions { test: 400, bystanders: 1.0, ..options() }) {
-        assert_eq!(scene.events(), vec![vec![scene.category]; avs_s4::SEGMENTS]);
+        assert_eq!(scene.events(), vec![vec![scene.category]; SEGMENTS]);
         let [one, other] = &scene.seen[..] else { panic!("{} objects", scene.seen.len()) };
         let silent = if one.category == scene.category { other } else { one };
         assert!(silent.category != scene.category && !catalog.alike[scene.category].contains(&silent.category));

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use copl_datasets::Split;
+use copl_datasets::{Split, avsbench::Subset};
 
 use crate::{
     files::SetFiles,
@@ -88,9 +88,7 @@ impl SetFiles<Scene> for Catalog {
 
     fn of_clip(&self, set: &Path, split: Split, video_id: &str, scene: &Scene) -> Vec<PathBuf> {
         let Some(category) = self.categories.get(scene.category) else { return Vec::new() };
-        let mut files = self.layout.media(set, split, category.name, video_id);
-        files.extend(self.layout.masks(set, split, category.name, video_id));
-        files
+        self.layout.files(set, split, category.name, video_id)
     }
 
     fn needs_ffmpeg(&self) -> bool {
@@ -148,11 +146,22 @@ pub(super) fn avs(raw_videos: bool) -> Catalog {
         name: if raw_videos { "avs-raw-videos" } else { "avs" },
         number: 3,
         version: 2,
-        layout: Layout::AvsS4 { raw_videos },
+        layout: Layout::Avsbench { subset: Subset::S4, raw_videos },
         roaming: true,
         alike: &[[2, 1], [4, 0], [0, 3], [6, 2], [1, 5], [7, 4], [3, 7], [5, 6]],
         scenery: mini.scenery,
         categories: categories.collect(),
+    }
+}
+
+/// The segmentation set of several sources: the same objects, other scenes.
+pub(super) fn ms3(raw_videos: bool) -> Catalog {
+    Catalog {
+        name: if raw_videos { "ms3-raw-videos" } else { "ms3" },
+        number: 5,
+        version: 1,
+        layout: Layout::Avsbench { subset: Subset::Ms3, raw_videos },
+        ..avs(raw_videos)
     }
 }
 

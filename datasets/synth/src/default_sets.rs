@@ -20,6 +20,7 @@ pub fn make(generator: Generator, out: &Path, progress: &mut dyn FnMut(Progress)
     match generator {
         Generator::Ave => scenes::ave(out, &SynthOptions::ave(), progress),
         Generator::Avs => scenes::avs(out, &SynthOptions::avs(), progress),
+        Generator::Ms3 => scenes::ms3(out, &SynthOptions::ms3(), progress),
         Generator::Objects => scenes::objects(out, &SynthOptions::objects(), progress),
         Generator::MusicAvqa => music_avqa(out, &MusicOptions::default(), progress),
     }

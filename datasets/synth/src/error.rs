@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use copl_datasets::avs_s4::MaskError;
+use copl_datasets::avsbench::MaskError;
 
 use crate::names::MANIFEST;
 

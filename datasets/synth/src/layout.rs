@@ -2,17 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use copl_datasets::{Split, ave, avs_s4};
+use copl_datasets::{
+    Split, ave,
+    avsbench::{ClipFiles, SEGMENTS, Subset},
+};
 
 use crate::manifest::{ClipRecord, Manifest};
 
-/// An official layout of one category a clip.
+/// An official layout of one scene a clip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {
     Ave,
     /// Masks, and extracted pictures and sounds, as the set is handed out; or raw videos, so that pictures come through
     /// the decoder.
-    AvsS4 {
+    Avsbench {
+        subset: Subset,
         raw_videos: bool,
     },
 }
@@ -22,18 +26,22 @@ impl Layout {
     pub fn lists(self) -> Vec<&'static str> {
         match self {
             Self::Ave => [ave::ANNOTATIONS].into_iter().chain(Split::ALL.map(ave::split_file)).collect(),
-            Self::AvsS4 { .. } => vec![avs_s4::METADATA],
+            Self::Avsbench { subset, .. } => vec![subset.metadata()],
         }
     }
 
-    /// Where a clip's media are in a set: one video, or its sound and then its pictures.
-    pub fn media(self, set: &Path, split: Split, category: &str, video_id: &str) -> Vec<PathBuf> {
+    /// A clip's files in a set: its media, one video or its sound and then its pictures, and then its masks.
+    pub fn files(self, set: &Path, split: Split, category: &str, video_id: &str) -> Vec<PathBuf> {
         match self {
             Self::Ave => vec![set.join(ave::VIDEOS).join(format!("{video_id}.mp4"))],
-            Self::AvsS4 { raw_videos: true } => vec![avs_s4::video(set, split, category, video_id)],
-            Self::AvsS4 { raw_videos: false } => {
-                let pictures = avs_s4::frames(set, split, category, video_id);
-                [avs_s4::sound(set, split, category, video_id)].into_iter().chain(pictures).collect()
+            Self::Avsbench { subset, raw_videos } => {
+                let files = ClipFiles { subset, root: set, split, category, name: video_id };
+                let media = if raw_videos {
+                    vec![files.video()]
+                } else {
+                    [files.sound()].into_iter().chain(files.frames()).collect()
+                };
+                media.into_iter().chain(files.masks()).collect()
             }
         }
     }
@@ -41,16 +49,8 @@ impl Layout {
     /// How many of a clip's files are media.
     pub fn media_files(self) -> usize {
         match self {
-            Self::AvsS4 { raw_videos: false } => 1 + avs_s4::SEGMENTS,
-            Self::Ave | Self::AvsS4 { .. } => 1,
-        }
-    }
-
-    /// Where a clip's masks are: none, one in training, five elsewhere.
-    pub fn masks(self, set: &Path, split: Split, category: &str, video_id: &str) -> Vec<PathBuf> {
-        match self {
-            Self::Ave => Vec::new(),
-            Self::AvsS4 { .. } => avs_s4::masks(set, split, category, video_id),
+            Self::Avsbench { raw_videos: false, .. } => 1 + SEGMENTS,
+            Self::Ave | Self::Avsbench { .. } => 1,
         }
     }
 
@@ -70,11 +70,15 @@ impl Layout {
                 };
                 clips.iter().map(line).collect()
             }
-            Self::AvsS4 { .. } => {
+            Self::Avsbench { subset: Subset::S4, .. } => {
                 let line = |clip: &&ClipRecord| {
                     format!("{},0,{},{}\n", clip.video_id, manifest.categories[clip.scene.category], clip.split)
                 };
                 ["name,start,category,split\n".to_owned()].into_iter().chain(clips.iter().map(line)).collect()
+            }
+            Self::Avsbench { subset: Subset::Ms3, .. } => {
+                let line = |clip: &ClipRecord| format!("{},{}\n", clip.video_id, clip.split);
+                ["name,split\n".to_owned()].into_iter().chain(manifest.clips.iter().map(line)).collect()
             }
         }
     }

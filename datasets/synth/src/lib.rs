@@ -7,6 +7,7 @@
 //!   learns to see and hear without having met the mini set.
 //! - [`avs`] makes the segmentation set in AVSBench's layout: one or two of the mini set's objects go round the picture's
 //!   middle, one sounds, and a mask says where that one is to be seen.
+//! - [`ms3`] makes its twin of several sources: one or two objects sound, for the whole clip or a part of it.
 //! - [`music_avqa`] makes ensembles of instruments, and questions about them in MUSIC-AVQA's layout.
 //!
 //! Each is made where it is not, and left alone where it is: [`SynthError`] says what else may lie there. One process makes
@@ -26,6 +27,8 @@ mod layout;
 mod lock;
 mod manifest;
 mod math;
+#[cfg(test)]
+mod ms3_tests;
 mod music;
 mod names;
 mod options;
@@ -44,5 +47,5 @@ pub use default_sets::make;
 pub use error::SynthError;
 pub use music::{MusicOptions, music_avqa};
 pub use options::SynthOptions;
-pub use scenes::{ave, avs, objects};
+pub use scenes::{ave, avs, ms3, objects};
 pub use set::{Progress, SynthSummary};

@@ -25,7 +25,7 @@ pub struct SynthOptions {
     pub channels: u16,
 
     /// Of AVE's layout: share of clips whose event lasts all ten seconds; in the others it lasts 2 to 9, each as often. So decides
-    /// the share of background.
+    /// the share of background. In the set of several sources: share of voices that last all five seconds.
     pub full_events: f32,
     /// Shots a clip at most; a new shot has another place and another specimen of the object.
     pub shots: usize,
@@ -45,7 +45,8 @@ pub struct SynthOptions {
     /// 0..1: how far brightness and tint wander.
     pub brightness: f32,
 
-    /// Probability that a stretch outside the event shows the object in silence, sounds it unseen, or mixes it with another.
+    /// Probability that a stretch outside the event shows the object in silence, sounds it unseen, or mixes it with another. In
+    /// the set of several sources: probability that a second object sounds.
     pub distractors: f32,
     /// Probability that a silent object of another category is in view during the event too; in the segmentation set,
     /// where it lasts as long as the clip, `distractors` is then the probability of a second one.
@@ -62,7 +63,7 @@ pub struct SynthOptions {
     /// 0..1: greatest part of reverberation.
     pub reverb: f32,
 
-    /// Of the segmentation set: raw videos, from which pictures and sounds are decoded, instead of extracted ones. The
+    /// Of the segmentation sets: raw videos, from which pictures and sounds are decoded, instead of extracted ones. The
     /// generator's name says it.
     #[serde(skip)]
     pub raw_videos: bool,
@@ -146,6 +147,21 @@ impl SynthOptions {
             bystanders: 0.4,
             intruders: 0.0,
             ..Self::ave()
+        }
+    }
+
+    /// The segmentation set of several sources: in seven clips of ten two objects sound, half of the voices for a part of the
+    /// clip only, and in two of five a silent one is beside them. Smaller objects, since there are up to three.
+    pub fn ms3() -> Self {
+        Self {
+            train: 768,
+            val: 64,
+            test: 192,
+            full_events: 0.5,
+            object_scale: [0.22, 0.3],
+            distractors: 0.7,
+            bystanders: 0.4,
+            ..Self::avs()
         }
     }
 

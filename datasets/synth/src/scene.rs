@@ -3,6 +3,8 @@
 //! An event is a category seen *and* heard. Outside it the same object may be in view without its sound, its sound be heard
 //! without it, or either be joined by another category, so neither eye nor ear alone can tell an event.
 
+use std::ops::RangeInclusive;
+
 use copl_datasets::ave::SEGMENTS;
 use rand::{Rng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
@@ -98,10 +100,10 @@ impl Scene {
         let mut seen = vec![presence(cast.own, own_seen, false), presence(cast.other, other_seen.clone(), false)];
         let mut heard = vec![presence(cast.own, own_heard, false), presence(cast.other, other_heard.clone(), false)];
         if chance(rng, options.bystanders) && cast.bystander != cast.other {
-            seen.push(presence(cast.bystander, stretch(rng), true));
+            seen.push(presence(cast.bystander, stretch(rng, 3..=SEGMENTS, SEGMENTS), true));
         }
         if chance(rng, options.intruders) {
-            let stretch = stretch(rng);
+            let stretch = stretch(rng, 3..=SEGMENTS, SEGMENTS);
             let when = (0..SEGMENTS).map(|t| stretch[t] && !other_seen[t] && !other_heard[t]).collect();
             heard.push(presence(cast.other, when, true));
         }
@@ -140,13 +142,59 @@ impl Scene {
         Self { category, start_secs: 0, end_secs: segments, seen, heard, shots, segments }
     }
 
+    /// Draws a scene in which one category or two sound, in view, beside a silent one. No two of them look or sound alike:
+    /// `alike` says by category which would.
+    ///
+    /// `options.distractors` is the probability of a second one that sounds, `options.bystanders` that of a silent one and
+    /// `options.full_events` that of a voice to last as long as the clip; the others last two segments to all but one, so that
+    /// there are segments in which nothing sounds. `options.intruders` is the probability of a soft voice of a category out
+    /// of view.
+    pub fn draw_several_sources(
+        rng: &mut ChaCha8Rng,
+        category: usize,
+        alike: &[[usize; 2]],
+        segments: usize,
+        options: &SynthOptions,
+    ) -> Self {
+        let mut others: Vec<usize> = (0..alike.len()).filter(|other| *other != category).collect();
+        others.shuffle(rng);
+        let sources = 1 + usize::from(chance(rng, options.distractors));
+        let silent = usize::from(chance(rng, options.bystanders));
+        let mut cast = vec![category];
+        for other in &others {
+            let unlike = cast.iter().all(|one| !alike[*one].contains(other));
+            if cast.len() < sources + silent && unlike {
+                cast.push(*other);
+            }
+        }
+        let mut heard: Vec<Presence> = Vec::new();
+        for source in cast.iter().take(sources) {
+            let throughout = chance(rng, options.full_events);
+            let when = if throughout { vec![true; segments] } else { stretch(rng, 2..=segments - 1, segments) };
+            heard.push(presence(*source, when, false));
+        }
+        if chance(rng, options.intruders) {
+            let unseen = others.iter().find(|other| !cast.contains(other));
+            heard.extend(unseen.map(|other| presence(*other, vec![true; segments], true)));
+        }
+        // Who stands in front tells nothing.
+        cast.shuffle(rng);
+        let seen = cast.into_iter().map(|one| presence(one, vec![true; segments], false)).collect();
+        let shots = draw_shots(rng, options.shots, segments);
+        Self { category, start_secs: 0, end_secs: segments, seen, heard, shots, segments }
+    }
+
+    /// Whether a category is heard in a segment.
+    pub fn is_heard(&self, category: usize, segment: usize) -> bool {
+        self.heard.iter().any(|voice| voice.category == category && voice.when[segment])
+    }
+
     /// The category that is seen and heard in each segment, derived from the presences alone.
     #[cfg(test)]
     pub fn events(&self) -> Vec<Vec<usize>> {
         let at = |t: usize| {
-            let heard = |category| self.heard.iter().any(|voice| voice.category == category && voice.when[t]);
             let seen = self.seen.iter().filter(|actor| actor.when[t]).map(|actor| actor.category);
-            seen.filter(|category| heard(*category)).collect()
+            seen.filter(|category| self.is_heard(*category, t)).collect()
         };
         (0..self.segments).map(at).collect()
     }
@@ -176,11 +224,11 @@ fn presence(category: usize, when: Mask, aside: bool) -> Presence {
     Presence { category, when, aside }
 }
 
-/// A run of 3 to 10 segments.
-fn stretch(rng: &mut impl Rng) -> Mask {
-    let length = rng.random_range(3..=SEGMENTS);
-    let from = rng.random_range(0..=SEGMENTS - length);
-    (0..SEGMENTS).map(|t| (from..from + length).contains(&t)).collect()
+/// A run of one of the lengths.
+fn stretch(rng: &mut impl Rng, lengths: RangeInclusive<usize>, segments: usize) -> Mask {
+    let length = rng.random_range(lengths);
+    let from = rng.random_range(0..=segments - length);
+    (0..segments).map(|t| (from..from + length).contains(&t)).collect()
 }
 
 /// At most as many shots as segments.

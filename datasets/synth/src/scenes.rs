@@ -1,4 +1,4 @@
-//! The sets of scenes from a catalogue: mini, pre-training and segmentation set. What clips there are, and how one is written.
+//! The sets of scenes from a catalogue: mini, pre-training and segmentation sets. What clips there are, and how one is written.
 
 use std::{
     collections::BTreeSet,
@@ -7,7 +7,7 @@ use std::{
 
 use copl_datasets::{
     Split,
-    avs_s4::{self, Mask, write_mask},
+    avsbench::{Mask, SEGMENTS, Subset, write_mask},
 };
 use rand::Rng;
 use sha2::{Digest, Sha256};
@@ -44,6 +44,11 @@ pub fn objects(
 /// Makes the segmentation set at `out`; `progress` hears how far it is.
 pub fn avs(out: &Path, options: &SynthOptions, progress: &mut dyn FnMut(Progress)) -> Result<SynthSummary, SynthError> {
     make(&catalog::avs(options.raw_videos), out, options, progress)
+}
+
+/// Makes the segmentation set of several sources at `out`; `progress` hears how far it is.
+pub fn ms3(out: &Path, options: &SynthOptions, progress: &mut dyn FnMut(Progress)) -> Result<SynthSummary, SynthError> {
+    make(&catalog::ms3(options.raw_videos), out, options, progress)
 }
 
 /// A clip before it is rendered.
@@ -98,9 +103,12 @@ pub(crate) fn plan(catalog: &Catalog, options: &SynthOptions) -> Vec<Plan> {
             let mut rng = key.stream(Purpose::Scene, 0);
             let scene = match catalog.layout {
                 Layout::Ave => Scene::draw(&mut rng, scene::spread(index), category, categories, options),
-                Layout::AvsS4 { .. } => {
+                Layout::Avsbench { subset: Subset::S4, .. } => {
                     let others = (0..categories).filter(|n| *n != category && !catalog.alike[category].contains(n));
-                    Scene::draw_single_source(&mut rng, category, others.collect(), avs_s4::SEGMENTS, options)
+                    Scene::draw_single_source(&mut rng, category, others.collect(), SEGMENTS, options)
+                }
+                Layout::Avsbench { subset: Subset::Ms3, .. } => {
+                    Scene::draw_several_sources(&mut rng, category, catalog.alike, SEGMENTS, options)
                 }
             };
             let mut ids = key.stream(Purpose::Ids, 0);

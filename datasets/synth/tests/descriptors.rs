@@ -7,8 +7,8 @@ use copl_synth::{MusicOptions, SynthOptions};
 
 #[test]
 fn made_sets_are_described_as_they_are_made_by_default() {
-    let made = [SynthOptions::ave(), SynthOptions::objects(), SynthOptions::avs()];
-    for (name, options) in ["ave-mini", "ave-objects", "avs-s4-mini"].into_iter().zip(made) {
+    let made = [SynthOptions::ave(), SynthOptions::objects(), SynthOptions::avs(), SynthOptions::ms3()];
+    for (name, options) in ["ave-mini", "ave-objects", "avs-s4-mini", "avs-ms3-mini"].into_iter().zip(made) {
         let descriptor = Descriptor::load(name).unwrap();
         let made = [(Split::Train, options.train), (Split::Val, options.val), (Split::Test, options.test)];
         assert_eq!(descriptor.expect.split_clips, BTreeMap::from(made), "{name}");

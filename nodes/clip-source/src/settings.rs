@@ -12,7 +12,7 @@ copl_contract::choice! {
 copl_contract::settings! {
     /// Settings of `clip-source`.
     pub struct ClipSourceSettings {
-        "DATASET" dataset: String = required, "Name of a shipped dataset descriptor (ave, avs-s4, music-avqa, their -mini twins, ...) or the path of one's own.";
+        "DATASET" dataset: String = required, "Name of a shipped dataset descriptor (ave, avs-s4, avs-ms3, music-avqa, their -mini twins, ...) or the path of one's own.";
         "ROOT" root: PathBuf = required, "Folder of the dataset; relative to the dataflow's folder.";
         "EPOCHS" epochs: u32 = "10", "Passes over the training split; with 0 the test split alone is read, as `copl eval` does.";
         "SEED" seed: u64 = "0", "Seed of the training order.";

@@ -148,8 +148,8 @@ impl<'a> Film<'a> {
         (secs * self.options.frames_per_sec as f32) as usize
     }
 
-    /// Where the scene's own category is to be seen in the frame `index`, row by row: what stands or passes before it is
-    /// left out.
+    /// Where what is heard in the segment of the frame `index` is to be seen in that frame, row by row: what stands or passes
+    /// before it is left out.
     pub fn mask(&self, index: usize) -> Vec<bool> {
         let rate = self.options.frames_per_sec as usize;
         let (segment, secs) = (index / rate, index as f32 / rate as f32);
@@ -157,7 +157,7 @@ impl<'a> Film<'a> {
         let width = self.options.width as usize;
         let mut pixels = vec![false; self.canvas.len()];
         for placed in shot.actors.iter().filter(|placed| placed.when[segment]) {
-            placed.actor.mark(&mut pixels, width, secs, placed.category == self.scene.category);
+            placed.actor.mark(&mut pixels, width, secs, self.scene.is_heard(placed.category, segment));
         }
         if let Some(occluder) = &shot.occluder {
             occluder.each_pixel((width, self.options.height as usize), secs, |index, cover| {

@@ -2,7 +2,12 @@
 
 use std::{fs, path::Path};
 
-use copl_datasets::{Descriptor, FileKind, Media, ReadError, ReadOptions, Split, Target, avs_s4, check};
+use copl_datasets::avsbench::{self, Mask, Subset, write_mask};
+use copl_datasets::{Dataset, Descriptor, FileKind, Media, ReadError, ReadOptions, Split, Target, check};
+
+fn read(root: &Path, listed: &[String]) -> Result<Dataset, ReadError> {
+    avsbench::read(root, Subset::S4, listed, &ReadOptions::default())
+}
 
 const ROWS: &str = "name,start,category,split\n-dash_1,0,dog,train\nb,5,cat,test\nc,7,dog,val\n";
 
@@ -13,7 +18,7 @@ fn training_has_the_first_mask_and_missing_files_are_named_by_kind() {
     let videos = root.path().join("s4_data/raw_videos/test/cat");
     fs::create_dir_all(&videos).unwrap();
     fs::write(videos.join("b.mp4"), "x").unwrap();
-    let dataset = avs_s4::read(root.path(), &[], &ReadOptions::default()).unwrap();
+    let dataset = read(root.path(), &[]).unwrap();
     assert_eq!((dataset.classes.as_slice(), dataset.segments), (["dog".to_owned(), "cat".to_owned()].as_slice(), 5));
     let masks = |split| {
         let Target::Masks { masks, .. } = &dataset.split(split)[0].target else { panic!() };
@@ -31,10 +36,10 @@ fn every_fault_is_listed_with_its_place() {
     let root = tempfile::tempdir().unwrap();
     let rows = format!("{ROWS}../x,0,dog,train\nd,2.5,dog,val\ne,1,dog,dev\nb,5,cat,test\nshort\n");
     fs::write(root.path().join("s4_meta_data.csv"), rows).unwrap();
-    let Err(ReadError::Problems(problems)) = avs_s4::read(root.path(), &[], &ReadOptions::default()) else { panic!() };
+    let Err(ReadError::Problems(problems)) = read(root.path(), &[]) else { panic!() };
     let found: Vec<_> = problems.0.iter().map(|problem| (problem.line, problem.field)).collect();
     let place = |line, field| (Some(line), field);
-    let (name, start, split) = (Some(avs_s4::NAME), Some(avs_s4::START), Some(avs_s4::SPLIT));
+    let (name, start, split) = (Some(avsbench::NAME), Some(avsbench::START), Some(avsbench::SPLIT));
     assert_eq!(found, [place(5, name), place(6, start), place(7, split), place(8, name), place(9, None)]);
 }
 
@@ -43,24 +48,24 @@ fn every_fault_is_listed_with_its_place() {
 #[test]
 fn a_spreadsheets_copy_reads_as_the_official_file_and_faults_keep_their_lines() {
     let root = tempfile::tempdir().unwrap();
-    let read = |rows: &str| {
+    let read_rows = |rows: &str| {
         fs::write(root.path().join("s4_meta_data.csv"), rows).unwrap();
-        avs_s4::read(root.path(), &[], &ReadOptions::default())
+        read(root.path(), &[])
     };
-    let clips = |dataset: &copl_datasets::Dataset| -> Vec<String> {
+    let clips = |dataset: &Dataset| -> Vec<String> {
         dataset.clips.iter().map(|clip| format!("{} {}", clip.id, clip.split)).collect()
     };
-    let official = read(ROWS).unwrap();
+    let official = read_rows(ROWS).unwrap();
     let rows = "\u{feff}name,start,category,split,url\r\n\r\n\"-dash_1\", 0 ,\"dog\",train,\"a, \"\"b\"\"\"\r\n\r\n\
                 b,5,cat,test,\r\nc,7,dog,val\r\n  \r\n";
-    let copy = read(rows).unwrap();
+    let copy = read_rows(rows).unwrap();
     assert_eq!((clips(&copy), &copy.classes), (clips(&official), &official.classes));
     // Line 3, 5, 6 and 7 of the file, of which lines 2 and 4 are empty.
     let faulty = rows
         .replace("-dash_1", "..")
         .replace("b,5", "b,11")
         .replace("  \r\n", "d,0,dog,train,\"open\r\ne,0,dog,val\r\n");
-    let Err(ReadError::Problems(problems)) = read(&faulty) else { panic!() };
+    let Err(ReadError::Problems(problems)) = read_rows(&faulty) else { panic!() };
     let lines: Vec<_> = problems.0.iter().map(|problem| problem.line.unwrap()).collect();
     assert_eq!(lines, [3, 5, 7], "{problems}");
     assert!(problems.0[2].what.contains("a quote that opens here is not closed"), "{problems}");
@@ -71,10 +76,10 @@ fn classes_are_numbered_by_the_list_whatever_the_order_of_the_rows() {
     let root = tempfile::tempdir().unwrap();
     fs::write(root.path().join("s4_meta_data.csv"), ROWS).unwrap();
     let listed = ["cat", "cow", "dog"].map(str::to_owned);
-    let dataset = avs_s4::read(root.path(), &listed, &ReadOptions::default()).unwrap();
+    let dataset = read(root.path(), &listed).unwrap();
     assert_eq!(dataset.classes, listed);
-    assert_eq!(Split::ALL.map(|split| dataset.split(split)[0].target.class()), [2, 2, 0]);
-    let error = avs_s4::read(root.path(), &listed[1..], &ReadOptions::default()).unwrap_err().to_string();
+    assert_eq!(Split::ALL.map(|split| dataset.split(split)[0].target.class()), [Some(2), Some(2), Some(0)]);
+    let error = read(root.path(), &listed[1..]).unwrap_err().to_string();
     assert!(error.contains(":3: field 3 (category): 'cat' is none"), "{error}");
 }
 
@@ -90,7 +95,7 @@ fn whole_tree(root: &Path) {
             for n in 1..=count {
                 let bits = [0, 1, 1, 0, 0, 1].to_vec();
                 let path = folder(kind).join(name).join(format!("{name}_{n}.png"));
-                avs_s4::write_mask(&path, &avs_s4::Mask { height: 2, width: 3, bits }).unwrap();
+                write_mask(&path, &Mask { height: 2, width: 3, bits }).unwrap();
             }
         }
         fs::create_dir_all(folder("audio_wav")).unwrap();
@@ -117,7 +122,7 @@ fn a_whole_tree_passes_the_check_and_a_broken_mask_does_not() {
     fs::write(&broken, "no picture").unwrap();
     let report_broken = report();
     assert!(!report_broken.is_ok() && report_broken.to_string().contains("b_3.png"), "{report_broken}");
-    avs_s4::write_mask(&broken, &avs_s4::Mask { height: 1, width: 1, bits: vec![0] }).unwrap();
+    write_mask(&broken, &Mask { height: 1, width: 1, bits: vec![0] }).unwrap();
     let other = report();
     assert_eq!(other.masks.as_ref().unwrap().empty, 1);
     assert!(other.to_string().contains("expected 3 x 2, found 1 x 1 (1), 3 x 2 (10)"), "{other}");
@@ -135,6 +140,6 @@ fn a_link_that_leaves_the_root_is_refused() {
     let sound = root.join("s4_data/audio_wav/test/cat/b.wav");
     fs::remove_file(&sound).unwrap();
     std::os::unix::fs::symlink(&secret, &sound).unwrap();
-    let error = avs_s4::read(&root, &[], &ReadOptions::default()).unwrap_err().to_string();
+    let error = read(&root, &[]).unwrap_err().to_string();
     assert!(error.contains("outside the data root") && error.contains("secret.wav"), "{error}");
 }
