@@ -113,7 +113,7 @@ fn open(settings: &ClipSourceSettings) -> Result<Dataset, NodeError> {
 /// A set that is made, not downloaded, is made where it is not there: by one run, while others that start meanwhile wait for it.
 fn generate(descriptor: &Descriptor, root: &Path) -> Result<(), NodeError> {
     let Some(generator) = descriptor.generator else { return Ok(()) };
-    let mut tenths = None;
+    let mut tenths = 0;
     let mut tell = |told: Progress| match told {
         Progress::Waiting => {
             Event::info(format!("another process is making {}: waiting until it is done", root.display())).emit();
@@ -123,7 +123,8 @@ fn generate(descriptor: &Descriptor, root: &Path) -> Result<(), NodeError> {
         }
         Progress::Clips { done, total } => {
             let now = done * 10 / total.max(1);
-            if tenths.replace(now) != Some(now) {
+            if now > tenths {
+                tenths = now;
                 Event::info(format!("{done} of {total} clips made")).emit();
             }
         }
