@@ -287,7 +287,7 @@ pub(crate) struct DataArgs {
 pub(crate) enum DataVerb {
     /// Read a dataset and compare it with what its descriptor expects: counts, labels, masks, missing files
     Check {
-        /// Descriptor: ave, ave-mini, avs-s4, avs-s4-mini, music-avqa, music-avqa-mini, ..., or a YAML file
+        /// Descriptor: ave, avs-s4, avs-ms3, music-avqa, their -mini twins, ..., or a YAML file
         dataset: String,
         /// Folder of the dataset
         root: PathBuf,
@@ -300,7 +300,7 @@ pub(crate) enum DataVerb {
         /// Which one
         #[arg(value_enum)]
         kind: SynthKind,
-        /// Folder to make; default: data/ave-mini, data/avs-s4-mini, data/ave-objects or data/music-avqa-mini
+        /// Folder to make; default: data/ave-mini, data/avs-s4-mini, data/avs-ms3-mini, data/ave-objects or data/music-avqa-mini
         #[arg(long, short)]
         out: Option<PathBuf>,
         #[command(flatten)]
@@ -326,7 +326,7 @@ pub(crate) struct SetArgs {
     /// Width and height of pictures and masks in pixels; AVSBench's are 224
     #[arg(long)]
     pub(crate) size: Option<u32>,
-    /// Of avs: raw videos, to be decoded, instead of extracted pictures and sounds; the other sets are videos always
+    /// Of avs and ms3: raw videos, to be decoded, instead of extracted pictures and sounds; the other sets are videos always
     #[arg(long)]
     pub(crate) raw_videos: bool,
     /// Of avqa: questions a video
@@ -349,6 +349,8 @@ pub(crate) enum SynthKind {
     Ave,
     /// The mini AVSBench-S4: masks of the one object that sounds, among silent ones
     Avs,
+    /// The mini AVSBench-MS3: masks of one or two objects that sound, in every frame
+    Ms3,
     /// Other objects and sounds, to train swin-v2-nano on
     Objects,
     /// The mini MUSIC-AVQA: ensembles of instruments and questions about them

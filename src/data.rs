@@ -4,8 +4,8 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use copl_contract::ExitCode;
-use copl_datasets::synth::{MusicOptions, SynthError, SynthOptions, SynthSummary};
-use copl_datasets::{Descriptor, ReadOptions, check, synth};
+use copl_datasets::{Descriptor, ReadOptions, check};
+use copl_synth::{MusicOptions, Progress, SynthError, SynthOptions, SynthSummary};
 
 use crate::args::{DataArgs, DataVerb, SetArgs, SynthKind};
 use crate::{Failure, Outcome};
@@ -31,10 +31,13 @@ pub(crate) fn data(args: &DataArgs) -> Outcome {
             }
             let folder = |name: &str| out.clone().unwrap_or_else(|| PathBuf::from("data").join(name));
             match kind {
-                SynthKind::Ave => make(folder("ave-mini"), &set.apply(SynthOptions::ave()), synth::ave),
-                SynthKind::Avs => make(folder("avs-s4-mini"), &set.apply(SynthOptions::avs()), synth::avs),
-                SynthKind::Objects => make(folder("ave-objects"), &set.apply(SynthOptions::objects()), synth::objects),
-                SynthKind::Avqa => make(folder("music-avqa-mini"), &set.music(), synth::music_avqa),
+                SynthKind::Ave => make(folder("ave-mini"), &set.apply(SynthOptions::ave()), copl_synth::ave),
+                SynthKind::Avs => make(folder("avs-s4-mini"), &set.apply(SynthOptions::avs()), copl_synth::avs),
+                SynthKind::Ms3 => make(folder("avs-ms3-mini"), &set.apply(SynthOptions::ms3()), copl_synth::ms3),
+                SynthKind::Objects => {
+                    make(folder("ave-objects"), &set.apply(SynthOptions::objects()), copl_synth::objects)
+                }
+                SynthKind::Avqa => make(folder("music-avqa-mini"), &set.music(), copl_synth::music_avqa),
             }
         }
     }
@@ -85,16 +88,18 @@ impl SetArgs {
 }
 
 /// A generator.
-type Make<O> = fn(&Path, &O, &mut dyn FnMut(usize, usize)) -> Result<SynthSummary, SynthError>;
+type Make<O> = fn(&Path, &O, &mut dyn FnMut(Progress)) -> Result<SynthSummary, SynthError>;
 
 fn make<O>(out: PathBuf, options: &O, generator: Make<O>) -> Outcome {
     let terminal = std::io::stderr().is_terminal();
-    let mut tell = |done: usize, total: usize| {
-        if terminal {
+    let mut tell = |told: Progress| match told {
+        Progress::Waiting => eprintln!("another process is making {}: waiting until it is done", out.display()),
+        Progress::Clips { done, total } if terminal => {
             eprint!("\r{done} of {total} clips");
             // A terminal that cannot be written to loses only this line.
             let _ = std::io::stderr().flush();
         }
+        Progress::Clips { .. } => {}
     };
     let summary = generator(&out, options, &mut tell).map_err(|e| Failure::new(ExitCode::Data, e))?;
     if terminal {

@@ -1,5 +1,6 @@
 //! `data check`: what a dataset on disk counts, beside what its descriptor says a complete copy counts.
 
+mod folders;
 mod masks;
 
 use std::{
@@ -16,10 +17,9 @@ use crate::{
     music_avqa::{QuestionCounts, counts::write_table},
 };
 
+pub use folders::FolderCount;
+use masks::SHOWN;
 pub use masks::{BadMask, MaskCounts};
-
-/// Names shown of a long list.
-const SHOWN: usize = 8;
 
 /// A split, counted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -39,7 +39,7 @@ impl SplitCounts {
         let clips = dataset.split(split);
         let mut by_category = vec![0; dataset.classes.len()];
         for clip in clips {
-            if let Some(count) = by_category.get_mut(clip.target.class() as usize) {
+            if let Some(count) = clip.target.class().and_then(|class| by_category.get_mut(class as usize)) {
                 *count += 1;
             }
         }
@@ -92,6 +92,8 @@ pub struct CheckReport {
     pub missing: Vec<PathBuf>,
     /// How many of them, by what they hold.
     pub missing_by_kind: BTreeMap<FileKind, usize>,
+    /// Of AVSBench: what is there of each folder of its layout; empty for other datasets.
+    pub folders: Vec<FolderCount>,
     /// None where the task has no masks.
     pub masks: Option<MaskCounts>,
     /// Rows of the annotation file that no split lists.
@@ -127,7 +129,8 @@ pub fn check(dataset: &Dataset, descriptor: &Descriptor) -> CheckReport {
         videos_with_several_annotations: videos_where(|clips| clips.len() > 1),
         missing: missing.into_iter().map(|(path, _)| path.to_owned()).collect(),
         missing_by_kind,
-        masks: (dataset.task == Task::AvsS4).then(|| MaskCounts::of(dataset)),
+        folders: descriptor.reader.subset().map(|subset| folders::of(dataset, subset)).unwrap_or_default(),
+        masks: dataset.task.has_masks().then(|| MaskCounts::of(dataset)),
         unassigned: dataset.unassigned.clone(),
         mismatches: Vec::new(),
     };
@@ -186,10 +189,14 @@ impl CheckReport {
         let events = self.task == Task::Ave;
         let classes = match self.task {
             Task::Ave => "classes and background",
-            Task::AvsS4 => "classes",
+            Task::AvsS4 | Task::AvsMs3 => "classes",
             Task::MusicAvqa => "answers",
         };
-        writeln!(f, "{} clips of {} videos, {} {classes}", self.clips, self.videos, self.classes.len())?;
+        write!(f, "{} clips of {} videos, ", self.clips, self.videos)?;
+        match self.classes.len() {
+            0 => writeln!(f, "no categories")?,
+            count => writeln!(f, "{count} {classes}")?,
+        }
         write!(f, "\n{:<8}{:>8}{:>10}", "split", "clips", "segments")?;
         writeln!(f, "{}", if events { "  background    share" } else { "" })?;
         for counts in &self.splits {
@@ -209,10 +216,11 @@ impl CheckReport {
     }
 }
 
-impl fmt::Display for CheckReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} at {}", self.name, self.root.display())?;
-        self.write_splits(f)?;
+impl CheckReport {
+    fn write_classes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.classes.is_empty() {
+            return Ok(());
+        }
         let width = self.classes.iter().map(|class| class.chars().count()).max().unwrap_or(0).max(8);
         write!(f, "\n{:<4}{:<width$}", "", "category")?;
         for counts in &self.splits {
@@ -226,6 +234,15 @@ impl fmt::Display for CheckReport {
             }
             writeln!(f)?;
         }
+        Ok(())
+    }
+}
+
+impl fmt::Display for CheckReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} at {}", self.name, self.root.display())?;
+        self.write_splits(f)?;
+        self.write_classes(f)?;
         writeln!(f, "\nvideos in several splits: {}", self.videos_in_several_splits.len())?;
         writeln!(f, "videos with several annotations: {}", self.videos_with_several_annotations.len())?;
         if !self.unassigned.is_empty() {
@@ -245,12 +262,11 @@ impl fmt::Display for CheckReport {
         if self.missing.len() > SHOWN {
             writeln!(f, "  and {} more", self.missing.len() - SHOWN)?;
         }
+        for FolderCount { folder, there, all } in &self.folders {
+            writeln!(f, "{there} of {all} files in {folder}")?;
+        }
         if let Some(masks) = &self.masks {
-            writeln!(f, "masks read: {} ({}), {} of them empty", masks.read, masks.sizes_text(), masks.empty)?;
-            writeln!(f, "masks that cannot be read: {}", masks.unreadable.len())?;
-            for BadMask { why, .. } in masks.unreadable.iter().take(SHOWN) {
-                writeln!(f, "  {why}")?;
-            }
+            write!(f, "{masks}")?;
         }
         if self.mismatches.is_empty() {
             writeln!(f, "every count is as the descriptor expects")?;

@@ -1,68 +1,40 @@
 //! What every reader yields: clips with their media files and targets, in the order of their split files.
 
 use std::{
-    fmt,
     path::{Path, PathBuf},
     str::FromStr,
 };
 
-use serde::{Deserialize, Serialize};
-
 pub use crate::music_avqa::QuestionKind;
+use crate::{avsbench::Foreground, words::words};
 
-/// What is asked of a clip; decides which head and which metric fit the dataset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Task {
-    /// Audio-visual event localisation: a class or background for every one-second segment.
-    Ave,
-    /// Audio-visual segmentation, single source: the pixels of the sounding object in the frame of every segment.
-    AvsS4,
-    /// Audio-visual question answering on music: one of the answers for a question about the clip.
-    MusicAvqa,
+words! {
+    /// What is asked of a clip; decides which head and which metric fit the dataset.
+    pub enum Task {
+        /// Audio-visual event localisation: a class or background for every one-second segment.
+        Ave = "ave",
+        /// Audio-visual segmentation, single source: the pixels of the sounding object in the frame of every segment.
+        AvsS4 = "avs-s4",
+        /// The same of several sources: the pixels of all sounding objects.
+        AvsMs3 = "avs-ms3",
+        /// Audio-visual question answering on music: one of the answers for a question about the clip.
+        MusicAvqa = "music-avqa",
+    }
 }
 
 impl Task {
-    /// The word in YAML files and settings.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ave => "ave",
-            Self::AvsS4 => "avs-s4",
-            Self::MusicAvqa => "music-avqa",
-        }
+    /// Whether a clip's target is masks.
+    pub fn has_masks(self) -> bool {
+        matches!(self, Self::AvsS4 | Self::AvsMs3)
     }
 }
 
-impl fmt::Display for Task {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// A part of a dataset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Split {
-    Train,
-    Val,
-    Test,
-}
-
-impl Split {
-    pub const ALL: [Self; 3] = [Self::Train, Self::Val, Self::Test];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::Val => "val",
-            Self::Test => "test",
-        }
-    }
-}
-
-impl fmt::Display for Split {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+words! {
+    /// A part of a dataset.
+    pub enum Split {
+        Train = "train",
+        Val = "val",
+        Test = "test",
     }
 }
 
@@ -99,13 +71,15 @@ pub enum Target {
         start_secs: u32,
         end_secs: u32,
     },
-    /// Segmentation of the sounding object.
+    /// Segmentation of the sounding objects.
     Masks {
-        /// Index of the object's class.
-        category: u32,
+        /// Index of the object's class; none where the dataset names no categories.
+        category: Option<u32>,
         /// One a segment, absolute and inside the data root; none where the dataset has no mask. Training clips of AVSBench-S4 have
         /// the first only.
         masks: Vec<Option<PathBuf>>,
+        /// How a mask's file is read.
+        foreground: Foreground,
     },
     /// A question with one of the answers of [`Dataset::classes`].
     Question {
@@ -121,33 +95,24 @@ pub enum Target {
 }
 
 impl Target {
-    /// The class that stands for the whole clip: the category of its event or object, or the answer.
-    pub fn class(&self) -> u32 {
+    /// The class that stands for the whole clip: the category of its event or object, or the answer; none where clips have
+    /// no category.
+    pub fn class(&self) -> Option<u32> {
         match self {
-            Self::Events { category, .. } | Self::Masks { category, .. } => *category,
-            Self::Question { answer, .. } => *answer,
+            Self::Events { category, .. } => Some(*category),
+            Self::Masks { category, .. } => *category,
+            Self::Question { answer, .. } => Some(*answer),
         }
     }
 }
 
-/// What a file of a clip holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FileKind {
-    Video,
-    Frame,
-    Audio,
-    Mask,
-}
-
-impl FileKind {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Video => "video",
-            Self::Frame => "frame",
-            Self::Audio => "audio",
-            Self::Mask => "mask",
-        }
+words! {
+    /// What a file of a clip holds.
+    pub enum FileKind {
+        Video = "video",
+        Frame = "frame",
+        Audio = "audio",
+        Mask = "mask",
     }
 }
 
@@ -193,7 +158,7 @@ pub struct Dataset {
     pub task: Task,
     /// The folder that holds the annotation files, absolute, links resolved.
     pub root: PathBuf,
-    /// By index, without background: categories, or the answers to questions.
+    /// By index, without background: categories, or the answers to questions; empty where clips have no category.
     pub classes: Vec<String>,
     /// The label of a segment without an event, after the last class; none where no label says so.
     pub background: Option<u32>,

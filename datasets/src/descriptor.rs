@@ -6,17 +6,20 @@ use std::{collections::BTreeMap, fs, io, path::Path, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ave, avs_s4,
+    ave,
+    avsbench::{self, Subset},
     dataset::{Dataset, Split, Task},
     music_avqa::{self, Edition},
     read::{ReadError, ReadOptions},
 };
 
 /// Built-in descriptors by name.
-const BUILT_IN: [(&str, &str); 8] = [
+const BUILT_IN: [(&str, &str); 10] = [
     ("ave", include_str!("../ave.yml")),
     ("ave-mini", include_str!("../ave-mini.yml")),
     ("ave-objects", include_str!("../ave-objects.yml")),
+    ("avs-ms3", include_str!("../avs-ms3.yml")),
+    ("avs-ms3-mini", include_str!("../avs-ms3-mini.yml")),
     ("avs-s4", include_str!("../avs-s4.yml")),
     ("avs-s4-mini", include_str!("../avs-s4-mini.yml")),
     ("music-avqa", include_str!("../music-avqa.yml")),
@@ -30,7 +33,19 @@ const BUILT_IN: [(&str, &str); 8] = [
 pub enum Reader {
     Ave,
     AvsS4,
+    AvsMs3,
     MusicAvqa,
+}
+
+impl Reader {
+    /// Which subset of AVSBench it reads; none if it reads something else.
+    pub fn subset(self) -> Option<Subset> {
+        match self {
+            Self::AvsS4 => Some(Subset::S4),
+            Self::AvsMs3 => Some(Subset::Ms3),
+            Self::Ave | Self::MusicAvqa => None,
+        }
+    }
 }
 
 /// What makes a synthetic set.
@@ -40,6 +55,7 @@ pub enum Generator {
     Ave,
     Objects,
     Avs,
+    Ms3,
     MusicAvqa,
 }
 
@@ -64,7 +80,7 @@ pub struct Descriptor {
     pub layout: String,
     #[serde(default)]
     pub expect: Expect,
-    /// By label; background comes after the last.
+    /// By label; background comes after the last. Empty where clips have no category.
     pub classes: Vec<String>,
 }
 
@@ -130,7 +146,8 @@ impl Descriptor {
     pub fn open(&self, root: &Path, options: &ReadOptions) -> Result<Dataset, ReadError> {
         let mut dataset = match self.reader {
             Reader::Ave => ave::read(root, options)?,
-            Reader::AvsS4 => avs_s4::read(root, &self.classes, options)?,
+            Reader::AvsS4 => avsbench::read(root, Subset::S4, &self.classes, options)?,
+            Reader::AvsMs3 => avsbench::read(root, Subset::Ms3, &self.classes, options)?,
             Reader::MusicAvqa => music_avqa::read(root, self.edition.unwrap_or_default(), options)?,
         };
         dataset.name.clone_from(&self.name);
@@ -142,10 +159,7 @@ impl Descriptor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        music_avqa::vocabulary::ANSWERS,
-        synth::{MusicOptions, SynthOptions},
-    };
+    use crate::music_avqa::vocabulary::ANSWERS;
 
     #[test]
     fn built_in_descriptors_parse_and_bear_their_names() {
@@ -156,26 +170,6 @@ mod tests {
             let clips = descriptor.expect.clips;
             assert!(clips.is_none_or(|clips| clips == counted), "{name}: the splits do not add up");
         }
-    }
-
-    #[test]
-    fn made_sets_are_described_as_they_are_made_by_default() {
-        let made = [SynthOptions::ave(), SynthOptions::objects(), SynthOptions::avs()];
-        for (name, options) in ["ave-mini", "ave-objects", "avs-s4-mini"].into_iter().zip(made) {
-            let descriptor = Descriptor::load(name).unwrap();
-            let made = [(Split::Train, options.train), (Split::Val, options.val), (Split::Test, options.test)];
-            assert_eq!(descriptor.expect.split_clips, BTreeMap::from(made), "{name}");
-            assert!(descriptor.generator.is_some());
-        }
-    }
-
-    #[test]
-    fn the_made_questions_are_described_as_they_are_made_by_default() {
-        let options = MusicOptions::default();
-        let expect = Descriptor::load("music-avqa-mini").unwrap().expect;
-        let made = [(Split::Train, options.train), (Split::Val, options.val), (Split::Test, options.test)];
-        assert_eq!(expect.split_clips, made.map(|(split, videos)| (split, videos * options.questions)).into());
-        assert_eq!(expect.videos, Some(options.train + options.val + options.test));
     }
 
     #[test]

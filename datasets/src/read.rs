@@ -2,7 +2,6 @@
 //! an annotation file leads out of the data root, since such files may be written by anyone.
 
 use std::{
-    fmt::Write as _,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -102,13 +101,6 @@ pub(crate) fn read_file(path: &Path, fingerprint: &mut Sha256) -> Result<Vec<u8>
     fingerprint.update((bytes.len() as u64).to_le_bytes());
     fingerprint.update(&bytes);
     Ok(bytes)
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// File systems end here.

@@ -57,7 +57,7 @@ fn shape(dataset: &Dataset) -> Vec<(String, Split, Vec<u32>, u32)> {
     dataset
         .clips
         .iter()
-        .map(|clip| (clip.id.clone(), clip.split, labels(&clip.target).to_vec(), clip.target.class()))
+        .map(|clip| (clip.id.clone(), clip.split, labels(&clip.target).to_vec(), clip.target.class().unwrap()))
         .collect()
 }
 

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use copl_datasets::avsbench::{self, Subset};
 use copl_datasets::music_avqa::Edition;
-use copl_datasets::{Dataset, ReadError, ReadOptions, ave, avs_s4, music_avqa};
+use copl_datasets::{Dataset, ReadError, ReadOptions, ave, music_avqa};
 use copl_testing::mutate;
 use tempfile::TempDir;
 
@@ -29,6 +30,8 @@ const LEAVING: [&str; 14] = [
 ];
 
 const S4_ROWS: &str = "name,start,category,split\n-dash_1,0,dog,train\nb,5,cat,test\nc,7,dog,val\n";
+
+const MS3_ROWS: &str = "name,split\n-dash_1,train\nb,test\nc,val\n";
 
 /// What stands in annotation files and what hurts there.
 const WORDS: [&str; 22] = [
@@ -60,16 +63,17 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
-/// Data roots in the three layouts, whose annotation files a test writes.
+/// Data roots in the four layouts, whose annotation files a test writes.
 #[derive(Clone, Copy, Debug)]
 enum Layout {
     Ave,
     AvsS4,
+    AvsMs3,
     MusicAvqa,
 }
 
 impl Layout {
-    const ALL: [Self; 3] = [Self::Ave, Self::AvsS4, Self::MusicAvqa];
+    const ALL: [Self; 4] = [Self::Ave, Self::AvsS4, Self::AvsMs3, Self::MusicAvqa];
 
     /// The annotation files with what good ones hold.
     fn files(self) -> Vec<(&'static str, Vec<u8>)> {
@@ -79,6 +83,7 @@ impl Layout {
                 ["Annotations.txt", "trainSet.txt", "valSet.txt", "testSet.txt"].map(|f| read("ave", f)).into()
             }
             Self::AvsS4 => vec![("s4_meta_data.csv", S4_ROWS.into())],
+            Self::AvsMs3 => vec![("ms3_meta_data.csv", MS3_ROWS.into())],
             Self::MusicAvqa => ["json/avqa-train.json", "json/avqa-val.json", "json/avqa-test.json"]
                 .map(|f| read("music-avqa", f))
                 .into(),
@@ -87,7 +92,7 @@ impl Layout {
 
     fn root(self) -> TempDir {
         let root = tempfile::tempdir().unwrap();
-        for folder in ["AVE", "s4_data", "json", "videos"] {
+        for folder in ["AVE", "s4_data", "ms3_data", "json", "videos"] {
             fs::create_dir(root.path().join(folder)).unwrap();
         }
         for (file, bytes) in self.files() {
@@ -100,7 +105,8 @@ impl Layout {
         let options = ReadOptions::default();
         match self {
             Self::Ave => ave::read(root, &options),
-            Self::AvsS4 => avs_s4::read(root, &[], &options),
+            Self::AvsS4 => avsbench::read(root, Subset::S4, &[], &options),
+            Self::AvsMs3 => avsbench::read(root, Subset::Ms3, &[], &options),
             Self::MusicAvqa => music_avqa::read(root, Edition::Original, &options),
         }
     }
@@ -127,6 +133,8 @@ fn with_name(layout: Layout, field: &str, name: &str) -> (&'static str, String) 
         (Layout::AvsS4, "name") => ("s4_meta_data.csv", format!("{S4_ROWS}{name},0,dog,train\n")),
         (Layout::AvsS4, "category") => ("s4_meta_data.csv", format!("{S4_ROWS}x,0,{name},train\n")),
         (Layout::AvsS4, _) => ("s4_meta_data.csv", format!("{S4_ROWS}x,0,dog,{name}\n")),
+        (Layout::AvsMs3, "name") => ("ms3_meta_data.csv", format!("{MS3_ROWS}{name},train\n")),
+        (Layout::AvsMs3, _) => ("ms3_meta_data.csv", format!("{MS3_ROWS}x,{name}\n")),
         (Layout::MusicAvqa, _) => {
             let good = fs::read_to_string(fixture("music-avqa/json/avqa-val.json")).unwrap();
             ("json/avqa-val.json", good.replace("\"00000002\"", &json(name)))
@@ -141,6 +149,8 @@ fn no_field_of_any_reader_leads_out_of_the_data_root() {
         (Layout::AvsS4, "name"),
         (Layout::AvsS4, "category"),
         (Layout::AvsS4, "split"),
+        (Layout::AvsMs3, "name"),
+        (Layout::AvsMs3, "split"),
         (Layout::MusicAvqa, "video_id"),
     ];
     for (layout, field) in fields {
@@ -173,6 +183,10 @@ fn links_out_of_the_root_are_refused_whatever_they_stand_for() {
         (Layout::AvsS4, "s4_data/audio_wav/train/dog", "folder"),
         (Layout::AvsS4, "s4_data/gt_masks/val", "folder"),
         (Layout::AvsS4, "s4_data", "folder"),
+        (Layout::AvsMs3, "ms3_data/raw_videos/-dash_1.mp4", "video.mp4"),
+        (Layout::AvsMs3, "ms3_data/visual_frames/-dash_1", "folder"),
+        (Layout::AvsMs3, "ms3_data/audio_wav/train", "folder"),
+        (Layout::AvsMs3, "ms3_data/gt_masks/val", "folder"),
         (Layout::MusicAvqa, "videos/00000002.mkv", "video.mp4"),
         (Layout::MusicAvqa, "videos", "folder"),
     ];
@@ -185,6 +199,8 @@ fn links_out_of_the_root_are_refused_whatever_they_stand_for() {
             "-dash_1.wav",
             "-dash_1_1.png",
             "dog/c/c_1.png",
+            "-dash_1.mp4_1.png",
+            "c/c_1.png",
             "gt_masks/train/dog/-dash_1/-dash_1_1.png",
             "00000002.mp4",
             "Bark000000b.mp4",
@@ -282,6 +298,11 @@ fn changed_ave_annotations_are_read_or_refused() {
 #[test]
 fn changed_s4_metadata_are_read_or_refused() {
     changed(Layout::AvsS4, 3000);
+}
+
+#[test]
+fn changed_ms3_metadata_are_read_or_refused() {
+    changed(Layout::AvsMs3, 3000);
 }
 
 #[test]

@@ -2,12 +2,13 @@
 
 #![no_main]
 
-use copl_datasets::{ReadOptions, avs_s4};
+use copl_datasets::avsbench::{self, Subset};
+use copl_datasets::ReadOptions;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     copl_fuzz::in_folder(|root| {
         std::fs::write(root.join("s4_meta_data.csv"), bytes).expect("room");
-        copl_fuzz::assert_inside(avs_s4::read(root, &[], &ReadOptions::default()));
+        copl_fuzz::assert_inside(avsbench::read(root, Subset::S4, &[], &ReadOptions::default()));
     });
 });

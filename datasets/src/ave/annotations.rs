@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, path::Path};
 
-use super::{SEGMENTS, field};
+use super::{field, layout::SEGMENTS};
 use crate::{
     problem::{Field, Problem, Problems},
     read::name_fault,

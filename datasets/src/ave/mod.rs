@@ -13,6 +13,7 @@
 
 mod annotations;
 pub mod field;
+mod layout;
 mod splits;
 mod videos;
 
@@ -26,28 +27,14 @@ use sha2::{Digest, Sha256};
 use crate::{
     dataset::{Clip, Dataset, Media, Split, Target, Task},
     problem::Problems,
-    read::{ReadError, ReadOptions, hex, read_file, refuse_missing},
+    read::{ReadError, ReadOptions, read_file, refuse_missing},
 };
 use annotations::Annotation;
+pub use layout::{ANNOTATIONS, SEGMENTS, VIDEOS, split_file};
 use videos::VideoFolder;
 
-/// Segments a clip, of one second each.
-pub const SEGMENTS: usize = 10;
-/// The file of all annotations.
-pub const ANNOTATIONS: &str = "Annotations.txt";
-/// The folder of the videos, inside the dataset's.
-pub const VIDEOS: &str = "AVE";
 /// The folder the official archive unpacks to.
 const ARCHIVE_FOLDER: &str = "AVE_Dataset";
-
-/// The file that lists a split.
-pub fn split_file(split: Split) -> &'static str {
-    match split {
-        Split::Train => "trainSet.txt",
-        Split::Val => "valSet.txt",
-        Split::Test => "testSet.txt",
-    }
-}
 
 /// What a data root is, for messages.
 const LAYOUT: &str =
@@ -105,7 +92,7 @@ pub fn read(root: &Path, options: &ReadOptions) -> Result<Dataset, ReadError> {
         background: Some(background),
         segments: SEGMENTS,
         clips,
-        fingerprint: hex(&fingerprint.finalize()),
+        fingerprint: format!("{:x}", fingerprint.finalize()),
         unassigned,
     })
 }

@@ -3,7 +3,10 @@
 
 use std::{collections::HashMap, path::Path};
 
-use super::annotations::{Annotation, describe};
+use super::{
+    annotations::{Annotation, describe},
+    layout::{ANNOTATIONS, split_file},
+};
 use crate::{
     dataset::Split,
     problem::{Problem, Problems},
@@ -26,18 +29,14 @@ impl<'a> Memberships<'a> {
     pub fn add(&mut self, split: Split, path: &Path, lines: &[Annotation], problems: &mut Problems) {
         for line in lines {
             let what = match self.by_key.get(&line.key()) {
-                None => format!("{} has no such row in {}", describe(line), super::ANNOTATIONS),
+                None => format!("{} has no such row in {}", describe(line), ANNOTATIONS),
                 Some(&row) => match self.listed[row].replace((split, line.line)) {
                     None => {
                         self.members.push((split, row));
                         continue;
                     }
                     Some((other, number)) => {
-                        format!(
-                            "{} is listed twice, first in {} line {number}",
-                            describe(line),
-                            super::split_file(other)
-                        )
+                        format!("{} is listed twice, first in {} line {number}", describe(line), split_file(other))
                     }
                 },
             };

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{VIDEOS, annotations::Annotation, field};
+use super::{annotations::Annotation, field, layout::VIDEOS};
 use crate::{
     problem::{Problem, Problems},
     read::{Place, ReadError, place},

@@ -32,7 +32,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     dataset::{Clip, Dataset, Media, Split, Target, Task},
     problem::Problems,
-    read::{ReadError, ReadOptions, hex, read_file, refuse_missing},
+    read::{ReadError, ReadOptions, read_file, refuse_missing},
 };
 pub use counts::QuestionCounts;
 pub use kind::{QuestionGroup, QuestionKind};
@@ -134,7 +134,7 @@ pub fn read(root: &Path, edition: Edition, options: &ReadOptions) -> Result<Data
         background: None,
         segments: SEGMENTS,
         clips,
-        fingerprint: hex(&fingerprint.finalize()),
+        fingerprint: format!("{:x}", fingerprint.finalize()),
         unassigned: Vec::new(),
     })
 }

@@ -4,62 +4,32 @@
 //! is a function of (seed, epoch), the questions about one video together, then the validation clips;
 //! after the last epoch the test clips once, with the model the validation split picked. At most `WINDOW` clips are under
 //! way ([`copl_contract::credits`]). A clip counts as read until its row is in the report: trained, evaluated or
-//! quarantined. More than `MAX_BAD_FRACTION` of the dataset quarantined stops the run.
+//! quarantined. More than `MAX_BAD_FRACTION` of the clips of a split quarantined stops the run.
 
 mod bad_clips;
 mod plan;
 mod resumed;
 mod rows;
+mod settings;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use copl_contract::credits::Credits;
 use copl_contract::events::Event;
 use copl_contract::schema::{self, Schema};
 use copl_contract::{EdgeSpec, Edges, ExitCode, Header, Kind, Message, Node, NodeError, NodeSpec, Polled};
-use copl_datasets::descriptor::Generator;
-use copl_datasets::{Clip, Dataset, Descriptor, MissingVideos, ReadOptions, synth};
+use copl_datasets::{Clip, Dataset, Descriptor, MissingVideos, ReadOptions};
+use copl_synth::Progress;
 
-use bad_clips::BadClips;
+use bad_clips::{BadClips, BadClipsError};
 use plan::{Plan, Step};
 use resumed::Resumed;
-
-copl_contract::choice! {
-    /// What to do when the annotations name a video that is not there.
-    pub enum Missing { Quarantine = "quarantine", Refuse = "refuse" }
-}
-
-copl_contract::settings! {
-    /// Settings of `clip-source`.
-    pub struct ClipSourceSettings {
-        "DATASET" dataset: String = required, "Name of a shipped dataset descriptor (ave, avs-s4, music-avqa, their -mini twins, ...) or the path of one's own.";
-        "ROOT" root: PathBuf = required, "Folder of the dataset; relative to the dataflow's folder.";
-        "EPOCHS" epochs: u32 = "10", "Passes over the training split; with 0 the test split alone is read, as `copl eval` does.";
-        "SEED" seed: u64 = "0", "Seed of the training order.";
-        "LIMIT_CLIPS" limit_clips: Option<usize> = "", "At most this many clips of each split, picked by the seed; all if unset.";
-        "WINDOW" window: usize = "8", "Clips under way at once; every queue of the graph must hold two messages more.";
-        "MAX_BAD_FRACTION" max_bad_fraction: f64 = "0.02", "Share of the dataset's clips that may be quarantined before the run stops.";
-        "MISSING_VIDEOS" missing_videos: Missing = "quarantine", "A video that is not there: quarantine it, or refuse the dataset.";
-        "STALL_SECS" stall_secs: f64 = "900", "Seconds without any clip coming back after which the run is given up.";
-    }
-}
+pub use settings::{ClipSourceSettings, Missing};
 
 /// The node.
 #[derive(Debug)]
 pub struct ClipSource;
-
-fn check(env: &copl_contract::settings::Env) -> Result<(), (String, String)> {
-    use copl_contract::settings::{SECS, Settings, within};
-    let settings = ClipSourceSettings::from_env(env)?;
-    let bad = |key: &str, problem: String| Err((key.to_owned(), problem));
-    if !(0.0..=1.0).contains(&settings.max_bad_fraction) {
-        return bad("MAX_BAD_FRACTION", format!("{} is no share between 0 and 1", settings.max_bad_fraction));
-    }
-    within("WINDOW", settings.window, 1..=100_000)?;
-    within("STALL_SECS", settings.stall_secs, SECS)?;
-    Descriptor::load(&settings.dataset).map(|_| ()).or_else(|e| bad("DATASET", e.to_string()))
-}
 
 impl Node for ClipSource {
     type Settings = ClipSourceSettings;
@@ -82,7 +52,7 @@ impl Node for ClipSource {
                 ),
                 EdgeSpec::optional("report", copl_contract::spec::REPORT_TABLES, "rows of the `nodes` table"),
             ],
-            check,
+            check: settings::check,
         }
     }
 
@@ -99,12 +69,13 @@ impl Node for ClipSource {
             fingerprint: dataset.fingerprint.clone(),
         }
         .emit();
-        let total = plan.clips.iter().sum::<u64>();
         let resumed = Resumed::find(edges.place(), &dataset, &plan)?;
         let mut progress = edges.progress();
         let mut source = Source {
             credits: Credits::new(settings.window),
-            bad: BadClips::new(total, settings.max_bad_fraction).known(resumed.quarantined),
+            bad: BadClips::new(plan.of(&dataset), settings.max_bad_fraction)
+                .known(&resumed.quarantined)
+                .map_err(|e| NodeError::failed(ExitCode::Data, format!("the checkpoint does not fit: {e}")))?,
             stall: Duration::from_secs_f64(settings.stall_secs),
             position: resumed.position,
             classes: &dataset.classes,
@@ -139,23 +110,26 @@ fn open(settings: &ClipSourceSettings) -> Result<Dataset, NodeError> {
     descriptor.open(&settings.root, &ReadOptions { missing }).map_err(|e| failed(&e))
 }
 
-/// A set that is made, not downloaded, is made where it is not there.
+/// A set that is made, not downloaded, is made where it is not there: by one run, while others that start meanwhile wait for it.
 fn generate(descriptor: &Descriptor, root: &Path) -> Result<(), NodeError> {
     let Some(generator) = descriptor.generator else { return Ok(()) };
-    Event::info(format!("making the dataset {} in {}", descriptor.name, root.display())).emit();
-    let mut told = 0;
-    let mut tell = |done: usize, total: usize| {
-        if done * 10 / total.max(1) > told {
-            told = done * 10 / total.max(1);
-            Event::info(format!("{done} of {total} clips made")).emit();
+    let mut tenths = 0;
+    let mut tell = |told: Progress| match told {
+        Progress::Waiting => {
+            Event::info(format!("another process is making {}: waiting until it is done", root.display())).emit();
+        }
+        Progress::Clips { done: 0, .. } => {
+            Event::info(format!("making the dataset {} in {}", descriptor.name, root.display())).emit();
+        }
+        Progress::Clips { done, total } => {
+            let now = done * 10 / total.max(1);
+            if now > tenths {
+                tenths = now;
+                Event::info(format!("{done} of {total} clips made")).emit();
+            }
         }
     };
-    let made = match generator {
-        Generator::Ave => synth::ave(root, &synth::SynthOptions::ave(), &mut tell),
-        Generator::Avs => synth::avs(root, &synth::SynthOptions::avs(), &mut tell),
-        Generator::Objects => synth::objects(root, &synth::SynthOptions::objects(), &mut tell),
-        Generator::MusicAvqa => synth::music_avqa(root, &synth::MusicOptions::default(), &mut tell),
-    };
+    let made = copl_synth::make(generator, root, &mut tell);
     made.map(|_| ()).map_err(|e| NodeError::failed(ExitCode::Data, e))
 }
 
@@ -215,7 +189,10 @@ impl Source<'_> {
             let position = u64::try_from(positions.value(row)).map_err(|e| broken(e.to_string()))?;
             self.credits.give_back(position).map_err(broken)?;
             if usable.value(row) == 0 {
-                self.bad.add(clips.value(row)).map_err(|e| NodeError::failed(ExitCode::TooManyBadClips, e))?;
+                self.bad.add(clips.value(row)).map_err(|e| match e {
+                    BadClipsError::TooMany { .. } => NodeError::failed(ExitCode::TooManyBadClips, e),
+                    BadClipsError::Unknown(_) => broken(e.to_string()),
+                })?;
             }
         }
         Ok(())

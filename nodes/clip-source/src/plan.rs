@@ -3,7 +3,7 @@
 use copl_contract::Split;
 use copl_datasets::{Clip, Dataset, Task, VideoIndex, sampler};
 
-use crate::ClipSourceSettings;
+use crate::settings::ClipSourceSettings;
 
 /// What comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +47,11 @@ impl Plan {
         };
         let videos = (dataset.task == Task::MusicAvqa).then(|| splits.each_ref().map(index));
         Self { splits, videos, clips, epochs: settings.epochs, seed: settings.seed }
+    }
+
+    /// The clips of the run.
+    pub(crate) fn of<'d>(&self, dataset: &'d Dataset) -> impl Iterator<Item = &'d Clip> {
+        self.splits.iter().flatten().map(|index| &dataset.clips[*index])
     }
 
     /// The clips of an epoch's split by their place in it.

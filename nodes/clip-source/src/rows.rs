@@ -4,7 +4,7 @@ use std::path::Path;
 
 use arrow::array::RecordBatch;
 use copl_contract::schema::{BatchBuilder, Schema};
-use copl_datasets::avs_s4::read_mask;
+use copl_datasets::avsbench::{Foreground, read_mask};
 use copl_datasets::music_avqa::vocabulary;
 use copl_datasets::{Clip, Media, Target};
 
@@ -39,14 +39,16 @@ pub(crate) fn row(clip: &Clip, classes: &[String]) -> Result<Row, NoRow> {
             let row = row.int64([i64::from(*category)]).utf8([name(*category)]);
             Ok(row.tensor_i32(labels, 1, &[segments]).build())
         }
-        (Target::Masks { category, masks }, media) => {
+        (Target::Masks { category, masks, foreground }, media) => {
             let (path, pictures) = match media {
                 Media::Video(video) => (video, Vec::new()),
                 Media::Frames { frames, audio } => (audio, frames.iter().map(|f| f.to_string_lossy()).collect()),
             };
-            let Masks { bits, known, shape } = Masks::read(clip, masks)?;
+            let Masks { bits, known, shape } = Masks::read(clip, masks, *foreground)?;
+            // Clips without a category have number -1 and no name.
+            let (number, name) = category.map_or((-1, ""), |category| (i64::from(category), name(category)));
             let row = BatchBuilder::new(Schema::MaskClips).utf8([&clip.id]).utf8([path.to_string_lossy()]);
-            let row = row.list_utf8([pictures.as_slice()]).int64([i64::from(*category)]).utf8([name(*category)]);
+            let row = row.list_utf8([pictures.as_slice()]).int64([number]).utf8([name]);
             Ok(row.tensor_u8(bits, 1, &shape).tensor_i32(known, 1, &shape[..1]).build())
         }
         (Target::Question { kind, words, answer, .. }, Media::Video(video)) => {
@@ -80,7 +82,7 @@ struct Masks {
 }
 
 impl Masks {
-    fn read(clip: &Clip, paths: &[Option<impl AsRef<Path>>]) -> Result<Self, NoRow> {
+    fn read(clip: &Clip, paths: &[Option<impl AsRef<Path>>], foreground: Foreground) -> Result<Self, NoRow> {
         let bad = |path: &Path, reason, detail| {
             NoRow::Bad(BadClip { path: path.to_string_lossy().into_owned(), reason, detail })
         };
@@ -92,7 +94,7 @@ impl Masks {
                 continue;
             };
             let path = path.as_ref();
-            let mask = read_mask(path).map_err(|e| bad(path, "bad_mask", e.to_string()))?;
+            let mask = read_mask(path, foreground).map_err(|e| bad(path, "bad_mask", e.to_string()))?;
             let (height, width) = *size.get_or_insert((mask.height, mask.width));
             if (mask.height, mask.width) != (height, width) {
                 let detail = format!("{} x {} beside {height} x {width}", mask.height, mask.width);
@@ -115,7 +117,7 @@ mod tests {
 
     use arrow::datatypes::{Int32Type, UInt8Type};
     use copl_contract::{schema, tensor};
-    use copl_datasets::avs_s4::{Mask, write_mask};
+    use copl_datasets::avsbench::{Mask, write_mask};
     use copl_datasets::{QuestionKind, Split};
 
     use super::*;
@@ -130,7 +132,9 @@ mod tests {
         let path = dir.path().join("v_1.png");
         write_mask(&path, &Mask { height: 1, width: 2, bits: vec![0, 1] }).unwrap();
         let media = Media::Frames { frames: vec!["/v_1.png".into(), "/v_2.png".into()], audio: "/v.wav".into() };
-        let of = |masks: Vec<Option<PathBuf>>| clip(media.clone(), Target::Masks { category: 0, masks });
+        let of = |masks: Vec<Option<PathBuf>>| {
+            clip(media.clone(), Target::Masks { category: Some(0), masks, foreground: Foreground::Bright })
+        };
         let Ok(row) = row(&of(vec![Some(path.clone()), None]), &["bell".to_owned()]) else { panic!("a row") };
         let (schema, batch) = row.unwrap();
         assert_eq!(schema, Schema::MaskClips);
@@ -144,6 +148,29 @@ mod tests {
         let Err(NoRow::Bad(bad)) = super::row(&broken, &[]) else { panic!("a bad clip") };
         let (_, batch) = tombstone(&broken, "source", &bad).unwrap();
         assert_eq!(schema::utf8(&batch, "reason").unwrap().value(0), "bad_mask");
+    }
+
+    /// Several sources: no category, a mask of every frame, also in training.
+    #[test]
+    fn a_clip_without_a_category_says_so_and_knows_all_its_masks() {
+        let dir = tempfile::tempdir().unwrap();
+        let masks: Vec<Option<PathBuf>> = (0..2_u8)
+            .map(|n| {
+                let path = dir.path().join(format!("v_{n}.png"));
+                write_mask(&path, &Mask { height: 1, width: 2, bits: vec![n, 1] }).unwrap();
+                Some(path)
+            })
+            .collect();
+        let media =
+            Media::Frames { frames: vec!["/v.mp4_1.png".into(), "/v.mp4_2.png".into()], audio: "/v.wav".into() };
+        let target = Target::Masks { category: None, masks, foreground: Foreground::AboveZero };
+        let Ok(row) = row(&clip(media, target), &[]) else { panic!("a row") };
+        let (_, batch) = row.unwrap();
+        assert_eq!(schema::int64(&batch, "category").unwrap().value(0), -1);
+        assert_eq!(schema::utf8(&batch, "category_name").unwrap().value(0), "");
+        let masks = tensor::view::<UInt8Type>(&batch, "masks").unwrap();
+        assert_eq!((masks.shape, masks.values), (vec![2, 1, 2], &[0, 1, 1, 1][..]));
+        assert_eq!(tensor::view::<Int32Type>(&batch, "known").unwrap().values, [1, 1]);
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(super) fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {
         let classes = match descriptor.task {
             Task::Ave => listed.map(|classes| classes + 1),
             Task::MusicAvqa => listed,
-            Task::AvsS4 => None,
+            Task::AvsS4 | Task::AvsMs3 => None,
         };
         Some(Source { label: seen.label(), dataset, task: descriptor.task, classes })
     });
@@ -55,7 +55,7 @@ fn task(source: &Source<'_>, seen: &Seen<'_>) -> Option<Diagnostic> {
 fn segments(source: &Source<'_>, seen: &Seen<'_>) -> Option<Diagnostic> {
     let wanted = match source.task {
         Task::Ave => copl_datasets::ave::SEGMENTS,
-        Task::AvsS4 => copl_datasets::avs_s4::SEGMENTS,
+        Task::AvsS4 | Task::AvsMs3 => copl_datasets::avsbench::SEGMENTS,
         Task::MusicAvqa => return None,
     };
     let (given, place) = seen.whole_number("SEGMENTS")?;

@@ -70,7 +70,10 @@ impl PartialEq for MethodConfig {
 
 /// The settings of every method, those of `word` chosen.
 pub fn groups(word: &str) -> Vec<ChosenGroup> {
-    let group =
-        |family: &&Family| ChosenGroup { applies: family.applies, chosen: family.word == word, specs: (family.settings)() };
+    let group = |family: &&Family| ChosenGroup {
+        applies: family.applies,
+        chosen: family.word == word,
+        specs: (family.settings)(),
+    };
     FAMILIES.iter().map(group).collect()
 }

@@ -82,8 +82,11 @@ impl Avs {
         }
         self.metrics.end_clip();
         prediction.resize(segments, -1);
-        let (total, frames) = self.by_category.entry(category.to_owned()).or_default();
-        (*total, *frames) = (*total + sum, *frames + count);
+        // Clips of several sources have no category.
+        if !category.is_empty() {
+            let (total, frames) = self.by_category.entry(category.to_owned()).or_default();
+            (*total, *frames) = (*total + sum, *frames + count);
+        }
         let target = pixels_on(masks);
         let score = if count > 0 { sum / count as f64 } else { f64::NAN };
         (JudgedClip { prediction, target, score, loss }, sum, count)

@@ -16,9 +16,9 @@ declare! {
         "clip": Utf8, "clip id, unique in the dataset";
         "path": Utf8, "media file, absolute: the video, or the sound where pictures are extracted";
         "pictures": ListUtf8, "picture files of the segments, absolute; empty where the video holds them";
-        "category": Int64, "class of the sounding object";
-        "category_name": Utf8, "its name";
-        "masks": TensorU8, "[T, H, W] 1 on the sounding object, 0 elsewhere, and where no mask is known";
+        "category": Int64, "class of the sounding object, -1 where the dataset has no categories";
+        "category_name": Utf8, "its name; empty where there is none";
+        "masks": TensorU8, "[T, H, W] 1 on the sounding objects, 0 elsewhere, and where no mask is known";
         "known": TensorI32, "[T] 1 where the dataset has a mask of the segment, else 0";
     }
     /// A question about a video to be decoded, with its answer: one row.
