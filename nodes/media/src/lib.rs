@@ -4,6 +4,7 @@
 //! What belongs here is common to video and audio. How frames are chosen is in `copl-video-decoder`; what becomes of
 //! samples is in `copl-spectrogram`.
 
+mod ask;
 pub mod cache;
 mod confine;
 pub mod doctor;
@@ -15,6 +16,7 @@ pub mod log;
 pub mod origin;
 pub mod pool;
 pub mod probe;
+pub mod promise;
 pub mod stream;
 pub mod testing;
 pub mod verdict;
