@@ -21,7 +21,7 @@ pub mod stream;
 pub mod testing;
 pub mod verdict;
 
-pub use cache::{Array, Cache, CacheCounts, Dtype};
+pub use cache::{Array, Cache, CacheCounts, Dtype, PassReport};
 pub use error::{BadClip, MediaError, ReasonCode, Stage};
 pub use limits::Limits;
 pub use pool::{JobPanic, Pool};
