@@ -23,7 +23,7 @@ fn a_run_segments_and_shows_its_masks() {
     let work = tempfile::tempdir().unwrap();
     let data = tiny_avs(work.path());
     let flow = "avs-s4-mini.yml";
-    let more = ["--epochs", "1", "--seed", "3", "--set", "model.DECODER=avsbench"];
+    let more = ["--epochs", "1", "--seed", "3", "--set", "model.DECODER=avsbench", "--set", "model.DECODER_WIDTH=16"];
     let done = mini_run_of(flow, &data, work.path(), &more).output().unwrap();
     assert!(done.status.success(), "{}", text(&done));
     let folder = run_folder(work.path());

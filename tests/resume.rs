@@ -336,7 +336,12 @@ fn every_task_and_encoder_nodes_go_on_the_same() {
     };
     let (avs, avqa) = (made("avs", "6"), made("avqa", "6"));
     let cases: [(&str, &Path, &str, &[&str]); 3] = [
-        ("avs-s4-mini.yml", &avs, "loss-metrics", &["--epochs", "4", "--set", "model.DECODER=avsbench"]),
+        (
+            "avs-s4-mini.yml",
+            &avs,
+            "loss-metrics",
+            &["--epochs", "4", "--set", "model.DECODER=avsbench", "--set", "model.DECODER_WIDTH=16"],
+        ),
         ("music-avqa-mini.yml", &avqa, "text-encoder", &["--epochs", "2"]),
         ("ave-mini-split.yml", tiny_ave(), "encoder", &["--epochs", "4"]),
     ];

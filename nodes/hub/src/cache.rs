@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use hf_hub::{Cache, CacheRepo};
 
 use crate::error::{Result, io};
-use crate::{HubFile, Settings};
+use crate::file::HubFile;
+use crate::settings::Settings;
 
 /// Where a file lies in the cache, if it is there. Nothing is asked of the network.
 pub fn cached(settings: &Settings, file: &HubFile) -> Option<PathBuf> {

@@ -1,4 +1,5 @@
-//! Bringing a file into the cache: whole, checked, and only then under its name.
+//! Bringing a file into the cache: whole, checked, and only then under its name. Written here on ureq, since the download of
+//! hf-hub does none of the three (see the head of this crate).
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -8,8 +9,9 @@ use sha2::{Digest, Sha256};
 
 use crate::cache::{Places, cached, make_parent, repo};
 use crate::error::{Error, Result, io};
+use crate::file::HubFile;
+use crate::settings::Settings;
 use crate::transfer::{Client, Remote, lost};
-use crate::{HubFile, Settings};
 
 /// What happens while a file is brought.
 #[derive(Debug, Clone, PartialEq, Eq)]

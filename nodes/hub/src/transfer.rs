@@ -5,7 +5,8 @@ use ureq::http::{HeaderMap, Response, Uri};
 use ureq::{Agent, Body};
 
 use crate::error::{Error, Result};
-use crate::{HubFile, Settings};
+use crate::file::HubFile;
+use crate::settings::Settings;
 
 /// Redirects a name may take before it leads to content.
 const HOPS: usize = 5;

@@ -1,61 +1,70 @@
 //! The disk cache of decoded clips.
 //!
-//! An entry's key is the SHA-256 of the clip's *content*, the settings it was decoded under and this crate's format
-//! number: a moved clip hits, an overwritten one misses, and no setting can be forgotten. Failures are not kept: a bad
-//! clip is tried again. Several processes may share a folder: entries appear whole, by rename, and are checked against
-//! their own checksum when read; a damaged one is removed and decoded again.
+//! An entry's key is the SHA-256 of the clip's *content*, the settings it was decoded under, path and version of the program
+//! that decoded it, and this crate's format number: a moved clip hits, an overwritten one misses, and no setting can be
+//! forgotten. Entries of a format or an ffmpeg that is gone are never met again, and make room in time. Failures are not
+//! kept: a bad clip is tried again. Several processes may share a folder: entries appear whole, by rename, and are checked
+//! against their own checksum when read; a damaged one is removed and decoded again.
 //!
-//! The folder is bounded: when it grows past `max_bytes`, the entries unused for longest go. What other processes write
-//! is noticed with a delay of at most a sixteenth of the bound.
+//! The folder is bounded: what no run has asked for lately makes room for what one asks for, and what does not fit beside
+//! that is not stored (`cache/room.rs`). What other processes write is noticed with a delay of at most a sixteenth of the bound.
+//!
+//! Crates that keep a cache on disk (cacache, foyer) know neither a bound that several processes share nor a set that is read
+//! over and over: one keeps all, the other throws out what is needed next.
 
 mod array;
 mod content;
+mod counts;
+mod decoder;
+mod pass;
+mod picture;
 mod room;
 
+use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
 pub use array::{Array, Dtype, f32_from_le};
+pub use counts::CacheCounts;
+pub use pass::PassReport;
 
 use crate::error::MediaError;
 use content::Contents;
+use counts::Counters;
+use decoder::Decoders;
+use pass::Needs;
 use room::Room;
 
 /// Counts up whenever the same settings would decode to something else, or the file layout changes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
-/// What a cache has done since it was opened.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct CacheCounts {
-    pub hits: u64,
-    pub misses: u64,
-    /// Entries that failed their checksum and were removed.
-    pub damaged: u64,
-    /// Entries removed to keep the bound.
-    pub evicted: u64,
-    /// Results that could not be stored, because of the disk or because one alone is beyond the bound. They were used.
-    pub not_stored: u64,
-}
-
+/// What was told at the end of the pass before, and what is to be told at the next.
 #[derive(Default)]
-struct Counters {
-    hits: AtomicU64,
-    misses: AtomicU64,
-    damaged: AtomicU64,
-    not_stored: AtomicU64,
+struct Told {
+    counts: CacheCounts,
+    problem: Option<String>,
 }
 
 /// A folder of decoded clips. Share it between threads by reference or `Arc`.
 pub struct Cache {
     folder: PathBuf,
     contents: Contents,
+    decoders: Decoders,
     room: Room,
+    needs: Needs,
     counters: Counters,
+    told: Mutex<Told>,
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache").field("folder", &self.folder).finish_non_exhaustive()
+    }
 }
 
 impl Cache {
@@ -64,12 +73,29 @@ impl Cache {
         let failed = |source| MediaError::system(format!("use the cache folder {}", folder.display()), source);
         fs::create_dir_all(folder).map_err(failed)?;
         let room = Room::measure(folder, max_bytes).map_err(failed)?;
-        Ok(Self { folder: folder.to_owned(), contents: Contents::default(), room, counters: Counters::default() })
+        Ok(Self {
+            folder: folder.to_owned(),
+            contents: Contents::default(),
+            decoders: Decoders::default(),
+            room,
+            needs: Needs::default(),
+            counters: Counters::default(),
+            told: Mutex::default(),
+        })
+    }
+
+    /// `settings` with path and version of the `ffmpeg` (a name or a path) that decodes under them, for [`Cache::get_or`].
+    ///
+    /// # Errors
+    /// If `ffmpeg` cannot be asked for its version.
+    pub fn decoded_by(&self, ffmpeg: &Path, settings: &str) -> Result<String, MediaError> {
+        Ok(format!("{settings}\n{}", self.decoders.identity(ffmpeg)?))
     }
 
     /// The decoded form of `clip` under `settings`: from the folder, or from `decode`, whose success is then kept.
     ///
-    /// `settings` must name every setting the result depends on, and what kind of result it is.
+    /// `settings` must name every setting the result depends on, what kind of result it is, and what decodes
+    /// ([`Cache::decoded_by`]).
     /// Errors are those of `decode`; a failing disk costs time, not the run, and shows in [`Cache::counts`].
     pub fn get_or(
         &self,
@@ -81,67 +107,104 @@ impl Cache {
         let Some(content) = self.contents.of(clip) else {
             return decode();
         };
-        let entry = self.folder.join(entry_name(&content.digest, settings));
-        if let Some(array) = self.read(&entry) {
-            count(&self.counters.hits);
+        let name = entry_name(&content.digest, settings);
+        if let Some(array) = self.read(&name) {
+            self.counters.hits.one_more();
             return Ok(array);
         }
-        count(&self.counters.misses);
+        self.counters.misses.one_more();
         let array = decode()?;
-        if content.is_current(clip) && self.write(&entry, &array).is_err() {
-            count(&self.counters.not_stored);
+        if content.is_current(clip) {
+            match self.write(&name, &array) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.counters.no_room.one_more();
+                    self.counters.not_stored.one_more();
+                }
+                Err(problem) => {
+                    self.counters.not_stored.one_more();
+                    self.told().problem = Some(problem.to_string());
+                }
+            }
         }
         Ok(array)
     }
 
-    pub fn counts(&self) -> CacheCounts {
-        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        CacheCounts {
-            hits: get(&self.counters.hits),
-            misses: get(&self.counters.misses),
-            damaged: get(&self.counters.damaged),
-            evicted: self.room.evicted(),
-            not_stored: get(&self.counters.not_stored),
-        }
+    /// Ends a pass of this epoch: what the cache did since the pass before.
+    pub fn end_pass(&self, epoch: u32) -> PassReport {
+        self.room.end_pass(epoch);
+        let (needed_bytes, missing) = self.needs.bytes();
+        let (used, _) = self.room.used_and_evicted();
+        let counts = self.counts();
+        let mut told = self.told();
+        let report = PassReport {
+            counts: counts.since(told.counts),
+            needed_bytes,
+            wanted_max_bytes: used + missing,
+            problem: told.problem.take(),
+        };
+        told.counts = counts;
+        report
     }
 
-    fn read(&self, entry: &Path) -> Option<Array> {
-        let bytes = match fs::read(entry) {
-            Ok(bytes) => bytes,
+    pub fn counts(&self) -> CacheCounts {
+        self.counters.counts(self.room.used_and_evicted().1)
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read(&self, name: &str) -> Option<Array> {
+        let entry = self.folder.join(name);
+        let mut file = match File::open(&entry) {
+            Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return None,
-            Err(_) => return self.discard(entry),
+            Err(_) => return self.discard(&entry),
         };
+        let mut bytes = Vec::new();
+        if file.read_to_end(&mut bytes).is_err() {
+            return self.discard(&entry);
+        }
+        let size = bytes.len() as u64;
         let Some(array) = Array::from_file_bytes(bytes) else {
-            return self.discard(entry);
+            return self.discard(&entry);
         };
+        self.needs.note(name, size, true);
+        if let Ok(last_used) = file.metadata().and_then(|about| about.modified()) {
+            self.room.is_of_use(last_used);
+        }
         // Marks the entry as used. On a folder we may only read, order of use is simply not kept.
-        let _ = File::open(entry).and_then(|file| file.set_modified(SystemTime::now()));
+        let _ = file.set_modified(SystemTime::now());
         Some(array)
     }
 
     fn discard(&self, entry: &Path) -> Option<Array> {
-        count(&self.counters.damaged);
+        self.counters.damaged.one_more();
         // If it cannot be removed, the rename that follows the new decoding replaces it.
         let _ = fs::remove_file(entry);
         None
     }
 
-    fn write(&self, entry: &Path, array: &Array) -> io::Result<()> {
+    /// Stores an entry; whether there was room for it.
+    fn write(&self, name: &str, array: &Array) -> io::Result<bool> {
         let bytes = array.to_file_bytes()?;
         let size = bytes.len() as u64;
-        self.room.make(&self.folder, size)?;
+        self.needs.note(name, size, false);
+        if !self.room.make(&self.folder, size)? {
+            return Ok(false);
+        }
         let mut file = tempfile::Builder::new().prefix(room::UNFINISHED).tempfile_in(&self.folder)?;
         file.write_all(&bytes)?;
+        // Times of use are all of this clock: a file server may have another.
+        file.as_file().set_modified(SystemTime::now())?;
         // No fsync: after a power cut a hollow entry fails its checksum and is decoded again, which is cheaper than
         // waiting for the disk at every clip.
-        file.persist(entry).map_err(|error| error.error)?;
+        file.persist(self.folder.join(name)).map_err(|error| error.error)?;
         self.room.take(size);
-        Ok(())
+        self.needs.note(name, size, true);
+        Ok(true)
     }
-}
-
-fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
 }
 
 fn entry_name(content: &[u8; 32], settings: &str) -> String {

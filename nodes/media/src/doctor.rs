@@ -1,16 +1,20 @@
 //! What the installed ffmpeg can do, for `copl doctor`.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::time::Duration;
 
+use crate::ask::{self, Patience};
 use crate::error::MediaError;
-use crate::probe::ffprobe_beside;
+use crate::promise::ffprobe_beside;
 
 /// Decoders the official data sets need: YouTube's mp4 and webm.
 const DECODERS: [&str; 6] = ["h264", "aac", "vp8", "vp9", "opus", "vorbis"];
 /// Encoders `copl data mini` needs to write its synthetic clips.
 const ENCODERS: [&str; 2] = ["libx264", "aac"];
+/// A list of codecs takes a moment; a program that hangs is none.
+const PATIENCE: Patience = Patience { timeout: Duration::from_secs(30), max_memory_bytes: 4 << 30 };
 
 /// What was found. A missing decoder means clips will be quarantined; a missing encoder only that no mini set is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,24 +60,28 @@ fn is_before_5_1(version: &str) -> bool {
     }
 }
 
+/// All that ffmpeg says of its version: its own, its compiler's, how it was configured, its libraries'.
+pub(crate) fn about(ffmpeg: &Path) -> Result<String, MediaError> {
+    ask(ffmpeg, "-version")
+}
+
 /// The version as ffmpeg writes it, or `unknown`.
 fn version(ffmpeg: &Path) -> Result<String, MediaError> {
-    let banner = ask(ffmpeg, "-version")?;
+    let banner = about(ffmpeg)?;
     let version = banner.strip_prefix("ffmpeg version ").and_then(|rest| rest.split_whitespace().next());
     Ok(version.unwrap_or("unknown").to_owned())
 }
 
 fn ask(program: &Path, question: &str) -> Result<String, MediaError> {
-    let output = Command::new(program)
-        .args(["-hide_banner", question])
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .map_err(|source| match source.kind() {
-            ErrorKind::NotFound => MediaError::NoFfmpeg { looked_for: program.to_owned() },
-            _ => MediaError::system(format!("run {}", program.display()), source),
-        })?;
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    let read = |mut stdout: std::process::ChildStdout| {
+        let mut text = Vec::new();
+        stdout.read_to_end(&mut text).map(|_| String::from_utf8_lossy(&text).into_owned())
+    };
+    let answer = ask::ask(Command::new(program).args(["-hide_banner", question]), PATIENCE, read);
+    answer.flatten().map_err(|source| match source.kind() {
+        ErrorKind::NotFound => MediaError::NoFfmpeg { looked_for: program.to_owned() },
+        _ => MediaError::system(format!("run {}", program.display()), source),
+    })
 }
 
 /// Lines read ` V....D libx264              libx264 H.264 / AVC …`.

@@ -76,7 +76,7 @@ impl Run<'_> {
         if let Some(folder) = self.folder {
             command.as_inner_mut().current_dir(folder);
         }
-        confine::group(command.as_inner_mut());
+        confine::confine(command.as_inner_mut());
         let mut child = command.spawn().map_err(|source| match source.kind() {
             ErrorKind::NotFound => MediaError::NoFfmpeg { looked_for: program },
             _ => MediaError::system(format!("start {}", program.display()), source),

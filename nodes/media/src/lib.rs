@@ -4,6 +4,7 @@
 //! What belongs here is common to video and audio. How frames are chosen is in `copl-video-decoder`; what becomes of
 //! samples is in `copl-spectrogram`.
 
+mod ask;
 pub mod cache;
 mod confine;
 pub mod doctor;
@@ -15,11 +16,12 @@ pub mod log;
 pub mod origin;
 pub mod pool;
 pub mod probe;
+pub mod promise;
 pub mod stream;
 pub mod testing;
 pub mod verdict;
 
-pub use cache::{Array, Cache, CacheCounts, Dtype};
+pub use cache::{Array, Cache, CacheCounts, Dtype, PassReport};
 pub use error::{BadClip, MediaError, ReasonCode, Stage};
 pub use limits::Limits;
 pub use pool::{JobPanic, Pool};

@@ -57,7 +57,7 @@ impl Log {
     }
 
     fn take(&mut self, line: &str, in_header: &mut bool) {
-        let line: String = line.chars().take(MAX_LINE).collect();
+        let line: String = line.chars().flat_map(readable).take(MAX_LINE).collect();
         if let Some(text) = line.strip_prefix("[info] ") {
             if text.starts_with("Input #0,") {
                 *in_header = true;
@@ -111,6 +111,15 @@ impl Log {
     }
 }
 
+/// A character as a table, a page and a terminal show it alike. ffmpeg repeats what files say of themselves, and they may say
+/// anything: control characters, and those that turn the direction of text or break lines, are written out as `\u{1b}`.
+fn readable(letter: char) -> impl Iterator<Item = char> {
+    let turns_or_breaks = matches!(letter, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_written_out = letter.is_control() || turns_or_breaks;
+    let as_it_is = (!is_written_out).then_some(letter);
+    as_it_is.into_iter().chain(is_written_out.then(|| letter.escape_default()).into_iter().flatten())
+}
+
 /// `[h264 @ 0x55…] [error] no frame!` -> `h264: no frame!`
 fn without_context(line: &str) -> String {
     let mut rest = line;
@@ -149,6 +158,13 @@ mod tests {
         ] {
             assert_eq!(Log::read(line.as_bytes()).late_start_micros, Some(119_000));
         }
+    }
+
+    #[test]
+    fn what_a_file_says_of_itself_is_kept_as_readable_text() {
+        let said = "[error] no decoder for '\u{1b}[2J\u{7}\u{202e}gpj\u{9b}31m\0' in \u{fc}ber.mp4\r\n";
+        let log = Log::read(said.as_bytes());
+        assert_eq!(log.summary(), "no decoder for '\\u{1b}[2J\\u{7}\\u{202e}gpj\\u{9b}31m\\u{0}' in \u{fc}ber.mp4");
     }
 
     #[test]

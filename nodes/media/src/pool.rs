@@ -2,6 +2,8 @@
 //!
 //! A node submits a job for each clip it receives and sends results on as they come: order is kept, so a run does not
 //! depend on which clip decodes fastest. A job that panics gives an error result; the pool and the other jobs go on.
+//!
+//! Written here: rayon and threadpool give results as they come, and a panic of one job is not told of by its place.
 
 use std::any::Any;
 use std::collections::BTreeMap;

@@ -1,21 +1,11 @@
 //! What a file holds, from the description ffmpeg itself prints of its input.
 //!
-//! A decode prints the same description, so a good clip costs one process: [`from_log`] reads it there. [`probe`] runs
-//! ffmpeg for the description alone. Where a stream should end is not in it; [`promised_end`] asks ffprobe, which is only
-//! done for a clip that came out short, and gives nothing where ffprobe is not installed.
+//! A decode prints it, so a good clip costs one process: [`from_log`] reads it there. Where a stream should end is not in it:
+//! see [`crate::promise`].
 
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::mpsc::channel;
-use std::thread;
-
-use serde::Deserialize;
-
-use crate::error::{BadClip, MediaError, ReasonCode, Stage};
-use crate::ffmpeg::Run;
+use crate::error::{BadClip, ReasonCode, Stage};
 use crate::limits::Limits;
 use crate::log::Log;
-use crate::{confine, input, verdict};
 
 /// A file's streams.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -68,112 +58,8 @@ pub fn from_log(log: &Log) -> Option<Probe> {
     Some(probe)
 }
 
-/// Describes a file without decoding it.
-pub fn probe(path: &Path, limits: &Limits) -> Result<Probe, MediaError> {
-    let absolute = input::check(path, limits)?;
-    let run = Run { stage: Stage::File, args: input::arguments(&absolute, limits), folder: None, max_bytes: 0 };
-    // Without an output ffmpeg exits with an error after the description: only the log counts.
-    let output = run.output(limits)?;
-    match from_log(&output.log) {
-        Some(probe) => Ok(probe),
-        None => Err(verdict::unopened(&absolute, &output.log).into()),
-    }
-}
-
-/// Seconds after the container's start at which the first-ending stream of this kind should end.
-///
-/// `None` where the container does not say, or ffprobe is missing or fails: then nothing was promised.
-pub fn promised_end(absolute: &Path, stage: Stage, limits: &Limits) -> Option<f64> {
-    let mut url = std::ffi::OsString::from("file:");
-    url.push(absolute);
-    let mut command = Command::new(ffprobe_beside(&limits.ffmpeg));
-    confine::group(&mut command);
-    let mut child = command
-        .args(["-v", "quiet", "-protocol_whitelist", "file", "-format_whitelist", input::FORMATS])
-        .args(["-of", "json", "-show_entries"])
-        .arg("format=format_name,start_time,duration:stream=codec_type,start_time,duration:stream_tags=DURATION")
-        .arg(url)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()?;
-    if confine::memory(&child, limits.max_memory_bytes).is_err() {
-        let _ = confine::kill(&mut child);
-    }
-    let stdout = child.stdout.take()?;
-    let (send, receive) = channel();
-    thread::spawn(move || {
-        let _ = send.send(serde_json::from_reader::<_, Description>(stdout));
-    });
-    let description = receive.recv_timeout(limits.timeout);
-    let _ = confine::kill(&mut child);
-    let _ = child.wait();
-    description.ok()?.ok()?.end(stage)
-}
-
-/// ffprobe is installed beside ffmpeg, under the same kind of name.
-pub(crate) fn ffprobe_beside(ffmpeg: &Path) -> std::path::PathBuf {
-    match ffmpeg.parent() {
-        Some(folder) if folder != Path::new("") => folder.join("ffprobe"),
-        _ => "ffprobe".into(),
-    }
-}
-
-#[derive(Deserialize)]
-struct Description {
-    #[serde(default)]
-    streams: Vec<DescribedStream>,
-    format: DescribedFormat,
-}
-
-#[derive(Deserialize)]
-struct DescribedFormat {
-    #[serde(default)]
-    format_name: String,
-    start_time: Option<String>,
-    duration: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct DescribedStream {
-    #[serde(default)]
-    codec_type: String,
-    start_time: Option<String>,
-    duration: Option<String>,
-    #[serde(default)]
-    tags: Tags,
-}
-
-#[derive(Deserialize, Default)]
-struct Tags {
-    #[serde(rename = "DURATION")]
-    end: Option<String>,
-}
-
-impl Description {
-    fn end(&self, stage: Stage) -> Option<f64> {
-        let number = |text: &Option<String>| text.as_deref().and_then(|text| text.parse::<f64>().ok());
-        let origin = number(&self.format.start_time).unwrap_or(0.0);
-        let of_stream = |stream: &DescribedStream| match number(&stream.duration) {
-            Some(length) => Some(number(&stream.start_time).unwrap_or(origin) + length - origin),
-            // Matroska's tag is the time at which the stream ends, not its length.
-            None => stream.tags.end.as_deref().and_then(clock).map(|end| end - origin),
-        };
-        let kind = stage.as_str();
-        let ends = self.streams.iter().filter(|stream| stream.codec_type == kind).filter_map(of_stream);
-        // Transport streams are left out: their length is measured from the file that is there.
-        match ends.reduce(f64::min) {
-            _ if self.format.format_name == "mpegts" => None,
-            // Flash video states one length for all.
-            None if self.format.format_name == "flv" => number(&self.format.duration),
-            end => end,
-        }
-    }
-}
-
 /// Seconds of `00:00:10.38`.
-fn clock(text: &str) -> Option<f64> {
+pub(crate) fn clock(text: &str) -> Option<f64> {
     let mut secs = 0.0;
     for part in text.trim().split(':') {
         secs = secs * 60.0 + part.parse::<f64>().ok()?;
@@ -238,15 +124,5 @@ mod tests {
         assert_eq!(probe.duration_secs, Some(65.31));
         assert_eq!(probe.video, [VideoStream { codec: "h264".into(), width: 1280, height: 720 }]);
         assert_eq!(probe.audio, [AudioStream { codec: "aac".into(), rate: 48000, layout: "5.1".into() }]);
-    }
-
-    #[test]
-    fn a_promised_end_counts_from_the_start_of_the_container() {
-        let text = r#"{"streams": [{"codec_type": "video", "start_time": "10.0", "duration": "10.0"},
-            {"codec_type": "audio", "tags": {"DURATION": "00:00:12.500"}}],
-            "format": {"format_name": "x", "start_time": "9.5", "duration": "99"}}"#;
-        let description: Description = serde_json::from_str(text).unwrap();
-        assert_eq!(description.end(Stage::Video), Some(10.5));
-        assert_eq!(description.end(Stage::Audio), Some(3.0));
     }
 }

@@ -12,9 +12,9 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use copl_contract::events::Event;
 use copl_contract::schema::{self, BatchBuilder, Schema};
-use copl_contract::{Edges, ExitCode, Header, Kind, Message, NodeError, Polled};
+use copl_contract::{Edges, ExitCode, Header, Kind, Message, NodeError, Polled, Split};
 
-use crate::cache::Cache;
+use crate::cache::{Cache, PassReport};
 use crate::error::{BadClip, MediaError};
 use crate::pool::Pool;
 
@@ -51,6 +51,8 @@ pub struct ClipWork<D, N, B> {
     pub output: &'static str,
     /// Clips decoded at once.
     pub workers: usize,
+    /// What `decode` keeps its results in: what it did is told at the end of each pass.
+    pub cache: Option<Arc<Cache>>,
     /// Decodes the files of a clip.
     pub decode: D,
     /// What is worth saying of a result, such as padding.
@@ -130,6 +132,9 @@ where
             match head {
                 Pending::Boundary(Header { epoch, split, .. }) => {
                     progress.flush();
+                    if let Some(cache) = &work.cache {
+                        tell(&cache.end_pass(epoch), epoch, split);
+                    }
                     edges.send_boundary(work.output, epoch, split)?;
                     edges.report_pass(epoch, split)?;
                 }
@@ -201,6 +206,13 @@ where
     Ok(())
 }
 
+/// What the cache did in a pass: in the log, and as a warning where clips are decoded anew that need not be.
+fn tell(report: &PassReport, epoch: u32, split: Split) {
+    let text = format!("epoch {epoch} {split}: {report}");
+    let event = if report.is_worth_a_warning() { Event::warning(text) } else { Event::info(text) };
+    event.emit();
+}
+
 fn tombstone(stage: &str, header: &Header, files: &ClipFiles, bad: &BadClip) -> Result<(Schema, RecordBatch), String> {
     BatchBuilder::new(Schema::Quarantine)
         .utf8([&header.clip])
@@ -224,7 +236,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use copl_contract::testing::{Harness, Sent};
-    use copl_contract::{EdgeSpec, Node, NodeSpec, Split};
+    use copl_contract::{EdgeSpec, Node, NodeSpec};
 
     use super::*;
     use crate::error::{ReasonCode, Stage};
@@ -257,6 +269,7 @@ mod tests {
             let work = ClipWork {
                 output: "tensors",
                 workers: 3,
+                cache: None,
                 decode: |files: &ClipFiles| {
                     DECODED.fetch_add(1, Ordering::SeqCst);
                     match files.path.to_string_lossy().as_ref() {

@@ -1,11 +1,13 @@
-//! Clips for tests, made by ffmpeg's own generators: a good one, and one of each kind of broken.
+//! Clips for tests, made by ffmpeg's own generators: a good one, and one of each kind of broken. And programs in the place of
+//! ffmpeg.
 //!
 //! Used by the tests of the decoding nodes and of whole dataflows. Needs ffmpeg with libx264 and aac on PATH.
 
 use std::fs;
 use std::io;
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::error::ReasonCode;
 
@@ -17,6 +19,26 @@ pub fn ffmpeg(args: &[&str]) -> io::Result<()> {
     } else {
         Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()))
     }
+}
+
+/// Writes a program: a shell script of these lines.
+///
+/// Another process writes it. The system refuses to run a file that is open for writing, and were it open here, any program
+/// that another thread starts at that moment would hold it open for a moment more.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_program(path: &Path, lines: &str) -> io::Result<()> {
+    let mut command = Command::new("sh");
+    command.args(["-c", "rm -f \"$0\" && cat > \"$0\" && chmod 755 \"$0\""]).arg(path).stdin(Stdio::piped());
+    let mut writer = command.spawn()?;
+    let sent = match writer.stdin.take() {
+        Some(mut pipe) => write!(pipe, "#!/bin/sh\n{lines}\n"),
+        None => Err(io::ErrorKind::BrokenPipe.into()),
+    };
+    let status = writer.wait()?;
+    sent?;
+    if status.success() { Ok(()) } else { Err(io::Error::other(format!("{} was not written", path.display()))) }
 }
 
 fn text(path: &Path) -> io::Result<&str> {

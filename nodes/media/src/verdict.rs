@@ -11,6 +11,7 @@ use crate::input;
 use crate::limits::Limits;
 use crate::log::Log;
 use crate::probe::{self, from_log};
+use crate::promise::promised_end;
 
 /// How far short of its promise a stream may end, in seconds: codecs round lengths to whole packets, and the last
 /// frame's own length is often not stored.
@@ -82,7 +83,7 @@ pub fn judge_end(
     if input::is_shorter_than_its_header(absolute) {
         return truncated(format!("ends at {ended_secs:.2} s; the file is shorter than its header says"));
     }
-    match probe::promised_end(absolute, stage, limits) {
+    match promised_end(absolute, stage, limits) {
         Some(promised) if promised - ended_secs > END_TOLERANCE_SECS => {
             truncated(format!("ends at {ended_secs:.2} s, the file states {promised:.2} s"))
         }
@@ -91,7 +92,7 @@ pub fn judge_end(
 }
 
 /// The verdict on a file in which ffmpeg found no input.
-pub(crate) fn unopened(absolute: &Path, log: &Log) -> BadClip {
+fn unopened(absolute: &Path, log: &Log) -> BadClip {
     let lost_index = log.no_index && input::looks_like_mp4(absolute);
     let reason = if lost_index { ReasonCode::Truncated } else { ReasonCode::NotMedia };
     BadClip::new(Stage::File, reason, log.summary())

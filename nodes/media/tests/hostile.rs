@@ -1,12 +1,13 @@
 //! Files and programs that mean harm: what they cost is bounded, and each ends in a reason.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use copl_media::ffmpeg::Run;
-use copl_media::{BadClip, Limits, MediaError, ReasonCode, Stage, input, probe, testing, verdict};
+use copl_media::promise::promised_end;
+use copl_media::{BadClip, Limits, MediaError, ReasonCode, Stage, input, testing, verdict};
 
 /// Decodes the picture of a file, as far as ffmpeg and the verdict have a say.
 fn decode(path: &Path, limits: &Limits) -> Result<usize, MediaError> {
@@ -39,8 +40,7 @@ fn children_held() -> u64 {
 /// A program in the place of ffmpeg.
 fn script(folder: &Path, text: &str) -> Limits {
     let path = folder.join("ffmpeg");
-    fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    testing::write_program(&path, text).unwrap();
     Limits { ffmpeg: path, timeout: Duration::from_secs(2), ..Limits::default() }
 }
 
@@ -64,7 +64,7 @@ fn a_small_file_that_states_gigabytes_is_refused_within_the_bound() {
     assert!(children_held() < 700 << 20, "ffmpeg held {} bytes", children_held());
     assert!(begun.elapsed() < Duration::from_secs(30), "it took {:?}", begun.elapsed());
     // What is looked at beside the pictures is bounded too.
-    let _ = probe::promised_end(&path, Stage::Video, &limits);
+    let _ = promised_end(&path, Stage::Video, &limits);
     assert!(children_held() < 700 << 20, "ffprobe held {} bytes", children_held());
 }
 
@@ -87,9 +87,7 @@ fn what_is_no_file_is_refused_before_it_is_opened() {
     symlink("/dev/zero", &zero).unwrap();
     symlink("/dev/urandom", &random).unwrap();
     let pipe = folder.path().join("pipe.mp4");
-    let name = std::ffi::CString::new(pipe.to_str().unwrap()).unwrap();
-    // SAFETY: `name` is a valid C string for the length of the call.
-    assert_eq!(unsafe { libc::mkfifo(name.as_ptr(), 0o600) }, 0);
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let begun = Instant::now();
     for path in [zero, random, pipe, folder.path().to_owned()] {
         assert_eq!(refused(&path, &Limits::default()).reason, ReasonCode::NotAFile);
@@ -119,19 +117,85 @@ fn a_file_that_names_others_is_no_clip() {
 fn a_program_that_never_ends_is_killed_with_all_it_started() {
     let folder = tempfile::tempdir().unwrap();
     let note = folder.path().join("pid");
-    let limits = script(folder.path(), &format!("sleep 1000 &\necho $! > {}\nwait", note.display()));
-    let begun = Instant::now();
-    assert_eq!(refused(&clip(folder.path()), &limits).reason, ReasonCode::Timeout);
-    assert!(begun.elapsed() < Duration::from_secs(6), "it took {:?}", begun.elapsed());
-    let pid = fs::read_to_string(&note).unwrap();
-    let stat = || fs::read_to_string(Path::new("/proc").join(pid.trim()).join("stat"));
+    // The note appears whole, by its new name.
+    let lines = format!("sleep 1000 &\necho $! > {0}.new\nmv {0}.new {0}\nwait", note.display());
+    let limits = script(folder.path(), &lines);
+    let pid = [1, 4, 16, 64].into_iter().find_map(|secs| {
+        let limits = Limits { timeout: Duration::from_secs(secs), ..limits.clone() };
+        let begun = Instant::now();
+        assert_eq!(refused(&clip(folder.path()), &limits).reason, ReasonCode::Timeout);
+        // Nothing here ends by itself before 1000 s.
+        assert!(begun.elapsed() < Duration::from_secs(secs + 60), "it took {:?}", begun.elapsed());
+        // On a busy machine it may not have come to start anything before its time was up.
+        fs::read_to_string(&note).ok()
+    });
+    let pid: u32 = pid.expect("the program never came to its second line").trim().parse().unwrap();
+    let stat = || fs::read_to_string(format!("/proc/{pid}/stat"));
     // A process that has ended and was not collected yet is `Z`; a killed one needs a moment to end.
     let is_gone = || stat().map_or(true, |stat| stat.rsplit(')').next().is_some_and(|s| s.trim().starts_with('Z')));
     let killed = Instant::now();
     while !is_gone() {
-        assert!(killed.elapsed() < Duration::from_secs(2), "what the program started goes on: {:?}", stat());
+        assert!(killed.elapsed() < Duration::from_secs(60), "what the program started goes on: {:?}", stat());
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+#[test]
+fn programs_see_few_variables_and_no_secret() {
+    const NAME: &str = "programs_see_few_variables_and_no_secret";
+    const SECRETS: [(&str, &str); 3] =
+        [("HF_TOKEN", "hf_secret"), ("AWS_SECRET_ACCESS_KEY", "secret"), ("FFREPORT", "file=report.log")];
+    if SECRETS.iter().any(|(name, _)| std::env::var_os(name).is_none()) {
+        // Again, in a process that has them.
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        let output = again.args(["--exact", NAME, "--nocapture"]).envs(SECRETS).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let seen = |program: &str| fs::read_to_string(folder.path().join(program)).unwrap();
+    let program = |name: &str, to: &str| {
+        let lines = format!("env > {}", folder.path().join(to).display());
+        testing::write_program(&folder.path().join(name), &lines).unwrap();
+    };
+    program("ffprobe", "seen-by-ffprobe");
+    program("ffmpeg", "seen-by-ffmpeg");
+    let limits = Limits { ffmpeg: folder.path().join("ffmpeg"), ..Limits::default() };
+    let path = clip(folder.path());
+    refused(&path, &limits);
+    let _ = promised_end(&path, Stage::Video, &limits);
+    for program in ["seen-by-ffmpeg", "seen-by-ffprobe"] {
+        let environment = seen(program);
+        for (name, _) in SECRETS {
+            assert!(!environment.contains(name), "{program}: {environment}");
+        }
+        let path = format!("PATH={}", std::env::var("PATH").unwrap());
+        assert!(environment.lines().any(|line| line == path), "{program}: {environment}");
+    }
+}
+
+#[test]
+fn a_program_can_be_run_as_soon_as_it_is_written_whatever_other_threads_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                    std::process::Command::new("true").status().unwrap();
+                }
+            });
+        }
+        let tried = std::panic::catch_unwind(|| {
+            for number in 0..200 {
+                let path = folder.path().join(format!("program-{number}"));
+                testing::write_program(&path, "exit 0").unwrap();
+                assert!(std::process::Command::new(&path).status().unwrap().success());
+            }
+        });
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        tried.unwrap();
+    });
 }
 
 #[test]

@@ -5,9 +5,10 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::Path;
-use std::str::FromStr;
 
+use copl_contract::settings::SettingValue;
 use copl_media::cache::f32_from_le;
 use copl_media::ffmpeg::Run;
 use copl_media::origin::late_start_secs;
@@ -20,44 +21,10 @@ const TAIL_SECS: f64 = 0.1;
 /// Packets a second of AAC, by far the most common codec; decoder faults are weighed against this count.
 const PACKETS_PER_SEC: f64 = 43.0;
 
-/// Declares an enum whose variants are written as words in settings.
-macro_rules! words {
-    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
-        $(#[$about])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-        pub enum $name { $($(#[$doc])* $variant),+ }
-
-        impl $name {
-            /// Every word, in the order of the documentation.
-            pub const WORDS: &[&str] = &[$($word),+];
-
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = String;
-
-            fn from_str(text: &str) -> Result<Self, String> {
-                match text {
-                    $($word => Ok(Self::$variant),)+
-                    _ => Err(format!("unknown word `{text}`; known are {}", Self::WORDS.join(", "))),
-                }
-            }
-        }
-    };
-}
-
-words! {
+copl_contract::choice! {
     /// How several channels become one.
-    Channels {
+    #[derive(Default)]
+    pub enum Channels {
         /// ffmpeg's down-mix, scaled so that it cannot clip: for stereo the mean of both.
         #[default]
         Mix = "mix",
@@ -66,9 +33,10 @@ words! {
     }
 }
 
-words! {
+copl_contract::choice! {
     /// What is done when the sound ends before `secs`.
-    ShortAudio {
+    #[derive(Default)]
+    pub enum ShortAudio {
         /// Zeros to the end, with a note.
         #[default]
         Pad = "pad",
@@ -79,9 +47,10 @@ words! {
     }
 }
 
-words! {
+copl_contract::choice! {
     /// What is done with a clip that has no sound.
-    MissingAudio {
+    #[derive(Default)]
+    pub enum MissingAudio {
         /// The clip is refused as `no_audio`.
         #[default]
         Quarantine = "quarantine",
@@ -89,6 +58,9 @@ words! {
         Silence = "silence",
     }
 }
+
+/// Length a waveform may have, in seconds.
+pub(crate) const WAVE_SECS: RangeInclusive<f64> = 0.01..=86_400.0;
 
 /// How a clip's sound is decoded.
 #[derive(Debug, Clone, PartialEq)]
@@ -129,10 +101,10 @@ impl AudioSettings {
         if !(1_000..=384_000).contains(&self.rate) {
             return refuse(format!("a rate of {} Hz: 1000 to 384000 are possible", self.rate));
         }
-        if !(0.01..=86_400.0).contains(&self.secs) {
+        if !WAVE_SECS.contains(&self.secs) {
             return refuse(format!("a waveform of {} s: 0.01 to 86400 are possible", self.secs));
         }
-        if !(0.0..=86_400.0).contains(&self.min_secs) {
+        if !(0.0..=*WAVE_SECS.end()).contains(&self.min_secs) {
             return refuse(format!("at least {} s of sound: 0 to 86400 are possible", self.min_secs));
         }
         Ok(())
@@ -141,6 +113,7 @@ impl AudioSettings {
     /// Every setting the waveform depends on, for the key of the cache.
     pub fn key(&self) -> String {
         let Self { rate, secs, channels, short, missing, min_secs } = self;
+        let (channels, short, missing) = (channels.show(), short.show(), missing.show());
         format!(
             "waveform rate={rate} secs={secs} channels={channels} short={short} missing={missing} min_secs={min_secs}"
         )
@@ -201,7 +174,7 @@ fn decode(absolute: &Path, settings: &AudioSettings, limits: &Limits) -> Result<
 
 /// A WAV file of one channel, 16 bits and the wanted rate that lasts long enough: nothing is to be decoded, and the samples
 /// are those ffmpeg gives. Of anything else, damage too, ffmpeg is the judge.
-fn as_it_is(absolute: &Path, settings: &AudioSettings) -> Option<Waveform> {
+pub(crate) fn as_it_is(absolute: &Path, settings: &AudioSettings) -> Option<Waveform> {
     let mut reader = hound::WavReader::open(absolute).ok()?;
     let wanted = hound::WavSpec {
         channels: 1,
@@ -237,7 +210,8 @@ pub fn decode_audio_cached(
     let Some(cache) = cache else {
         return decode(&absolute, settings, limits);
     };
-    let array = cache.get_or(path, &settings.key(), || {
+    let key = cache.decoded_by(&limits.ffmpeg, &settings.key())?;
+    let array = cache.get_or(path, &key, || {
         let waveform = decode(&absolute, settings, limits)?;
         Ok(Array::from_f32(vec![waveform.samples.len()], &waveform.samples, waveform.notes))
     })?;
@@ -329,14 +303,5 @@ mod tests {
     fn a_rounded_tail_is_filled_without_a_word() {
         let (samples, note) = fit(vec![1.0; 1950], &settings(ShortAudio::Quarantine)).unwrap();
         assert_eq!((samples.len(), samples[1999], note), (2000, 0.0, None));
-    }
-
-    #[test]
-    fn words_read_back() {
-        assert_eq!("first".parse(), Ok(Channels::First));
-        assert_eq!("repeat".parse(), Ok(ShortAudio::Repeat));
-        assert_eq!("silence".parse(), Ok(MissingAudio::Silence));
-        let error = "louder".parse::<Channels>().unwrap_err();
-        assert_eq!(error, "unknown word `louder`; known are mix, first");
     }
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use realfft::{RealFftPlanner, RealToComplex};
 
+use crate::error::FbankError;
 use crate::mel::MelFilters;
 use crate::power::PowerSpectrum;
 use crate::settings::FbankSettings;
@@ -19,16 +20,6 @@ use crate::settings::FbankSettings;
 const PREEMPHASIS: f32 = 0.97;
 /// Kaldi's floor below the logarithm: the f32 epsilon.
 const FLOOR: f32 = f32::EPSILON;
-
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FbankError {
-    #[error("spectrogram settings: {0}")]
-    Settings(String),
-    #[error("a waveform of {samples} samples is shorter than one window of {window}")]
-    TooShort { samples: usize, window: usize },
-    #[error("the Fourier transform failed: {0}")]
-    Transform(String),
-}
 
 /// Prepared transform, window and filters for one group of settings. Shared between threads by reference.
 pub struct Fbank {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use realfft::{RealFftPlanner, RealToComplex};
 
-use crate::fbank::FbankError;
+use crate::error::FbankError;
 use crate::mel::MelFilters;
 use crate::power::PowerSpectrum;
 use crate::settings::spread;
@@ -75,6 +75,11 @@ impl HtsAtSettings {
         Ok(())
     }
 
+    /// Samples the last segment keeps free, with its own length.
+    pub(crate) fn free_samples(&self) -> f64 {
+        f64::from(RATE) * (1.0 + self.margin_secs)
+    }
+
     /// Spectra of a segment: 100 a second, and one.
     pub fn frames(&self) -> usize {
         self.tile_secs * PERIOD + 1
@@ -118,7 +123,7 @@ impl HtsAtSpectra {
         if samples.len() < SEGMENT {
             return Err(FbankError::TooShort { samples: samples.len(), window: SEGMENT });
         }
-        let free = f64::from(RATE) * (1.0 + self.settings.margin_secs);
+        let free = self.settings.free_samples();
         let size = self.settings.frames() * MELS;
         let mut spectra = vec![0.0; self.settings.segments * size];
         let mut scratch = PowerSpectrum::new(self.transform.as_ref());

@@ -4,15 +4,19 @@
 //! encoders saw in the published work, [`hts_at`] into those of HTS-AT; [`parity`] holds them against numbers made with the reference implementation.
 
 pub mod audio;
+mod error;
 pub mod fbank;
+mod front;
 pub mod hts_at;
 pub mod mel;
 pub mod node;
 pub mod parity;
 mod power;
+mod segments;
 pub mod settings;
 
 pub use audio::{AudioSettings, Channels, MissingAudio, ShortAudio, Waveform, decode_audio, decode_audio_cached};
-pub use fbank::{Fbank, FbankError};
+pub use error::FbankError;
+pub use fbank::Fbank;
 pub use hts_at::{HtsAtSettings, HtsAtSpectra};
 pub use settings::FbankSettings;

@@ -9,27 +9,15 @@ use copl_contract::settings::{Env, SECS, Settings, within};
 use copl_contract::spec::Axis;
 use copl_contract::{EdgeSpec, Edges, Node, NodeError, NodeSpec};
 use copl_media::cache::Cache;
-use copl_media::error::{BadClip, MediaError, ReasonCode, Stage};
 use copl_media::limits::Limits;
 use copl_media::stream::{self, ClipFiles, ClipWork};
 
-use crate::audio::{self, AudioSettings};
-use crate::fbank::{Fbank, FbankError};
-use crate::hts_at::{self, HtsAtSettings, HtsAtSpectra};
+use crate::audio::{AudioSettings, Channels, MissingAudio, ShortAudio, WAVE_SECS, decode_audio};
+use crate::fbank::Fbank;
+use crate::front::Front;
+use crate::hts_at::{HtsAtSettings, HtsAtSpectra};
+use crate::segments::{Segments, segments_cached};
 use crate::settings::FbankSettings;
-
-copl_contract::choice! {
-    /// How several channels become one.
-    pub enum Channels { Mix = "mix", First = "first" }
-}
-copl_contract::choice! {
-    /// What becomes of audio shorter than the clip.
-    pub enum ShortAudio { Pad = "pad", Repeat = "repeat", Quarantine = "quarantine" }
-}
-copl_contract::choice! {
-    /// What becomes of a clip without audio.
-    pub enum MissingAudio { Quarantine = "quarantine", Silence = "silence" }
-}
 
 copl_contract::choice! {
     /// The kind of spectra.
@@ -43,7 +31,7 @@ copl_contract::settings! {
         "PRESET" preset: Option<String> = "", "Kaldi fbank settings of a task and encoder: ave-swin (if unset), ave-vit, avs-swin, avqa-swin. The settings below replace single values.";
         "TILE_SECS" tile_secs: Option<usize> = "", "With KIND hts-at: whole seconds a segment is repeated to, 10 if unset (AVE, MUSIC-AVQA; 5 for AVS); gives 100 TILE_SECS + 1 frames.";
         "SEGMENTS" segments: Option<usize> = "", "T, the segments of a clip.";
-        "CLIP_SECS" clip_secs: f64 = "10", "Length of audio taken from a clip, in seconds.";
+        "CLIP_SECS" clip_secs: f64 = "10", "Length of audio taken from a clip, in seconds: WINDOW_SECS at the least (KIND hts-at: 1), more where there are several segments.";
         "RATE" rate: Option<u32> = "", "Samples a second.";
         "WINDOW_SECS" window_secs: Option<f64> = "", "Length of a segment's audio in seconds.";
         "MARGIN_SECS" margin_secs: Option<f64> = "", "Seconds kept free behind the last segment when segments are spread over the clip; 0 puts segment t at exactly t windows (the official loader keeps 0.1; KIND hts-at: 0 if unset).";
@@ -58,9 +46,9 @@ copl_contract::settings! {
         "MIN_SECS" min_secs: f64 = "0.5", "Less audio than this is quarantined.";
         "WORKERS" workers: usize = "2", "Clips decoded at once, one ffmpeg process each.";
         "TIMEOUT_SECS" timeout_secs: f64 = "120", "Seconds a clip may take.";
-        "CACHE" cache: bool = "true", "Keep spectrograms on disk, so that audio is decoded once.";
+        "CACHE" cache: bool = "true", "Keep decoded sound or spectrograms on disk, whichever is smaller, so that audio is decoded once.";
         "CACHE_DIR" cache_dir: Option<PathBuf> = "", "Folder of the cache; the user's cache folder if unset.";
-        "CACHE_MAX_GIB" cache_max_gib: f64 = "20", "Size the cache may have; the clips used longest ago make room.";
+        "CACHE_MAX_GIB" cache_max_gib: f64 = "20", "Size the cache may have. Clips no run has asked for lately make room; what does not fit beside the others is decoded anew each time, and each pass tells how much room it would take.";
         "FFMPEG" ffmpeg: PathBuf = "ffmpeg", "The ffmpeg program.";
     }
 }
@@ -129,7 +117,7 @@ impl SpectrogramSettings {
     /// If the settings do not fit together or the clip cannot be decoded.
     pub fn segments_of(&self, path: &Path) -> Result<(Vec<f32>, [usize; 3]), String> {
         let front = self.front().map_err(|(key, problem)| format!("{key}: {problem}"))?;
-        let wave = audio::decode_audio(path, &self.audio(front.rate()), &self.limits()).map_err(|e| e.to_string())?;
+        let wave = decode_audio(path, &self.audio(front.rate()), &self.limits()).map_err(|e| e.to_string())?;
         Ok((front.segments(&wave.samples).map_err(|e| e.to_string())?, front.shape()))
     }
 
@@ -141,19 +129,9 @@ impl SpectrogramSettings {
         AudioSettings {
             rate,
             secs: self.clip_secs,
-            channels: match self.channels {
-                Channels::Mix => audio::Channels::Mix,
-                Channels::First => audio::Channels::First,
-            },
-            short: match self.short {
-                ShortAudio::Pad => audio::ShortAudio::Pad,
-                ShortAudio::Repeat => audio::ShortAudio::Repeat,
-                ShortAudio::Quarantine => audio::ShortAudio::Quarantine,
-            },
-            missing: match self.missing {
-                MissingAudio::Quarantine => audio::MissingAudio::Quarantine,
-                MissingAudio::Silence => audio::MissingAudio::Silence,
-            },
+            channels: self.channels,
+            short: self.short,
+            missing: self.missing,
             min_secs: self.min_secs,
         }
     }
@@ -161,9 +139,10 @@ impl SpectrogramSettings {
 
 fn check(env: &Env) -> Result<(), (String, String)> {
     let s = SpectrogramSettings::from_env(env)?;
-    for (key, given) in [("SEGMENTS", s.segments), ("MELS", s.mels), ("FRAMES", s.frames), ("TILE_SECS", s.tile_secs)] {
+    for (key, given) in [("SEGMENTS", s.segments), ("MELS", s.mels), ("FRAMES", s.frames)] {
         given.map_or(Ok(()), |given| within(key, given, 1..=100_000))?;
     }
+    s.tile_secs.map_or(Ok(()), |given| within("TILE_SECS", given, 1..=60))?;
     let given = |key: &str, given: Option<f64>, least: f64, most: f64| {
         given.map_or(Ok(()), |given| within(key, given, least..=most))
     };
@@ -173,12 +152,18 @@ fn check(env: &Env) -> Result<(), (String, String)> {
     given("SHIFT_MS", s.shift_ms, 0.01, 1e6)?;
     given("MEAN", s.mean, f64::MIN, f64::MAX)?;
     given("STD", s.std, f64::MIN_POSITIVE, f64::MAX)?;
-    within("CLIP_SECS", s.clip_secs, SECS)?;
-    within("MIN_SECS", s.min_secs, 0.0..=*SECS.end())?;
+    within("CLIP_SECS", s.clip_secs, WAVE_SECS)?;
+    within("MIN_SECS", s.min_secs, 0.0..=*WAVE_SECS.end())?;
     within("WORKERS", s.workers, 1..=1024)?;
     within("TIMEOUT_SECS", s.timeout_secs, SECS)?;
     within("CACHE_MAX_GIB", s.cache_max_gib, 0.0..=1e9)?;
-    s.front().map(|_| ())
+    let front = s.front()?;
+    front.fits(s.audio(front.rate()).samples()).map_err(|problem| {
+        // Named is what was given: by default a clip has ten seconds, which hold the windows of every preset.
+        let given = |key: &&str| env.contains_key(*key);
+        let key = ["CLIP_SECS", "WINDOW_SECS", "MARGIN_SECS", "SEGMENTS"].into_iter().find(given);
+        (key.unwrap_or("CLIP_SECS").to_owned(), problem)
+    })
 }
 
 /// [T, time, mel] of the segments.
@@ -199,49 +184,9 @@ fn shape(env: &Env) -> Option<Vec<Axis>> {
     })
 }
 
-/// What turns a waveform into segments.
-enum Front {
-    Kaldi(Fbank),
-    HtsAt(HtsAtSpectra),
-}
-
-impl Front {
-    /// Samples a second it takes.
-    fn rate(&self) -> u32 {
-        match self {
-            Self::Kaldi(fbank) => fbank.settings().rate,
-            Self::HtsAt(_) => hts_at::RATE,
-        }
-    }
-
-    /// [T, frames, mels] it makes.
-    fn shape(&self) -> [usize; 3] {
-        match self {
-            Self::Kaldi(fbank) => {
-                let settings = fbank.settings();
-                [settings.segments, settings.frames, settings.mels]
-            }
-            Self::HtsAt(spectra) => [spectra.settings().segments, spectra.settings().frames(), hts_at::MELS],
-        }
-    }
-
-    fn segments(&self, samples: &[f32]) -> Result<Vec<f32>, FbankError> {
-        match self {
-            Self::Kaldi(fbank) => fbank.segments(samples),
-            Self::HtsAt(spectra) => spectra.segments(samples),
-        }
-    }
-}
-
 /// The node.
 #[derive(Debug)]
 pub struct Spectrogram;
-
-struct Segments {
-    values: Vec<f32>,
-    shape: [usize; 3],
-    notes: Vec<String>,
-}
 
 impl Node for Spectrogram {
     type Settings = SpectrogramSettings;
@@ -268,24 +213,16 @@ impl Node for Spectrogram {
     fn run(settings: Self::Settings, edges: &mut Edges) -> Result<(), NodeError> {
         let wrong = |(key, problem)| NodeError::Setting { key, problem };
         let front = settings.front().map_err(wrong)?;
-        let (audio, shape) = (settings.audio(front.rate()), front.shape());
+        let audio = settings.audio(front.rate());
+        front.fits(audio.samples()).map_err(|problem| wrong(("CLIP_SECS".to_owned(), problem)))?;
         let limits = settings.limits();
         let cache: Option<Arc<Cache>> =
             stream::open_cache(settings.cache, settings.cache_dir.as_deref(), settings.cache_max_gib)?;
         let work = ClipWork {
             output: "segments",
             workers: settings.workers,
-            decode: move |files: &ClipFiles| {
-                let wave = audio::decode_audio_cached(cache.as_deref(), &files.path, &audio, &limits)?;
-                let values = front.segments(&wave.samples).map_err(|e| {
-                    MediaError::Bad(BadClip {
-                        stage: Stage::Audio,
-                        reason: ReasonCode::TooShort,
-                        detail: e.to_string(),
-                    })
-                })?;
-                Ok(Segments { values, shape, notes: wave.notes })
-            },
+            cache: cache.clone(),
+            decode: move |files: &ClipFiles| segments_cached(cache.as_deref(), &files.path, &audio, &front, &limits),
             notes: |segments: &Segments| segments.notes.clone(),
             batch: |segments: Segments| {
                 BatchBuilder::new(Schema::Spectrogram).tensor_f32(segments.values, 1, &segments.shape).build()
@@ -316,6 +253,40 @@ mod tests {
         assert_eq!(checked(&[("TILE_SECS", "10")]).unwrap_err().0, "TILE_SECS");
         assert_eq!(checked(&[("KIND", "hts-at"), ("TILE_SECS", "0")]).unwrap_err().0, "TILE_SECS");
         assert_eq!(checked(&[("PRESET", "ave-swim")]).unwrap_err().0, "PRESET");
+    }
+
+    #[test]
+    fn a_clip_too_short_for_its_windows_is_found() {
+        let refused = |env: &[(&str, &str)]| checked(env).unwrap_err();
+        let (key, problem) = refused(&[("CLIP_SECS", "0.5")]);
+        assert_eq!(key, "CLIP_SECS");
+        assert_eq!(problem, "0.5 s of sound are less than one window, 1 s");
+        assert_eq!(refused(&[("PRESET", "avs-swin"), ("CLIP_SECS", "1.9")]).0, "CLIP_SECS");
+        assert_eq!(refused(&[("KIND", "hts-at"), ("CLIP_SECS", "0.9")]).0, "CLIP_SECS");
+        // A window fits, but the last of the ten would begin where the first does.
+        let (key, problem) = refused(&[("CLIP_SECS", "1.1"), ("SEGMENTS", "10")]);
+        assert_eq!(key, "CLIP_SECS");
+        assert!(
+            problem.starts_with("in 1.1 s of sound several of the 10 windows of 1 s would be the same"),
+            "{problem}"
+        );
+        assert_eq!(refused(&[("KIND", "hts-at"), ("CLIP_SECS", "1"), ("SEGMENTS", "2")]).0, "CLIP_SECS");
+        // What was given is named.
+        assert_eq!(refused(&[("WINDOW_SECS", "12")]).0, "WINDOW_SECS");
+        assert_eq!(refused(&[("MARGIN_SECS", "9.5")]).0, "MARGIN_SECS");
+        for fit in [
+            &[("CLIP_SECS", "5"), ("PRESET", "avs-swin")][..],
+            &[("CLIP_SECS", "1"), ("SEGMENTS", "1")],
+            &[("CLIP_SECS", "1.2")],
+            &[("KIND", "hts-at"), ("CLIP_SECS", "1"), ("SEGMENTS", "1")],
+            &[("CLIP_SECS", "60"), ("PRESET", "avqa-swin")],
+        ] {
+            assert_eq!(checked(fit), Ok(()), "{fit:?}");
+        }
+        for far in [("CLIP_SECS", "100000"), ("CLIP_SECS", "0.001"), ("MIN_SECS", "100000")] {
+            assert_eq!(refused(&[far]).0, far.0, "a run would refuse it");
+        }
+        assert_eq!(refused(&[("KIND", "hts-at"), ("TILE_SECS", "61")]).0, "TILE_SECS");
     }
 
     #[test]

@@ -14,7 +14,8 @@ use copl_media::cache::f32_from_le;
 use safetensors::{SafeTensors, tensor::Metadata};
 use serde::Deserialize;
 
-use crate::fbank::{Fbank, FbankError};
+use crate::error::FbankError;
+use crate::fbank::Fbank;
 use crate::hts_at::{HtsAtSettings, HtsAtSpectra, MELS, RATE, SEGMENT};
 use crate::settings::FbankSettings;
 

@@ -3,7 +3,7 @@
 use realfft::RealToComplex;
 use realfft::num_complex::Complex;
 
-use crate::fbank::FbankError;
+use crate::error::FbankError;
 
 /// Buffers of one transform, used again for every frame.
 pub(crate) struct PowerSpectrum {

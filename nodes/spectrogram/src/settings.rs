@@ -1,6 +1,6 @@
 //! The settings of a log-mel spectrogram, and those of the published experiments by name.
 
-use crate::fbank::FbankError;
+use crate::error::FbankError;
 
 /// How a waveform becomes [T, frames, mels].
 #[derive(Debug, Clone, PartialEq)]
@@ -105,7 +105,12 @@ impl FbankSettings {
 
     /// First sample of each window in a waveform of `samples`: linspace(0, n - rate * (window + margin), T), truncated.
     pub fn starts(&self, samples: usize) -> Vec<usize> {
-        spread(samples, f64::from(self.rate) * (self.window_secs + self.margin_secs), self.segments).collect()
+        spread(samples, self.free_samples(), self.segments).collect()
+    }
+
+    /// Samples the last window keeps free, with its own length.
+    pub(crate) fn free_samples(&self) -> f64 {
+        f64::from(self.rate) * (self.window_secs + self.margin_secs)
     }
 }
 

@@ -10,6 +10,7 @@ use copl_contract::settings::{Env, Settings};
 use copl_contract::{EdgeSpec, Edges, ExitCode, Kind, Message, Node, NodeError, NodeSpec, tensor};
 
 use crate::encoder::{Encoded, Kind as Frozen, TextEncoder};
+use crate::error::Error;
 use crate::folder::Folder;
 
 copl_contract::choice! {
@@ -109,7 +110,7 @@ struct Questions {
 
 impl Questions {
     fn open(settings: &TextEncoderSettings) -> Result<Self, NodeError> {
-        let failed = |e: crate::Error| NodeError::failed(ExitCode::Missing, e);
+        let failed = |e: Error| NodeError::failed(ExitCode::Missing, e);
         let encoder = match settings.encoder.frozen() {
             None => None,
             Some((kind, usual)) => {

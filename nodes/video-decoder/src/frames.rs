@@ -11,7 +11,7 @@ use copl_media::{Array, BadClip, Cache, Limits, MediaError, ReasonCode, Stage, i
 
 use crate::graph::{STAMPS_FILE, graph};
 use crate::rule::linspace_positions;
-pub use crate::rule::{FrameRule, FrameSettings};
+use crate::rule::{FrameRule, FrameSettings};
 use crate::stamps::Stamps;
 
 /// The frames of one clip.
@@ -83,7 +83,8 @@ pub fn decode_frames_cached(
         return decode_frames(path, settings, limits);
     };
     let (segments, size) = (settings.segments, settings.size);
-    let array = cache.get_or(path, &settings.key(), || {
+    let key = cache.decoded_by(&limits.ffmpeg, &settings.key())?;
+    let array = cache.get_or(path, &key, || {
         let frames = decode_frames(path, settings, limits)?;
         Ok(Array::from_u8(vec![segments, size, size, 3], frames.rgb, frames.notes))
     })?;

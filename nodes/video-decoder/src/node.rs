@@ -12,13 +12,9 @@ use copl_media::cache::Cache;
 use copl_media::limits::Limits;
 use copl_media::stream::{self, ClipFiles, ClipWork};
 
-use crate::frames::{FrameRule, FrameSettings, Frames, decode_frames_cached};
+use crate::frames::{Frames, decode_frames_cached};
 use crate::pictures::decode_pictures;
-
-copl_contract::choice! {
-    /// Which frame stands for a segment.
-    pub enum Rule { Centre = "centre", Sixteenth = "sixteenth", Linspace = "linspace" }
-}
+use crate::rule::{FrameRule, FrameSettings};
 
 copl_contract::settings! {
     /// Settings of `video-decoder`.
@@ -26,7 +22,7 @@ copl_contract::settings! {
         "SEGMENTS" segments: usize = "10", "T, the segments (and frames) of a clip.";
         "SEGMENT_SECS" segment_secs: f64 = "1.0", "Length of a segment in seconds.";
         "SIZE" size: usize = "192", "Edge of the square frames in pixels; the encoder's image size.";
-        "FRAME_RULE" rule: Rule = "centre", "centre: the frame shown at the middle of each segment; sixteenth: the last of sixteen a segment, the one AVSBench's masks belong to; linspace: frames at EXTRACT_FPS, then T of them spread evenly and cut to whole numbers, as the compared codebases do.";
+        "FRAME_RULE" rule: FrameRule = "centre", "centre: the frame shown at the middle of each segment; sixteenth: the last of sixteen a segment, the one AVSBench's masks belong to; linspace: frames at EXTRACT_FPS, then T of them spread evenly and cut to whole numbers, as the compared codebases do.";
         "EXTRACT_FPS" extract_fps: f64 = "1.0", "Frames a second the linspace rule picks from.";
         "MIN_SECS" min_secs: f64 = "0.5", "A shorter clip is quarantined; a clip that ends before its last segment repeats its last frame.";
         "WORKERS" workers: usize = "2", "Clips decoded at once, one ffmpeg process each.";
@@ -34,7 +30,7 @@ copl_contract::settings! {
         "MAX_PIXELS" max_pixels: u64 = "67108864", "Width x height a video may have.";
         "CACHE" cache: bool = "true", "Keep decoded clips on disk, so that they are decoded once.";
         "CACHE_DIR" cache_dir: Option<PathBuf> = "", "Folder of the cache; the user's cache folder if unset.";
-        "CACHE_MAX_GIB" cache_max_gib: f64 = "20", "Size the cache may have; the clips used longest ago make room.";
+        "CACHE_MAX_GIB" cache_max_gib: f64 = "20", "Size the cache may have. Clips no run has asked for lately make room; what does not fit beside the others is decoded anew each time, and each pass tells how much room it would take.";
         "FFMPEG" ffmpeg: PathBuf = "ffmpeg", "The ffmpeg program.";
     }
 }
@@ -43,11 +39,7 @@ impl VideoDecoderSettings {
     /// Which frames are taken of a clip.
     pub fn frames(&self) -> FrameSettings {
         FrameSettings {
-            rule: match self.rule {
-                Rule::Centre => FrameRule::Centre,
-                Rule::Sixteenth => FrameRule::Sixteenth,
-                Rule::Linspace => FrameRule::Linspace,
-            },
+            rule: self.rule,
             segments: self.segments,
             segment_secs: self.segment_secs,
             size: self.size,
@@ -119,6 +111,7 @@ impl Node for VideoDecoder {
         let work = ClipWork {
             output: "frames",
             workers: settings.workers,
+            cache: cache.clone(),
             decode: move |files: &ClipFiles| match files.pictures.as_slice() {
                 [] => decode_frames_cached(cache.as_deref(), &files.path, &frames, &limits),
                 pictures => decode_pictures(pictures, &frames, &limits),

@@ -10,46 +10,17 @@
 //! - `linspace`: cells of 1 / `extract_fps` over the whole clip give N frames; taken are the integer-truncated
 //!   linspace(1, N, T) of them, as the published audio-visual codebases pick from a folder of extracted pictures.
 
-use std::fmt;
-use std::str::FromStr;
-
+use copl_contract::settings::SettingValue;
 use copl_media::MediaError;
 
-/// How frames are chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum FrameRule {
-    #[default]
-    Centre,
-    Sixteenth,
-    Linspace,
-}
-
-impl FrameRule {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Centre => "centre",
-            Self::Sixteenth => "sixteenth",
-            Self::Linspace => "linspace",
-        }
-    }
-}
-
-impl fmt::Display for FrameRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for FrameRule {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "centre" => Ok(Self::Centre),
-            "sixteenth" => Ok(Self::Sixteenth),
-            "linspace" => Ok(Self::Linspace),
-            _ => Err(format!("unknown frame rule `{text}`; known are `centre`, `sixteenth` and `linspace`")),
-        }
+copl_contract::choice! {
+    /// How frames are chosen.
+    #[derive(Default)]
+    pub enum FrameRule {
+        #[default]
+        Centre = "centre",
+        Sixteenth = "sixteenth",
+        Linspace = "linspace",
     }
 }
 
@@ -104,8 +75,9 @@ impl FrameSettings {
     pub fn key(&self) -> String {
         let Self { rule, segments, segment_secs, size, extract_fps, min_secs } = self;
         format!(
-            "frames rgb bicubic rule={rule} segments={segments} segment_secs={segment_secs} size={size} \
-             extract_fps={extract_fps} min_secs={min_secs}"
+            "frames rgb bicubic rule={} segments={segments} segment_secs={segment_secs} size={size} \
+             extract_fps={extract_fps} min_secs={min_secs}",
+            rule.show()
         )
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use copl_media::testing::{ffmpeg, write_broken_set};
+use copl_media::testing::{ffmpeg, write_broken_set, write_good_clip, write_program};
 use copl_media::{Cache, Limits, MediaError, Pool, ReasonCode, Stage};
 use copl_video_decoder::{FrameRule, FrameSettings, Frames, decode_frames, decode_frames_cached, decode_pictures};
 
@@ -430,4 +430,42 @@ fn a_picture_of_the_wanted_size_is_what_ffmpeg_makes_of_it() {
     let whole = std::fs::read(&plain).unwrap();
     std::fs::write(&plain, &whole[..whole.len() / 2]).unwrap();
     assert!(matches!(decode(&plain), Err(MediaError::Bad(_))), "half a picture is refused");
+}
+
+/// An ffmpeg that says it is of this version.
+fn ffmpeg_of_version(path: &Path, version: &str) {
+    let lines = format!("case \"$*\" in *-version*) echo 'ffmpeg version {version}' ;; *) exec ffmpeg \"$@\" ;; esac");
+    write_program(path, &lines).unwrap();
+}
+
+#[test]
+fn what_another_ffmpeg_decoded_is_decoded_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (clip, folder) = (dir.path().join("clip.mp4"), dir.path().join("cache"));
+    write_good_clip(&clip, 2.0).unwrap();
+    let program = dir.path().join("ffmpeg");
+    let settings = small(2);
+    let decoded = |cache: &Cache, program: &Path| {
+        let before = cache.counts().misses;
+        let limits = Limits { ffmpeg: program.to_owned(), ..Limits::default() };
+        decode_frames_cached(Some(cache), &clip, &settings, &limits).unwrap();
+        cache.counts().misses - before
+    };
+    let cache = Cache::open(&folder, 1 << 30).unwrap();
+    ffmpeg_of_version(&program, "1");
+    assert_eq!([decoded(&cache, &program), decoded(&cache, &program)], [1, 0]);
+    ffmpeg_of_version(&program, "2");
+    assert_eq!(
+        [decoded(&cache, &program), decoded(&cache, &program)],
+        [1, 0],
+        "it was upgraded while the cache was open"
+    );
+    // The same two for another process; the first is still there.
+    let later = Cache::open(&folder, 1 << 30).unwrap();
+    assert_eq!(decoded(&later, &program), 0);
+    ffmpeg_of_version(&program, "1");
+    assert_eq!(decoded(&later, &program), 0);
+    let elsewhere = dir.path().join("another-ffmpeg");
+    ffmpeg_of_version(&elsewhere, "1");
+    assert_eq!(decoded(&later, &elsewhere), 1, "another program of the same version");
 }

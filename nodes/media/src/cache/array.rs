@@ -1,7 +1,9 @@
 //! A decoded clip and its file form.
 //!
-//! File: `coplarr1`, the length of the header as u32, the header in JSON (dtype, shape, notes), the values, and the
-//! SHA-256 of all of that. Everything is little-endian, row-major.
+//! File: `coplarr2`, the length of the header as u32, the header in JSON (dtype, shape, notes, form), the values, and the
+//! SHA-256 of all of that. Everything is little-endian, row-major. Pictures, u8 values of shape [.., W, 3], are stored as one
+//! PNG, the pictures below each other, where that is smaller: the same bits in about half the bytes. (Packers that know
+//! nothing of pictures, LZ4 and Zstandard, take one tenth off; f32 values, whose low bits are noise, gain nothing either.)
 
 use std::fmt;
 use std::io;
@@ -9,7 +11,9 @@ use std::io;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-const MAGIC: &[u8; 8] = b"coplarr1";
+use super::picture;
+
+const MAGIC: &[u8; 8] = b"coplarr2";
 const CHECKSUM: usize = 32;
 
 /// Type of one value.
@@ -56,6 +60,17 @@ struct Header {
     dtype: Dtype,
     shape: Vec<usize>,
     notes: Vec<String>,
+    form: Form,
+}
+
+/// How the values are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Form {
+    /// As they are.
+    Plain,
+    /// As a PNG.
+    Png,
 }
 
 impl Array {
@@ -74,14 +89,19 @@ impl Array {
     }
 
     pub(super) fn to_file_bytes(&self) -> io::Result<Vec<u8>> {
-        let header = Header { dtype: self.dtype, shape: self.shape.clone(), notes: self.notes.clone() };
+        let packed = if self.dtype == Dtype::U8 { picture::pack(&self.shape, &self.bytes)? } else { None };
+        let (form, values) = match &packed {
+            Some(png) if png.len() < self.bytes.len() => (Form::Png, png),
+            _ => (Form::Plain, &self.bytes),
+        };
+        let header = Header { dtype: self.dtype, shape: self.shape.clone(), notes: self.notes.clone(), form };
         let header = serde_json::to_vec(&header)?;
         let length = u32::try_from(header.len()).map_err(io::Error::other)?;
-        let mut file = Vec::with_capacity(MAGIC.len() + 4 + header.len() + self.bytes.len() + CHECKSUM);
+        let mut file = Vec::with_capacity(MAGIC.len() + 4 + header.len() + values.len() + CHECKSUM);
         file.extend_from_slice(MAGIC);
         file.extend_from_slice(&length.to_le_bytes());
         file.extend_from_slice(&header);
-        file.extend_from_slice(&self.bytes);
+        file.extend_from_slice(values);
         let checksum = Sha256::digest(&file);
         file.extend_from_slice(&checksum);
         Ok(file)
@@ -98,9 +118,13 @@ impl Array {
         let (length, rest) = rest.split_first_chunk::<4>()?;
         let length = u32::from_le_bytes(*length) as usize;
         let header: Header = serde_json::from_slice(rest.get(..length)?).ok()?;
-        let bytes = file.split_off(MAGIC.len() + 4 + length);
+        let stored = file.split_off(MAGIC.len() + 4 + length);
         let expected = header.shape.iter().try_fold(header.dtype.size(), |size, side| size.checked_mul(*side))?;
-        let Header { dtype, shape, notes } = header;
+        let Header { dtype, shape, notes, form } = header;
+        let bytes = match form {
+            Form::Plain => stored,
+            Form::Png => picture::unpack(&shape, &stored)?,
+        };
         (bytes.len() == expected).then_some(Self { dtype, shape, bytes, notes })
     }
 }

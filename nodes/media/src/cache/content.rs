@@ -13,13 +13,13 @@ use crate::limits::MAX_FILE_BYTES;
 
 /// What a file's state is known by without reading it.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct State {
+pub(super) struct State {
     size: u64,
     modified: Option<SystemTime>,
 }
 
 impl State {
-    fn of(about: &Metadata) -> Self {
+    pub fn of(about: &Metadata) -> Self {
         Self { size: about.len(), modified: about.modified().ok() }
     }
 }
