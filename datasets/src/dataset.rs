@@ -5,8 +5,9 @@ use std::{
     str::FromStr,
 };
 
+use crate::avsbench::mask::Foreground;
 pub use crate::music_avqa::QuestionKind;
-use crate::{avsbench::Foreground, words::words};
+use crate::words::words;
 
 words! {
     /// What is asked of a clip; decides which head and which metric fit the dataset.

@@ -22,6 +22,7 @@ use crate::schema::{self, BatchBuilder, Schema};
 
 const FOLDER: &str = "resume";
 const LATEST: &str = "LATEST";
+const CLAIM: &str = "report-writer";
 const PARTIAL: &str = ".partial";
 /// Asks the model for a checkpoint between its next two batches: an empty file in the run's folder.
 const REQUEST: &str = "checkpoint.request";
@@ -269,6 +270,22 @@ pub fn remove(run_dir: &Path) -> io::Result<()> {
     gone(fs::remove_dir_all(&path), &path)
 }
 
+/// Says in the run's folder that the report-writer works in it: begun checkpoints will get their name from it, however late.
+///
+/// # Errors
+/// If the folder cannot be written.
+pub fn claim(run_dir: &Path) -> io::Result<()> {
+    let path = folder(run_dir);
+    fs::create_dir_all(&path).map_err(|e| named(e, &path))?;
+    let path = path.join(CLAIM);
+    File::create(&path).map(|_| ()).map_err(|e| named(e, &path))
+}
+
+/// Whether the report-writer works in this folder. On another machine's it does not, and nobody completes what is begun there.
+pub fn is_claimed(run_dir: &Path) -> bool {
+    folder(run_dir).join(CLAIM).exists()
+}
+
 /// Asks the model for a checkpoint between its next two batches.
 ///
 /// # Errors
@@ -295,6 +312,20 @@ pub fn answered(run_dir: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_report_writer_claims_the_folder_and_tidying_leaves_the_claim() {
+        let run = tempfile::tempdir().unwrap();
+        assert!(!is_claimed(run.path()));
+        claim(run.path()).unwrap();
+        claim(run.path()).unwrap();
+        let whole = make(run.path(), 4);
+        tidy(run.path()).unwrap();
+        assert!(is_claimed(run.path()));
+        assert!(latest(run.path()).unwrap().unwrap().ends_with(&whole));
+        remove(run.path()).unwrap();
+        assert!(!is_claimed(run.path()));
+    }
 
     fn make(run_dir: &Path, items: u64) -> String {
         let name = Mark::new(items, items / 2).name;

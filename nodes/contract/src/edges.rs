@@ -19,6 +19,7 @@ use crate::checkpoint::ReportPart;
 use crate::error::NodeError;
 use crate::events::{Heartbeat, ProgressMeter};
 use crate::header::{Header, Kind, Split};
+use crate::message::Message;
 use crate::payload;
 use crate::recording::Recorder;
 use crate::schema::Schema;
@@ -58,17 +59,6 @@ pub(crate) trait Transport {
         };
         self.send_array(output, header.to_parameters(), data)
     }
-}
-
-/// A message that has passed all checks.
-#[derive(Clone, Debug)]
-pub struct Message {
-    /// Name of the input it came on.
-    pub input: String,
-    /// Its header.
-    pub header: Header,
-    /// Its rows; none for [`Kind::Boundary`] and [`Kind::End`].
-    pub batch: RecordBatch,
 }
 
 /// What [`Edges::poll`] found.

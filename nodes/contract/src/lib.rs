@@ -5,6 +5,7 @@
 //! - [`header`]: who sent a message, where it belongs (epoch, split, clip) and its place in the stream;
 //! - [`schema`]: the Arrow schema of every edge we ship, versioned by [`CONTRACT_VERSION`];
 //! - [`names`]: names of metrics, which have parts;
+//! - [`message`]: a message as a node gets it;
 //! - [`payload`]: the rows of a message, checked before anything reads them;
 //! - [`tensor`]: tensors as Arrow columns (`arrow.fixed_shape_tensor`);
 //! - [`mod@settings`]: a node's settings, typed, with defaults and meanings, read from the `env:` map of the dataflow;
@@ -28,6 +29,7 @@ pub mod error;
 pub mod events;
 pub mod header;
 pub mod launch;
+pub mod message;
 pub mod names;
 pub mod payload;
 pub mod recording;
@@ -43,10 +45,11 @@ pub mod task;
 pub mod tensor;
 pub mod testing;
 
-pub use edges::{Edges, Message, Polled};
+pub use edges::{Edges, Polled};
 pub use error::{ExitCode, NodeError};
 pub use header::{Header, Kind, Split};
 pub use launch::{Node, launch};
+pub use message::Message;
 pub use spec::{EdgeSpec, NodeSpec};
 
 /// Version of headers and schemas. A message of another version is refused.

@@ -12,8 +12,8 @@ use arrow::array::RecordBatch;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 
-use crate::edges::Message;
 use crate::header::{Header, Kind};
+use crate::message::Message;
 use crate::schema::Schema;
 
 /// A part larger than this is refused when read: a damaged file must not ask for all memory.

@@ -25,7 +25,7 @@ use super::questions::{Videos, questions};
 use super::resume::{self, RunPlace};
 use super::settings::CoplModelSettings;
 
-/// Checkpoints that may be on their way to the report-writer, which completes them.
+/// Checkpoints that are left on a machine where nobody completes them.
 const CHECKPOINTS_UNDER_WAY: usize = 16;
 
 fn failed(error: impl std::fmt::Display) -> NodeError {
@@ -211,11 +211,13 @@ impl Running<'_> {
             checkpoint::answered(&run_dir).map_err(failed)?;
         }
         self.kept_at = self.place.step;
-        // On another machine than the report-writer's nobody gives them their name.
         self.begun.push_back(mark.name.clone());
         if self.begun.len() > CHECKPOINTS_UNDER_WAY {
             let oldest = self.begun.pop_front().unwrap_or_default();
-            checkpoint::abandon(&run_dir, &oldest).map_err(failed)?;
+            // Where the report-writer works it gets its name, however late. On another machine nobody gives it one.
+            if !checkpoint::is_claimed(&run_dir) {
+                checkpoint::abandon(&run_dir, &oldest).map_err(failed)?;
+            }
         }
         let header = Header { clip: String::new(), step: None, ..header.with_kind(Kind::Checkpoint) };
         let rows = mark.rows().map_err(|e| NodeError::contract("predictions", e))?;

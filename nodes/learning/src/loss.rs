@@ -47,35 +47,6 @@ pub fn event_loss(logits: &[f32], labels: &[u32], visual: &[f32], audio: &[f32],
     }
 }
 
-/// Value of a loss and its gradient with respect to the logits, in their order.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LogitLoss {
-    /// The loss.
-    pub value: f64,
-    /// Its gradient.
-    pub gradient: Vec<f32>,
-}
-
-/// Binary cross entropy of sigmoid(`logits`) [clips, segments, pixels] against `masks` [clips, pixels], on the first
-/// segment of each clip only, mean over its pixels (AVSBench S4). Saturates as PyTorch's BCELoss of a single-precision
-/// sigmoid does: logarithms stop at -100.
-pub fn mask_loss(logits: &[f32], masks: &[f32], clips: usize, segments: usize) -> LogitLoss {
-    let pixels = masks.len() / clips.max(1);
-    let count = masks.len().max(1) as f64;
-    let (mut value, mut gradient) = (0.0, vec![0.0; logits.len()]);
-    for (clip, mask) in masks.chunks_exact(pixels.max(1)).enumerate() {
-        let first = clip * segments * pixels;
-        for (index, y) in mask.iter().enumerate() {
-            let p = 1.0 / (1.0 + (-logits[first + index]).exp());
-            let (q, y) = (f64::from(1.0 - p), f64::from(*y));
-            let p = f64::from(p);
-            value -= y * p.ln().max(-100.0) + (1.0 - y) * q.ln().max(-100.0);
-            gradient[first + index] = ((p - y) / (p * q).max(1e-12) * p * q / count) as f32;
-        }
-    }
-    LogitLoss { value: value / count, gradient }
-}
-
 /// Value of the loss of question answering and its gradients.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AnswerLoss {
@@ -105,22 +76,6 @@ pub fn answer_loss(logits: &[f32], answers: &[u32], positive: &[f32], negative: 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_mask_loss_sees_first_segments_only() {
-        let logits = [0.3f32, -1.2, 5.0, 5.0, 2.0, 0.1, -5.0, 5.0];
-        let masks = [1.0, 0.0, 0.0, 1.0];
-        let at = |logits: &[f32]| mask_loss(logits, &masks, 2, 2);
-        let gradient = at(&logits).gradient;
-        assert_eq!([&gradient[2..4], &gradient[6..8]], [&[0.0; 2], &[0.0; 2]]);
-        for i in 0..8 {
-            let (mut up, mut down) = (logits, logits);
-            up[i] += 1e-2;
-            down[i] -= 1e-2;
-            let slope = (at(&up).value - at(&down).value) / 2e-2;
-            assert!((slope - f64::from(gradient[i])).abs() < 1e-4);
-        }
-    }
 
     #[test]
     fn gradients_are_those_of_finite_differences() {

@@ -179,16 +179,25 @@ impl Running {
             arrived.into_iter().map(|Arrived { clip, frames }| (clip, frames)).unzip();
         let Some(first) = clips.first() else { return Err(broken("predictions of no clip".to_owned())) };
         let task = self.task(first)?;
-        if header.schema != Some(task.predictions()) {
+        let due = task.predictions();
+        if !header.schema.is_some_and(|schema| due.contains(&schema)) {
             let found = header.schema.map_or("no schema", Schema::name);
-            return Err(broken(format!("`{found}` where `{}` are due", task.predictions().name())));
+            let due = due.iter().map(|schema| schema.name()).collect::<Vec<_>>().join("` or `");
+            return Err(broken(format!("`{found}` where `{due}` are due")));
         }
         let Judged { loss: task_loss, gradients, clips: judged, step } = task.judge(batch, &clips).map_err(broken)?;
         let gradient_schema = task.gradients();
         let visual = tensor::view::<Float32Type>(batch, "visual_features").map_err(broken)?;
         let audio = tensor::view::<Float32Type>(batch, "audio_features").map_err(broken)?;
         let weight = self.consistency;
-        let (con, d_visual, d_audio) = consistency(visual.values, audio.values, weight).map_err(broken)?;
+        let [widths_v, widths_a] = [&visual.shape, &audio.shape].map(|shape| shape.split_last());
+        let (con, d_visual, d_audio) = match (widths_v, widths_a) {
+            // Features that nobody aligned (ALIGN false, or nothing adapts them) cannot be compared.
+            (Some((v, rest_v)), Some((a, rest_a))) if v != a && rest_v == rest_a => {
+                (0.0, vec![0.0; visual.values.len()], vec![0.0; audio.values.len()])
+            }
+            _ => consistency(visual.values, audio.values, weight).map_err(broken)?,
+        };
         let total = task_loss + weight * con;
         let mut slopes = gradients.iter().flat_map(|(values, _)| values).chain(&d_visual);
         if !total.is_finite() || slopes.any(|g| !g.is_finite()) {

@@ -33,10 +33,10 @@ pub(crate) trait TaskKind: Task + Sized + 'static {
 
 /// A task at work: targets, loss, gradients, and metrics that grow with every batch of a pass.
 pub(crate) trait Task: Debug {
-    /// Schema of the predictions it judges.
-    fn predictions(&self) -> Schema;
+    /// Schemas of the predictions it judges.
+    fn predictions(&self) -> &'static [Schema];
 
-    /// Schema of the gradients it answers with: those of the head, then of visual and audio features.
+    /// Schema of the gradients that answer the predictions judged last: those of the head, then of visual and audio features.
     fn gradients(&self) -> Schema;
 
     /// Name of the metric by which the model is picked on the validation split; higher is better.

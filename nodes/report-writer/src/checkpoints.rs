@@ -38,6 +38,7 @@ impl Checkpoints {
         let read = |folder: &PathBuf| ReportPart::read(folder).map_err(|e| NodeError::failed(ExitCode::Missing, e));
         let before = place.resume.as_ref().map(|resume| read(&resume.checkpoint)).transpose()?;
         let quarantined = before.as_ref().map(|part| part.quarantined.clone()).unwrap_or_default();
+        checkpoint::claim(&place.run_dir).map_err(failed)?;
         Ok(Self { run_dir: place.run_dir.clone(), before, quarantined, waiting: VecDeque::new(), warned: false })
     }
 

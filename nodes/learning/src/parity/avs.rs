@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Tensor, Var};
+use copl_losses::masks::mask_loss;
 use copl_networks::Result;
 use copl_networks::kernels::Execution;
 use copl_networks::weights::{TensorSpec, Tensors, check_names};
@@ -11,7 +12,6 @@ use serde::Deserialize;
 use super::fixture::Fixture;
 use super::{Measure, ParityReport};
 use crate::heads::avs::{Decoder, DecoderConfig, Wanted};
-use crate::loss::mask_loss;
 use crate::methods::ClipShape;
 
 #[derive(Deserialize)]
@@ -53,14 +53,14 @@ pub(super) fn compare(fixture: &Fixture, execution: Execution, report: &mut Pari
     let masks: Vec<f32> = fixture.get("input.mask")?.flatten_all()?.to_vec1()?;
     for (mode, training) in [("eval", false), ("train", true)] {
         let logits = decoder.forward(&all, &buffers, &maps, &all.get("audio")?, shape, Wanted::All, training)?.logits;
-        let loss = mask_loss(&logits.flatten_all()?.to_vec1::<f32>()?, &masks, shape.clips, shape.segments);
+        let loss = first_frames(&logits, &masks, shape.clips)?;
         report.compare(
             &format!("expect.{mode}.logits"),
             Measure::Activation,
             &logits,
             fixture.get(&format!("expect.{mode}.logits"))?,
         )?;
-        let value = Tensor::new(loss.value as f32, logits.device())?;
+        let value = Tensor::new(loss.0 as f32, logits.device())?;
         report.compare(
             &format!("expect.{mode}.loss"),
             Measure::Activation,
@@ -71,11 +71,11 @@ pub(super) fn compare(fixture: &Fixture, execution: Execution, report: &mut Pari
     // As a training step computes it: behind the interaction first frames alone.
     let audio = all.get("audio")?;
     let logits = decoder.forward(&all, &buffers, &maps, &audio, shape, Wanted::First, true)?.logits;
-    let loss = mask_loss(&logits.flatten_all()?.to_vec1::<f32>()?, &masks, shape.clips, 1);
+    let loss = first_frames(&logits, &masks, shape.clips)?;
     let expected = fixture.get("expect.train.logits")?.flatten_all()?;
     let expected = expected.reshape((shape.clips, shape.segments, ()))?.narrow(1, 0, 1)?.reshape(logits.shape())?;
     report.compare("expect.train.logits of first frames", Measure::Activation, &logits, &expected)?;
-    let slope = Tensor::from_vec(loss.gradient, logits.shape(), logits.device())?;
+    let slope = Tensor::from_vec(loss.1, logits.shape(), logits.device())?;
     let store = (logits * slope)?.sum_all()?.backward()?;
     for (name, expected) in fixture.under("grad.") {
         let found = match vars.get(&name).and_then(|var| store.get(var)) {
@@ -85,4 +85,14 @@ pub(super) fn compare(fixture: &Fixture, execution: Execution, report: &mut Pari
         report.compare(&format!("grad.{name}"), Measure::Gradient, &found, &expected)?;
     }
     Ok(())
+}
+
+/// The loss of the first frames of `logits` against a mask a clip, mean over the clips, and its gradient.
+fn first_frames(logits: &Tensor, masks: &[f32], clips: usize) -> Result<(f64, Vec<f32>)> {
+    let logits: Vec<f32> = logits.flatten_all()?.to_vec1()?;
+    let masks: Vec<u8> = masks.iter().map(|bit| u8::from(*bit != 0.0)).collect();
+    let of_clips = logits.chunks(logits.len() / clips).zip(masks.chunks(masks.len() / clips));
+    let losses: Vec<_> = of_clips.map(|(logits, mask)| mask_loss(logits, mask, clips)).collect();
+    let value = losses.iter().map(|loss| loss.value / clips as f64).sum();
+    Ok((value, losses.into_iter().flat_map(|loss| loss.gradient).collect()))
 }

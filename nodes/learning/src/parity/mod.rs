@@ -1,7 +1,8 @@
 //! Comparison with reference results: a fixture file holds weights, inputs, and what PyTorch made of them.
 //!
 //! A fixture is a safetensors file whose metadata key `config` is JSON: its `kind`, sizes, settings. Each kind has a file
-//! here: `avqa` (the head of question answering), `avs` (the decoder of segmentation), `backbone` (tokens after every block), `copl` (predictions, loss, every
+//! here: `avqa` (the head of question answering), `avs` (the decoder of segmentation), `ms3` (the loss of several
+//! sources), `backbone` (tokens after every block), `copl` (predictions, loss, every
 //! gradient, five optimizer steps), and `hts-at` (an encoder of sounds, which is handed the spectra: [`run_spectra`]).
 //! Tensors are named `backbone.*`, `audio_backbone.*`, `param.*`, `input.*`, `expect.*`, `grad.*`.
 
@@ -11,6 +12,7 @@ mod backbone;
 mod copl;
 mod fixture;
 mod hts_at;
+mod ms3;
 #[cfg(test)]
 mod tests;
 
@@ -137,6 +139,7 @@ fn compare(path: &Path, spectra: Option<&[f32]>, execution: Execution) -> Result
     match (kind.as_str(), spectra) {
         ("avqa-head", None) => avqa::compare(&fixture, execution, &mut report)?,
         ("avs-decoder", None) => avs::compare(&fixture, execution, &mut report)?,
+        ("avs-ms3-loss", None) => ms3::compare(&fixture, &mut report)?,
         ("backbone", None) => backbone::compare(&fixture, execution, &mut report)?,
         ("copl", None) => copl::compare(&fixture, execution, &mut report)?,
         ("hts-at", Some(spectra)) => hts_at::compare(&fixture, spectra, execution, &mut report)?,

@@ -65,3 +65,8 @@ fn head_is_that_of_avst() {
     assert_parity("avqa_head.safetensors", Execution::Plain);
     assert_parity("avqa_head.safetensors", Execution::Fast);
 }
+
+#[test]
+fn the_loss_of_several_sources_is_that_of_avsbench() {
+    assert_parity("avs_ms3_loss.safetensors", Execution::Fast);
+}

@@ -78,8 +78,8 @@ impl TaskKind for Ave {
 }
 
 impl Task for Ave {
-    fn predictions(&self) -> Schema {
-        Schema::Predictions
+    fn predictions(&self) -> &'static [Schema] {
+        &[Schema::Predictions]
     }
 
     fn gradients(&self) -> Schema {

@@ -96,8 +96,8 @@ impl TaskKind for Avqa {
 }
 
 impl Task for Avqa {
-    fn predictions(&self) -> Schema {
-        Schema::AnswerPredictions
+    fn predictions(&self) -> &'static [Schema] {
+        &[Schema::AnswerPredictions]
     }
 
     fn gradients(&self) -> Schema {

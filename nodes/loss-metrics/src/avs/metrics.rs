@@ -11,17 +11,13 @@
 //! stands what two trivial answers would score: no pixel at all (`empty_miou`), and a centred square of half the picture's
 //! side (`centred_miou`).
 
+use copl_losses::masks::probability;
 use serde::{Deserialize, Serialize};
 
 /// Thresholds of the F-score.
 pub const THRESHOLDS: usize = 255;
 /// β² of the F-score.
 const BETA2: f64 = 0.3;
-
-/// sigmoid(x) in single precision.
-pub fn probability(logit: f32) -> f32 {
-    1.0 / (1.0 + (-logit).exp())
-}
 
 /// Threshold `index`, as torch.linspace(0, 1 - 1e-10, 255) has it in single precision: from both ends to the middle.
 pub fn threshold(index: usize) -> f32 {

@@ -1,12 +1,11 @@
 //! Segmentation of the sounding object (AVSBench): the mask of every segment's frame.
 //!
-//! Training sees the first frame's mask of each clip alone, as S4 has it, or those of all frames, as MS3 ([`loss`]); metrics
-//! see every mask the dataset has ([`metrics`]). [`matching`] is what MS3 adds to the loss, for heads that give their maps and
-//! audio. `pictures` shows some.
+//! Training sees the first frame's mask of each clip alone, as S4 has it, or those of all frames, as MS3
+//! ([`copl_losses::masks`]); metrics see every mask the dataset has ([`metrics`]). `matched` is what MS3 adds to the loss, where
+//! the head gives what sound and picture are matched by. `pictures` shows some.
 
-pub mod loss;
 mod masks;
-pub mod matching;
+mod matched;
 pub mod metrics;
 mod pictures;
 
@@ -15,11 +14,13 @@ use std::collections::BTreeMap;
 use arrow::array::RecordBatch;
 use copl_contract::schema::{self, Schema};
 use copl_contract::{Message, Split, names};
+use copl_losses::masks::{mask_loss, probability};
+use copl_losses::matching::{Distance, Matching};
 use serde_yaml::Value;
 
-use self::loss::mask_loss;
 use self::masks::{Masks, logits, pixels_on};
-use self::metrics::{FrameScore, MaskMetrics, probability};
+use self::matched::{MATCHED, matched};
+use self::metrics::{FrameScore, MaskMetrics};
 use crate::judged::{Judged, JudgedClip, PassMetrics};
 use crate::metric::Metric;
 use crate::task::{Task, TaskKind};
@@ -29,10 +30,26 @@ copl_contract::choice! {
     pub enum Supervised { First = "first", All = "all" }
 }
 
+copl_contract::choice! {
+    /// Whether and how sound and picture are matched.
+    pub enum MatchingLoss {
+        /// Not at all.
+        None = "none",
+        /// By a divergence of their channels.
+        Kl = "kl",
+        /// By their distance.
+        Euclid = "euclid",
+    }
+}
+
 copl_contract::settings! {
     /// Settings of segmentation.
     pub struct AvsSettings {
         "MASKS" masks: Supervised = "first", "Of segmentation: the masks that the loss is of in training and evaluation: that of a clip's first frame, as AVSBench-S4 has it, or those of all its frames, as MS3; the model must then predict all frames in training.";
+        "MATCHING" matching: MatchingLoss = "none", "Of segmentation of several sources: whether sound and picture are matched in training, by kl (the official setting of MS3) or euclid; the model must give what they are matched by (TASK avs-ms3, MATCHING_SCALES).";
+        "MATCHING_WEIGHT" matching_weight: f64 = "0.5", "Weight of that loss; the official code has 0.5. With kl it is a sum over the frames of a batch, and grows with it.";
+        "MATCHING_UNIT" matching_unit: bool = "false", "Whether unit vectors are taken of both first (off in the official command).";
+        "MATCHING_NEAREST" matching_nearest: bool = "false", "Whether a frame's target is the picture of the frame of the batch whose sound is nearest to its own (AVM-VV), instead of its own sound.";
         "METRIC_CLIPS" metric_clips: usize = "1", "Of segmentation: clips over whose frames mIoU and F-score are taken together before the mean over all such groups; 1 as the official test script (DG-SCT takes 4, and the F-score depends on it).";
         "SHOW_CLIPS" show_clips: usize = "8", "Of segmentation: clips of the test split whose masks are written as pictures.";
     }
@@ -43,6 +60,10 @@ copl_contract::settings! {
 pub(crate) struct Avs {
     /// The masks that the loss is of.
     supervised: Supervised,
+    /// How sound and picture are matched, and the loss's weight.
+    matching: Option<(Matching, f64)>,
+    /// Whether predictions bring what they are matched by.
+    is_matched: bool,
     /// Clips whose frames are taken together.
     metric_clips: usize,
     /// Clips whose masks are shown.
@@ -99,16 +120,29 @@ impl TaskKind for Avs {
     const CLIPS: Schema = Schema::MaskClips;
 
     fn check(settings: &AvsSettings) -> Result<(), (String, String)> {
+        let weight = settings.matching_weight;
         match settings.metric_clips {
             0 => Err(("METRIC_CLIPS".to_owned(), "at least one clip is needed".to_owned())),
+            _ if !(weight >= 0.0 && weight.is_finite()) => {
+                Err(("MATCHING_WEIGHT".to_owned(), format!("{weight}: a weight is not negative")))
+            }
             _ => Ok(()),
         }
     }
 
     fn new(settings: &AvsSettings) -> Self {
-        let &AvsSettings { masks: supervised, metric_clips, show_clips } = settings;
+        let &AvsSettings { masks: supervised, metric_clips, show_clips, .. } = settings;
+        let distance = match settings.matching {
+            MatchingLoss::None => None,
+            MatchingLoss::Kl => Some(Distance::Kl),
+            MatchingLoss::Euclid => Some(Distance::Euclid),
+        };
+        let (unit, nearest) = (settings.matching_unit, settings.matching_nearest);
+        let matching = distance.map(|distance| (Matching { distance, unit, nearest }, settings.matching_weight));
         Self {
             supervised,
+            matching,
+            is_matched: false,
             metric_clips,
             show_clips,
             metrics: MaskMetrics::new(metric_clips),
@@ -118,12 +152,12 @@ impl TaskKind for Avs {
 }
 
 impl Task for Avs {
-    fn predictions(&self) -> Schema {
-        Schema::MaskPredictions
+    fn predictions(&self) -> &'static [Schema] {
+        &[Schema::MaskPredictions, Schema::MatchedMaskPredictions]
     }
 
     fn gradients(&self) -> Schema {
-        Schema::MaskGradients
+        if self.is_matched { Schema::MatchedMaskGradients } else { Schema::MaskGradients }
     }
 
     fn metric(&self) -> &'static str {
@@ -149,8 +183,27 @@ impl Task for Avs {
             judged.push(row);
             shape = own_shape;
         }
-        let step = vec![Metric::percent("step/miou", sum / count.max(1) as f64)];
-        Ok(Judged { loss, gradients: vec![(gradient, shape)], clips: judged, step })
+        let mut step = vec![Metric::percent("step/miou", sum / count.max(1) as f64)];
+        let mut gradients = vec![(gradient, shape)];
+        self.is_matched = MATCHED.iter().all(|name| predictions.column_by_name(name).is_some());
+        match (&self.matching, self.is_matched) {
+            (Some((matching, weight)), true) => {
+                let (value, slopes) = matched(predictions, matching, *weight)?;
+                loss += weight * value;
+                step.push(Metric::loss("step/matching", value, "nats"));
+                gradients.extend(slopes);
+            }
+            (Some(_), false) => {
+                return Err(
+                    "MATCHING needs what sound and picture are matched by: set MATCHING_SCALES of copl-model, or \
+                            MATCHING to none"
+                        .to_owned(),
+                );
+            }
+            (None, true) => gradients.extend(matched::unused(predictions)?),
+            (None, false) => {}
+        }
+        Ok(Judged { loss, gradients, clips: judged, step })
     }
 
     fn end_of_pass(&mut self, split: Split) -> PassMetrics {

@@ -4,10 +4,11 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::UInt8Type;
 use copl_contract::schema::{self, BatchBuilder, Schema};
 use copl_contract::{Message, tensor};
+use copl_losses::masks::probability;
 use png::{BitDepth, ColorType, Encoder};
 
 use super::masks::Masks;
-use super::metrics::{iou, probability};
+use super::metrics::iou;
 
 /// Rows of a clip: one a segment.
 pub(super) fn rows(

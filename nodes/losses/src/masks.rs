@@ -2,7 +2,10 @@
 //! the mean over its clips. AVSBench-S4 has the mask of the *first* frame alone, and the other frames have no loss; MS3 has
 //! those of all frames.
 
-use super::metrics::probability;
+/// Probability of a logit, in single precision as PyTorch has it.
+pub fn probability(logit: f32) -> f32 {
+    1.0 / (1.0 + (-logit).exp())
+}
 
 /// Loss of one clip, and its gradient.
 #[derive(Debug, Clone, PartialEq)]
