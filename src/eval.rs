@@ -11,10 +11,7 @@ use crate::{Failure, Outcome, run, verbs};
 
 /// The verb.
 pub(crate) fn eval(args: &EvalArgs) -> Outcome {
-    let checkpoint = args
-        .checkpoint
-        .canonicalize()
-        .map_err(|e| Failure::new(ExitCode::Usage, format!("{}: {e}", args.checkpoint.display())))?;
+    let checkpoint = verbs::checkpoint(&args.checkpoint, &args.runs)?;
     let text = verbs::read(&args.flow.file)?;
     let file = args.flow.file.display().to_string();
     let document = Document::parse(&file, &text).map_err(|d| verbs::rejected(&d))?;

@@ -14,16 +14,17 @@ use copl_networks::tensor_file::read_tensors;
 
 use crate::args::ExportArgs;
 use crate::report::write;
-use crate::{Failure, Outcome};
+use crate::{Failure, Outcome, verbs};
 
 const LOADER: &str = include_str!("export/load.py");
 
 /// The verb.
 pub(crate) fn export(args: &ExportArgs) -> Outcome {
     let missing = |e: &dyn std::fmt::Display| Failure::new(ExitCode::Missing, e);
-    let card = checkpoint::read_card(&args.checkpoint).map_err(|e| missing(&e))?;
+    let source = verbs::checkpoint(&args.checkpoint, &args.runs)?;
+    let card = checkpoint::read_card(&source).map_err(|e| missing(&e))?;
     let (device, _) = device::parse("cpu").and_then(device::open).map_err(|e| missing(&e))?;
-    let (tensors, _) = read_tensors(&args.checkpoint, &device).map_err(|e| missing(&e))?;
+    let (tensors, _) = read_tensors(&source, &device).map_err(|e| missing(&e))?;
     let shapes: BTreeMap<&str, &[usize]> = tensors.iter().map(|(name, t)| (name.as_str(), t.dims())).collect();
     let config = serde_json::json!({
         "format": "copl-adapters",
@@ -41,7 +42,7 @@ pub(crate) fn export(args: &ExportArgs) -> Outcome {
     let text = serde_json::to_string_pretty(&config).map_err(|e| Failure::new(ExitCode::Internal, e))?;
     let folder = &args.folder;
     fs::create_dir_all(folder).map_err(|e| Failure::new(ExitCode::Usage, format!("{}: {e}", folder.display())))?;
-    let bytes = fs::read(&args.checkpoint).map_err(|e| missing(&e))?;
+    let bytes = fs::read(&source).map_err(|e| missing(&e))?;
     write(&folder.join("adapter_model.safetensors"), &bytes)?;
     write(&folder.join("adapter_config.json"), format!("{text}\n").as_bytes())?;
     write(&folder.join("load.py"), LOADER.as_bytes())?;

@@ -59,6 +59,7 @@ struct Said {
 
 /// The verb.
 pub(crate) fn predict(args: &PredictArgs) -> Outcome {
+    let args = &PredictArgs { checkpoint: verbs::checkpoint(&args.checkpoint, &args.runs)?, ..args.clone() };
     let card = checkpoint::read_card(&args.checkpoint).map_err(missing)?;
     let task = card.model.task;
     if task.samples == SampleLabels::Answer {

@@ -1,11 +1,12 @@
 //! The short verbs: check, graph, nodes, doctor, exit codes, completions.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
 use clap_complete::Shell;
 use copl_contract::ExitCode;
 use copl_networks::weights::WeightSource;
+use copl_reports::store::Store;
 
 use crate::args::{Args, DoctorArgs, FileArgs, GraphArgs, GraphFormat, NodesArgs, NodesVerb};
 use crate::dataflow::diagnostic::{self, Diagnostic};
@@ -147,4 +148,16 @@ pub(crate) fn exit_codes() -> Outcome {
 pub(crate) fn completions(shell: Shell) -> Outcome {
     clap_complete::generate(shell, &mut Args::command(), "copl", &mut std::io::stdout());
     Ok(ExitCode::Success)
+}
+
+/// The checkpoint of a path, or of a run: what validation picked in it.
+pub(crate) fn checkpoint(named: &Path, runs: &Path) -> Result<PathBuf, Failure> {
+    let path = match (named.exists(), named.to_str()) {
+        (false, Some(run)) if named.components().count() == 1 => {
+            let run = Store::new(runs.to_owned()).open(run).map_err(|e| Failure::new(ExitCode::Usage, e))?;
+            run.path.join("checkpoints").join("best.safetensors")
+        }
+        _ => named.to_owned(),
+    };
+    path.canonicalize().map_err(|e| Failure::new(ExitCode::Usage, format!("{}: {e}", path.display())))
 }

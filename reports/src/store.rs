@@ -270,8 +270,8 @@ impl Store {
         let mut runs = self.list()?;
         let wanted = |run: &RunFolder| run.id == id;
         let none = |candidates| ReportError::NoRun { id: id.to_owned(), folder: self.runs.clone(), candidates };
-        if id == "last" {
-            return runs.pop().ok_or_else(|| none(Vec::new()));
+        if let Some(back) = before_last(id) {
+            return runs.into_iter().nth_back(back).ok_or_else(|| none(Vec::new()));
         }
         if let Some(at) = runs.iter().position(wanted) {
             return Ok(runs.swap_remove(at));
@@ -322,6 +322,14 @@ fn new_id() -> String {
     .take(4)
     .collect();
     format!("{}-{letters}", Moment::at(since_epoch()).compact())
+}
+
+/// Runs before the last: 0 for `last`, N for `last~N`.
+fn before_last(id: &str) -> Option<usize> {
+    match id.strip_prefix("last")? {
+        "" => Some(0),
+        rest => rest.strip_prefix('~')?.parse().ok(),
+    }
 }
 
 #[cfg(test)]

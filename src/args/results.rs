@@ -9,7 +9,7 @@ use crate::run::watch::TimeLimits;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct EvalArgs {
-    /// What was learned: runs/ID/checkpoints/best.safetensors
+    /// What was learned: runs/ID/checkpoints/best.safetensors, or a run: the beginning of its id, its letters, `last`, `last~1` for the one before
     pub(crate) checkpoint: PathBuf,
     #[command(flatten)]
     pub(crate) flow: FileArgs,
@@ -29,9 +29,9 @@ pub(crate) struct EvalArgs {
     pub(crate) json: bool,
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct PredictArgs {
-    /// What was learned: runs/ID/checkpoints/best.safetensors
+    /// What was learned: runs/ID/checkpoints/best.safetensors, or a run: the beginning of its id, its letters, `last`, `last~1` for the one before
     pub(crate) checkpoint: PathBuf,
     /// A video file with sound
     pub(crate) clip: PathBuf,
@@ -44,6 +44,9 @@ pub(crate) struct PredictArgs {
     /// Segmentation: write the masks to this folder, a PNG file a segment
     #[arg(long, value_name = "FOLDER")]
     pub(crate) masks: Option<PathBuf>,
+    /// Folder of the runs
+    #[arg(long, default_value = "runs")]
+    pub(crate) runs: PathBuf,
     /// Print JSON, with the probability of every class
     #[arg(long)]
     pub(crate) json: bool,
@@ -51,10 +54,13 @@ pub(crate) struct PredictArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExportArgs {
-    /// What was learned: runs/ID/checkpoints/best.safetensors
+    /// What was learned: runs/ID/checkpoints/best.safetensors, or a run: the beginning of its id, its letters, `last`, `last~1` for the one before
     pub(crate) checkpoint: PathBuf,
     /// Folder to make
     pub(crate) folder: PathBuf,
+    /// Folder of the runs
+    #[arg(long, default_value = "runs")]
+    pub(crate) runs: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]
@@ -104,7 +110,7 @@ pub(crate) enum RunsVerb {
     List,
     /// One run: what was run, with what, how it ended, its numbers
     Show {
-        /// The beginning of its id or of its letters, or `last`
+        /// The beginning of its id or of its letters, `last`, or `last~1` for the one before
         #[arg(default_value = "last")]
         run: String,
     },
