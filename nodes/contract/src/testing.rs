@@ -24,8 +24,9 @@ use std::time::Duration;
 use arrow::array::{Array, ArrayRef, NullArray, RecordBatch, StructArray};
 use dora_node_api::MetadataParameters;
 
-use crate::edges::{Edges, Message, Place, Raw, Resume, Transport};
+use crate::edges::{Edges, Place, Raw, Resume, Transport};
 use crate::error::NodeError;
+use crate::message::Message;
 use crate::header::{Header, Kind, Split};
 use crate::launch::Node;
 use crate::schema::Schema;
