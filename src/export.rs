@@ -12,8 +12,9 @@ use copl_model::device;
 use copl_model::train::checkpoint;
 
 use crate::args::ExportArgs;
+use crate::outcome::{Failure, Outcome};
 use crate::report::write;
-use crate::{Failure, Outcome};
+use crate::terminal::shown;
 
 const LOADER: &str = include_str!("export/load.py");
 
@@ -44,6 +45,6 @@ pub(crate) fn export(args: &ExportArgs) -> Outcome {
     write(&folder.join("adapter_model.safetensors"), &bytes)?;
     write(&folder.join("adapter_config.json"), format!("{text}\n").as_bytes())?;
     write(&folder.join("load.py"), LOADER.as_bytes())?;
-    println!("{}: {} tensors, {} numbers", folder.display(), tensors.len(), card.trainable);
+    println!("{}: {} tensors, {} numbers", shown(&folder.display().to_string()), tensors.len(), card.trainable);
     Ok(ExitCode::Success)
 }

@@ -3,7 +3,7 @@
 
 use copl_datasets::{Descriptor, Task};
 
-use super::{Flow, Seen};
+use super::flow::{Flow, Seen};
 use crate::dataflow::diagnostic::{Diagnostic, Place};
 
 /// A dataset that the dataflow streams.
