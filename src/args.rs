@@ -1,5 +1,6 @@
 //! The command line.
 
+mod flow;
 mod results;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::run::watch::TimeLimits;
+pub(crate) use flow::FileArgs;
 pub(crate) use results::{
     CompareArgs, EvalArgs, ExportArgs, LeadArgs, PredictArgs, ReportArgs, ReportExportArgs, ReportVerb, RunsArgs,
     RunsVerb, SweepArgs, Tracker,
@@ -96,16 +98,6 @@ pub(crate) enum Verb {
     },
 }
 
-/// A dataflow with changes to it.
-#[derive(Debug, clap::Args)]
-pub(crate) struct FileArgs {
-    /// The dataflow
-    pub(crate) file: PathBuf,
-    /// Change a node's setting; may be given many times
-    #[arg(long = "set", value_name = "NODE.KEY=VALUE")]
-    pub(crate) set: Vec<String>,
-}
-
 #[derive(Debug, clap::Args)]
 pub(crate) struct RunArgs {
     #[command(flatten)]
@@ -132,6 +124,9 @@ pub(crate) struct RunArgs {
     /// Name of its case in the sweep
     #[arg(long, hide = true)]
     pub(crate) case: Option<String>,
+    /// Process id of the sweep, with which the run ends
+    #[arg(long, hide = true)]
+    pub(crate) parent: Option<u32>,
 }
 
 /// What a run shows while it goes on.
@@ -159,6 +154,9 @@ pub(crate) struct ResumeArgs {
     pub(crate) limits: TimeLimits,
     #[command(flatten)]
     pub(crate) show: ShowArgs,
+    /// Process id of the sweep, with which the run ends
+    #[arg(long, hide = true)]
+    pub(crate) parent: Option<u32>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -17,7 +17,7 @@ use copl_spectrogram::{AudioSettings, Fbank, FbankSettings, decode_audio};
 use copl_video_decoder::{FrameSettings, decode_frames};
 
 use crate::args::{BenchArgs, BenchVerb};
-use crate::{Failure, Outcome};
+use crate::outcome::{Failure, Outcome};
 
 /// The `bench` verbs.
 pub(crate) fn bench(args: &BenchArgs) -> Outcome {

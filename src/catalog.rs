@@ -2,7 +2,7 @@
 
 use copl_contract::{ExitCode, Node, NodeSpec};
 
-use crate::{Failure, Outcome};
+use crate::outcome::{Failure, Outcome};
 
 macro_rules! catalog {
     ($($node:ty),* $(,)?) => {

@@ -8,7 +8,7 @@ use copl_datasets::{Descriptor, ReadOptions, check};
 use copl_synth::{MusicOptions, Progress, SynthError, SynthOptions, SynthSummary};
 
 use crate::args::{DataArgs, DataVerb, SetArgs, SynthKind};
-use crate::{Failure, Outcome};
+use crate::outcome::{Failure, Outcome};
 
 /// The `data` verbs.
 pub(crate) fn data(args: &DataArgs) -> Outcome {

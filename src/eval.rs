@@ -7,7 +7,8 @@ use copl_contract::ExitCode;
 
 use crate::args::{EvalArgs, FileArgs, RunArgs, ShowArgs};
 use crate::dataflow::document::Document;
-use crate::{Failure, Outcome, run, verbs};
+use crate::outcome::{Failure, Outcome};
+use crate::{run, verbs};
 
 /// The verb.
 pub(crate) fn eval(args: &EvalArgs) -> Outcome {
@@ -31,5 +32,6 @@ pub(crate) fn eval(args: &EvalArgs) -> Outcome {
         show: ShowArgs { quiet: args.quiet, json: args.json, live: false },
         sweep: None,
         case: None,
+        parent: None,
     })
 }

@@ -13,8 +13,10 @@ use copl_networks::device;
 use copl_networks::tensor_file::read_tensors;
 
 use crate::args::ExportArgs;
+use crate::outcome::{Failure, Outcome};
 use crate::report::write;
-use crate::{Failure, Outcome, verbs};
+use crate::terminal::shown;
+use crate::verbs;
 
 const LOADER: &str = include_str!("export/load.py");
 
@@ -46,6 +48,6 @@ pub(crate) fn export(args: &ExportArgs) -> Outcome {
     write(&folder.join("adapter_model.safetensors"), &bytes)?;
     write(&folder.join("adapter_config.json"), format!("{text}\n").as_bytes())?;
     write(&folder.join("load.py"), LOADER.as_bytes())?;
-    println!("{}: {} tensors, {} numbers", folder.display(), tensors.len(), card.trainable);
+    println!("{}: {} tensors, {} numbers", shown(&folder.display().to_string()), tensors.len(), card.trainable);
     Ok(ExitCode::Success)
 }

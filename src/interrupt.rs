@@ -1,21 +1,31 @@
-//! Ctrl-C for verbs that start runs as processes of their own: the run under way gets the interrupt too and stops by
-//! itself, and the verb must outlive it to say what was done so far.
+//! The user's wish to stop: Ctrl-C, SIGTERM, SIGHUP.
+//!
+//! A verb that has something to bring to an end first counts these signals instead of being ended by them.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::ffi::c_int;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+use nix::sys::signal::{SigHandler, Signal, signal};
 
-extern "C" fn note(_signal: libc::c_int) {
-    INTERRUPTED.store(true, Ordering::SeqCst);
+const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
+
+/// Signals so far.
+static SEEN: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn count(_: c_int) {
+    SEEN.fetch_add(1, Ordering::SeqCst);
 }
 
-/// From now on Ctrl-C is noted instead of ending this process.
-pub(crate) fn watch() {
-    // SAFETY: the handler does nothing but store to an atomic.
-    unsafe { libc::signal(libc::SIGINT, note as *const () as libc::sighandler_t) };
+/// Counts the signals from now on, whoever took them before. Programs that are started get them as usual.
+pub(crate) fn take_over() {
+    for wish in SIGNALS {
+        // SAFETY: the handler only adds to an atomic number, which is allowed at any moment.
+        let taken = unsafe { signal(wish, SigHandler::Handler(count)) };
+        debug_assert!(taken.is_ok(), "these signals can be taken");
+    }
 }
 
-/// Whether it was pressed.
-pub(crate) fn told() -> bool {
-    INTERRUPTED.load(Ordering::SeqCst)
+/// How many have come.
+pub(crate) fn seen() -> usize {
+    SEEN.load(Ordering::SeqCst)
 }

@@ -12,6 +12,8 @@ mod export;
 mod graph;
 mod interrupt;
 mod nodes;
+mod outcome;
+mod own_time;
 mod params;
 mod parity;
 mod predict;
@@ -22,37 +24,21 @@ mod run;
 mod runs;
 mod schema;
 mod sweep;
+mod terminal;
 mod verbs;
 mod weights;
 
 use clap::Parser;
-use copl_contract::ExitCode;
+use nix::sys::signal::{SigHandler, Signal, signal};
 
 use args::{Args, Verb};
-
-/// What a verb comes to: an exit code, or an error to show.
-pub(crate) type Outcome = Result<ExitCode, Failure>;
-
-/// An error as the user sees it.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    /// How the process exits.
-    pub(crate) code: ExitCode,
-    /// What happened and what to do.
-    pub(crate) message: String,
-}
-
-impl Failure {
-    /// A failure with its exit code.
-    pub(crate) fn new(code: ExitCode, message: impl std::fmt::Display) -> Self {
-        Self { code, message: message.to_string() }
-    }
-}
+use outcome::{Failure, Outcome};
 
 /// Lets `copl runs | head` end in silence, as other commands do.
 fn end_with_the_reader() {
     // SAFETY: no thread runs yet, and the default action of a signal needs no code of ours.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    let taken = unsafe { signal(Signal::SIGPIPE, SigHandler::SigDfl) };
+    debug_assert!(taken.is_ok(), "this signal can be given its default action");
 }
 
 fn main() {
@@ -84,7 +70,7 @@ fn main() {
         Verb::Node { name } => catalog::launch(&name),
     };
     let code = outcome.unwrap_or_else(|failure| {
-        eprintln!("copl: {}", failure.message);
+        eprintln!("copl: {}", failure.message());
         failure.code
     });
     std::process::exit(code.code())

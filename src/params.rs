@@ -10,10 +10,11 @@ use copl_model::CoplModelSettings;
 use copl_reports::paper;
 
 use crate::args::ParamsArgs;
+use crate::catalog;
 use crate::dataflow::document::{Document, Node};
 use crate::dataflow::{check, diagnostic, resolve};
+use crate::outcome::{Failure, Outcome};
 use crate::verbs::{read, rejected};
-use crate::{Failure, Outcome, catalog};
 
 /// The encoder that the node behind an input of a model has.
 fn encoder_behind(document: &Document, model: Node<'_>, edge: &str) -> Result<String, Failure> {

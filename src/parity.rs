@@ -6,7 +6,7 @@ use copl_contract::ExitCode;
 use copl_networks::kernels::Execution;
 
 use crate::args::ParityArgs;
-use crate::{Failure, Outcome};
+use crate::outcome::{Failure, Outcome};
 
 struct Row {
     name: String,

@@ -5,7 +5,8 @@
 //! - [`text`]: single lines: numbers of a pass, quarantined clips, durations;
 //! - [`bars`]: the bars of a terminal; [`live`]: a dashboard of the whole screen.
 //!
-//! Failures are not shown here: the command prints its verdict, which names the first cause.
+//! Failures are not shown here: the command prints its verdict, which names the first cause. What nodes say is printed as
+//! [`crate::terminal`] has it, but for JSON.
 
 mod bars;
 mod live;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 use copl_contract::events::Event;
 use serde::Serialize;
 
+use crate::terminal::shown;
 use bars::Bars;
 use live::Live;
 use state::RunState;
@@ -98,6 +100,8 @@ impl Progress {
             return self.json(&EventLine { node, event });
         }
         let now = Instant::now();
+        // The name stands in front of a bar.
+        let node = &*shown(node);
         let news = self.state.take(node, event, now);
         if let Some(live) = &mut self.live {
             live.take(event);
@@ -145,6 +149,7 @@ impl Progress {
             let said = live.finish();
             said.iter().for_each(|line| self.write(line));
         }
+        let summary = if self.mode == Mode::Json { summary.into() } else { shown(summary) };
         if self.mode == Mode::Quiet && self.state.quarantined() > 0 {
             self.warn(&format!("warning: clips quarantined: {}", self.state.quarantined()));
         }
@@ -164,18 +169,19 @@ impl Progress {
     }
 
     fn say(&mut self, line: &str) {
+        let line = shown(line);
         match (self.mode, &self.bars, &mut self.live) {
             (Mode::Quiet, ..) => {}
-            (_, Some(bars), _) => bars.line(line),
-            (.., Some(live)) => live.line(line),
-            _ => self.write(line),
+            (_, Some(bars), _) => bars.line(&line),
+            (.., Some(live)) => live.line(&line),
+            _ => self.write(&line),
         }
     }
 
     fn warn(&mut self, line: &str) {
         if self.mode == Mode::Quiet {
             // Nobody may be reading; the run goes on.
-            let _ = writeln!(self.warnings, "{line}");
+            let _ = writeln!(self.warnings, "{}", shown(line));
         } else {
             self.say(line);
         }
@@ -292,5 +298,31 @@ mod tests {
         assert_eq!(lines[0], serde_json::json!({"node": "source", "event": "started", "pid": 1}));
         assert_eq!(lines[10], serde_json::json!({"node": "model", "event": "log", "line": "hello"}));
         assert_eq!(lines[13], serde_json::json!({"best": 1}));
+    }
+
+    #[test]
+    fn no_word_of_a_node_moves_the_cursor() {
+        for mode in [Mode::Lines, Mode::Quiet, Mode::Json] {
+            let (out, warnings) = (Shared::default(), Shared::default());
+            let mut progress = Progress::to(mode, Box::new(out.clone()), Box::new(warnings.clone()));
+            let values = vec![("a\x1b[2Jb".into(), 1.0)];
+            let quarantined = Event::Quarantined {
+                clip: "c\x1b[1A".into(),
+                path: "/d/\x1b]0;t\x07.mp4".into(),
+                stage: "video".into(),
+                reason: "truncated".into(),
+                detail: "\r\x1b[K".into(),
+            };
+            progress.event("loss", &Event::Metrics { epoch: 1, split: "val".into(), whole: true, values });
+            progress.event("loss", &quarantined);
+            progress.event("loss", &Event::warning("w\x1b[31m"));
+            progress.log("model", "l\x1b[2K\x07");
+            progress.finish("");
+            for said in [out, warnings] {
+                let text = String::from_utf8(said.0.lock().unwrap().clone()).unwrap();
+                assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{mode:?}: {text:?}");
+                assert!(mode != Mode::Lines || text.is_empty() || text.contains("a\\u{1b}[2Jb"), "{text}");
+            }
+        }
     }
 }

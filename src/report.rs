@@ -15,7 +15,9 @@ use copl_reports::view::RunView;
 use copl_reports::{ReportError, RunFolder, Store, export, figure, samples};
 
 use crate::args::{CompareArgs, LeadArgs, ReportArgs, ReportExportArgs, ReportVerb, Tracker};
-use crate::{Failure, Outcome, catalog};
+use crate::catalog;
+use crate::outcome::{Failure, Outcome};
+use crate::terminal::shown;
 
 /// Settings of a node kind that have a default, for those a dataflow leaves out.
 pub(crate) fn defaults(kind: &str) -> Vec<(String, String)> {
@@ -56,7 +58,11 @@ pub(crate) fn report(args: &ReportArgs) -> Outcome {
     let (runs, views): (Vec<_>, Vec<_>) = load(&store, &args.run)?.into_iter().unzip();
     if args.json {
         let json = serde_json::to_string_pretty(&views).map_err(|e| Failure::new(ExitCode::Internal, e))?;
-        return give(&(json + "\n"), args.output.as_deref());
+        match &args.output {
+            Some(path) => write(path, (json + "\n").as_bytes())?,
+            None => println!("{json}"),
+        }
+        return Ok(ExitCode::Success);
     }
     let Some(run) = runs.first() else {
         return Err(Failure::new(ExitCode::Usage, "name a run: `copl runs` lists them, `last` is the last one"));
@@ -74,7 +80,7 @@ pub(crate) fn report(args: &ReportArgs) -> Outcome {
         }
     };
     let folder = write_page(run, &views, args.examples, &target)?;
-    println!("{}\n{}", target.display(), folder.display());
+    println!("{}", shown(&format!("{}\n{}", target.display(), folder.display())));
     Ok(ExitCode::Success)
 }
 
@@ -127,7 +133,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 fn give(text: &str, output: Option<&Path>) -> Outcome {
     match output {
         Some(path) => write(path, text.as_bytes())?,
-        None => print!("{text}"),
+        None => print!("{}", shown(text)),
     }
     Ok(ExitCode::Success)
 }

@@ -6,15 +6,18 @@
 
 use copl_contract::{ExitCode, checkpoint};
 use copl_reports::status::Status;
-use copl_reports::store::{Resumption, RunFolder, RunRecord, Store};
+use copl_reports::store::{RunFolder, RunRecord, Store};
 
 use crate::args::ResumeArgs;
 use crate::dataflow::resolve;
-use crate::run::{Session, guard, versions};
-use crate::{Failure, Outcome, verbs};
+use crate::outcome::{Failure, Outcome};
+use crate::run::{Session, guard, parent, versions};
+use crate::terminal::shown;
+use crate::verbs;
 
 /// The verb.
 pub(crate) fn resume(args: &ResumeArgs) -> Outcome {
+    args.parent.map_or(Ok(()), parent::end_with)?;
     let failed = |e: copl_reports::ReportError| Failure::new(ExitCode::Usage, e);
     let run = Store::new(args.runs.clone()).open(&args.run).map_err(failed)?;
     let run = RunFolder { path: std::path::absolute(&run.path).unwrap_or(run.path), id: run.id };
@@ -31,10 +34,7 @@ pub(crate) fn resume(args: &ResumeArgs) -> Outcome {
     })?;
     warn_of_other_versions(&record);
     let name = from.as_ref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned());
-    record.resumed.push(Resumption::now(name.as_deref().unwrap_or("the beginning")));
-    record.finished = None;
-    record.finished_unix = None;
-    record.outcome = None;
+    record.resume(name.as_deref().unwrap_or("the beginning"), run.last_sign(&record));
     Session { run, record, resolved, folder, resume: Some(from), limits: args.limits, show: args.show }.execute()
 }
 
@@ -52,9 +52,10 @@ fn refuse(run: &RunFolder, record: &RunRecord) -> Result<(), Failure> {
 fn warn_of_other_versions(record: &RunRecord) {
     for (program, now) in versions() {
         if let Some(then) = record.versions.get(&program).filter(|then| **then != now) {
-            eprintln!(
+            let warning = format!(
                 "warning: the run began with {program} {then}, this is {now}: its numbers may differ from an uncut run's"
             );
+            eprintln!("{}", shown(&warning));
         }
     }
 }

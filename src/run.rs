@@ -2,6 +2,8 @@
 
 pub(crate) mod guard;
 mod memory;
+pub(crate) mod parent;
+pub(crate) mod process;
 mod stop;
 mod verdict;
 pub(crate) mod watch;
@@ -14,13 +16,16 @@ use std::time::Duration;
 
 use copl_contract::events::Event;
 use copl_contract::{ExitCode, checkpoint};
-use copl_engine::{Line, NodeResult, shm};
+use copl_engine::{Line, shm};
 use copl_reports::store::{RunFolder, RunRecord, Store, SweepPlace};
 
 use crate::args::{RunArgs, ShowArgs};
 use crate::dataflow::{diagnostic, resolve};
+use crate::outcome::{Failure, Outcome};
+use crate::own_time::OwnTime;
 use crate::progress::{Mode, Progress};
-use crate::{Failure, Outcome, catalog, verbs};
+use crate::terminal::shown;
+use crate::{catalog, verbs};
 use guard::Guard;
 use stop::{Stop, Wish};
 use verdict::Verdict;
@@ -30,9 +35,12 @@ use watch::{TimeLimits, Watch};
 const EXAMPLES: usize = 6;
 /// How often the nodes are looked at.
 const LOOK: Duration = Duration::from_millis(200);
+/// How often the run's folder is marked as one whose command lives.
+const BEAT: Duration = Duration::from_secs(5);
 
 /// Runs a dataflow.
 pub(crate) fn run(args: RunArgs) -> Outcome {
+    args.parent.map_or(Ok(()), parent::end_with)?;
     let (_, overrides) = prepare(&args)?;
     let (resolved, folder) = resolved(&args)?;
     let run = Store::new(absolute(&args.runs)?).create().map_err(|e| Failure::new(ExitCode::Internal, e))?;
@@ -73,6 +81,7 @@ impl Session {
         let mut watch = Watch::new(node_ids(&yaml)?, self.limits, guard.pid());
         let can_checkpoint = self.resolved.contains("node copl-model");
         let mut stop = Stop::listen(self.run.path.clone(), can_checkpoint, self.limits.stop_timeout);
+        let (mut time, mut beaten) = (OwnTime::start(), Duration::ZERO);
         let (folder, logs) = (self.folder.clone(), self.logs());
         let engine = std::thread::spawn(move || {
             copl_engine::run(&yaml, &folder, &logs, move |line| {
@@ -81,20 +90,26 @@ impl Session {
             })
         });
         loop {
-            match lines.recv_timeout(LOOK) {
-                Ok(line) => take(&line, &mut self.record, &mut watch, &mut stop, &mut progress),
+            let heard = lines.recv_timeout(LOOK);
+            let now = time.tick();
+            match heard {
+                Ok(line) => take(&line, now, &mut self.record, &mut watch, &mut stop, &mut progress),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            match stop.look() {
+            match stop.look(now) {
                 Wish::None => {}
                 Wish::Asked => progress.log("", "stopping at the next checkpoint; once more to stop at once"),
-                Wish::Stop => watch.stop(),
+                Wish::Stop => watch.stop(now),
             }
-            for word in watch.look() {
+            for word in watch.look(now) {
                 progress.log("", &word);
             }
             guard.tell();
+            if now - beaten > BEAT {
+                hold.beat();
+                beaten = now;
+            }
         }
         let results = engine
             .join()
@@ -109,7 +124,7 @@ impl Session {
                 let verdict = verdict::verdict(&results, &watch);
                 memory::explained(verdict, &results, &watch, kills, &self.resolved)
             }
-            Err(failure) => Verdict { code: failure.code, message: failure.message },
+            Err(failure) => Verdict { code: failure.code, message: failure.message().to_owned() },
         };
         if !self.reports() {
             // A dataflow without a report, such as a measurement of its edges.
@@ -117,7 +132,7 @@ impl Session {
             return if verdict.code == ExitCode::Success {
                 Ok(verdict.code)
             } else {
-                Err(Failure { code: verdict.code, message: verdict.message })
+                Err(Failure::new(verdict.code, verdict.message))
             };
         }
         let outcome = self.finish(verdict, &mut progress);
@@ -125,10 +140,10 @@ impl Session {
         // The runs of a sweep have one table; their pages are made when they are asked for.
         if self.record.sweep.is_none() && outcome.is_ok() {
             match crate::report::page_of(&self.run, EXAMPLES) {
-                Ok(page) if !self.show.json => println!("page: {}", page.display()),
+                Ok(page) if !self.show.json => println!("page: {}", shown(&page.display().to_string())),
                 Ok(_) => {}
                 // The numbers are safe in the tables: `copl report` can be tried again.
-                Err(failure) => eprintln!("the page could not be written: {}", failure.message),
+                Err(failure) => eprintln!("the page could not be written: {}", failure.message()),
             }
         }
         outcome
@@ -207,13 +222,13 @@ impl Session {
         let internal = |e: &dyn std::fmt::Display| Failure::new(ExitCode::Internal, e);
         self.run.write_record(&self.record).map_err(|e| internal(&e))?;
         if !json {
-            println!("report: {}", self.run.path.display());
+            println!("report: {}", shown(&self.run.path.display().to_string()));
         }
         if code == ExitCode::Success {
             checkpoint::remove(&self.run.path).map_err(|e| internal(&e))?;
             return Ok(code);
         }
-        Err(Failure { code, message: format!("{message}\n{}", self.how_to_resume()) })
+        Err(Failure::new(code, format!("{message}\n{}", self.how_to_resume())))
     }
 
     /// The command that goes on with this run.
@@ -312,7 +327,14 @@ fn node_ids(yaml: &str) -> Result<Vec<String>, Failure> {
     Ok(nodes.filter_map(|node| node.get("id")?.as_str().map(str::to_owned)).collect())
 }
 
-fn take(line: &Line, record: &mut RunRecord, watch: &mut Watch, stop: &mut Stop, progress: &mut Progress) {
+fn take(
+    line: &Line,
+    now: Duration,
+    record: &mut RunRecord,
+    watch: &mut Watch,
+    stop: &mut Stop,
+    progress: &mut Progress,
+) {
     match Event::parse(&line.text) {
         Some(event) => {
             match &event {
@@ -321,7 +343,7 @@ fn take(line: &Line, record: &mut RunRecord, watch: &mut Watch, stop: &mut Stop,
                 Event::Checkpoint { requested: true, .. } => stop.answered(),
                 _ => {}
             }
-            watch.event(&line.node, &event);
+            watch.event(&line.node, &event, now);
             progress.event(&line.node, &event);
         }
         None => {
@@ -332,6 +354,3 @@ fn take(line: &Line, record: &mut RunRecord, watch: &mut Watch, stop: &mut Stop,
         }
     }
 }
-
-/// How the nodes ended, for [`verdict`].
-pub(crate) type Results = [NodeResult];

@@ -5,9 +5,10 @@ use copl_reports::prune::{self, Rules};
 use copl_reports::view::RunView;
 use copl_reports::{RunFolder, RunRecord, Status, Store};
 
-use crate::Outcome;
 use crate::args::{RunsArgs, RunsVerb};
+use crate::outcome::Outcome;
 use crate::report::{columns, defaults, failed};
+use crate::terminal::shown;
 
 /// The verb.
 pub(crate) fn runs(args: &RunsArgs) -> Outcome {
@@ -108,7 +109,7 @@ fn show(store: &Store, id: &str, json: bool) -> Outcome {
     }
     let versions: Vec<String> = r.versions.iter().map(|(what, version)| format!("{what} {version}")).collect();
     rows.push(vec!["versions".to_owned(), versions.join(", ")]);
-    print!("{}\n{}", columns(&rows, false), view.summary);
+    print!("{}\n{}", columns(&rows, false), shown(&view.summary.to_string()));
     Ok(ExitCode::Success)
 }
 
@@ -135,7 +136,7 @@ fn prune(store: &Store, rules: &Rules, yes: bool, json: bool) -> Outcome {
                 serde_json::json!({ "run": id, "status": status, "bytes": candidate.bytes, "removed": yes })
             );
         } else {
-            println!("{id}  {status:11}  {:8.1} MB", candidate.bytes as f64 / 1e6);
+            println!("{}  {status:11}  {:8.1} MB", shown(id), candidate.bytes as f64 / 1e6);
         }
     }
     if !json {

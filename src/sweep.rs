@@ -1,28 +1,48 @@
 //! `copl sweep FILE.yml`: runs what a sweep file asks for and is not done yet, then writes its table and figure.
 //!
 //! Every run is a `copl run` of its own process, so a run that fails takes no other with it; what it says goes to a log.
-//! Interrupted, the sweep waits for the runs under way to stop and writes the table of what is done; called again, it goes
-//! on with the rest.
+//! Interrupted, the sweep has the runs under way write a checkpoint and stop, and writes the table of what is done; called
+//! again, it goes on with the rest, and with those that were cut where they were. With `--json` standard output is JSON
+//! alone, and what else there is to say goes to standard error.
 
+mod data;
 mod workers;
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use copl_contract::ExitCode;
-use copl_reports::Store;
-use copl_reports::sweep::{self, Planned, SweepFile};
+use copl_reports::sweep::{self, Known, Planned, SweepFile};
 use copl_reports::view::RunView;
+use copl_reports::{RunFolder, Store};
 
 use crate::args::{FileArgs, RunArgs, ShowArgs, SweepArgs};
+use crate::outcome::{Failure, Outcome};
 use crate::report::{defaults, failed, write, write_figure};
-use crate::{Failure, Outcome, run};
+use crate::run;
+use crate::terminal::shown;
+use data::Fingerprints;
 
-/// A planned run with the dataflow it resolves to.
+/// A planned run with the dataflow it resolves to, and the fingerprint of its data where it is known.
 struct Wanted {
     planned: Planned,
     resolved: String,
     folder: PathBuf,
+    data: Option<String>,
+}
+
+/// A planned run that is not done: its place among all, and the run that was cut if there is one.
+struct Open {
+    place: usize,
+    cut: Option<RunFolder>,
+}
+
+/// Says something that is not the result.
+fn say(json: bool, line: &str) {
+    let line = shown(line);
+    // The terminal may be gone: the runs are looked after nevertheless.
+    let _ = if json { writeln!(std::io::stderr(), "{line}") } else { writeln!(std::io::stdout(), "{line}") };
 }
 
 /// The arguments of the `copl run` that makes a planned run.
@@ -37,6 +57,7 @@ fn run_args(file: &SweepFile, planned: &Planned, args: &SweepArgs) -> RunArgs {
         show: ShowArgs { quiet: true, ..ShowArgs::default() },
         sweep: Some(file.name.clone()),
         case: Some(planned.case.clone()),
+        parent: Some(std::process::id()),
     }
 }
 
@@ -52,25 +73,32 @@ pub(crate) fn sweep(args: &SweepArgs) -> Outcome {
         plan.overrides.extend(args.set.iter().cloned());
     }
     // Everything is checked before anything is run.
-    let mut wanted = Vec::new();
+    let (mut wanted, mut data) = (Vec::new(), Fingerprints::default());
     for planned in planned {
         let (resolved, folder) = run::resolved(&run_args(&file, &planned, args))?;
-        wanted.push(Wanted { planned, resolved, folder });
+        let data = data.of(&resolved, &folder, |warning| eprintln!("{}", shown(warning)));
+        wanted.push(Wanted { planned, resolved, folder, data });
     }
     let store = Store::new(&args.runs);
     let mut open = Vec::new();
-    for (i, one) in wanted.iter().enumerate() {
-        if find(&store, one)?.is_none() {
-            open.push(i);
+    for (place, one) in wanted.iter().enumerate() {
+        match find(&store, one)? {
+            Known::Done(_) => {}
+            Known::Cut(run) => open.push(Open { place, cut: Some(run) }),
+            Known::Nothing => open.push(Open { place, cut: None }),
         }
     }
     let (all, left) = (wanted.len(), open.len());
-    println!("{}: {all} runs, {} done, {left} to run", file.title, all - left);
+    let cut = open.iter().filter(|o| o.cut.is_some()).count();
+    let cut = if cut == 0 { String::new() } else { format!(", {cut} of them from where they were cut") };
+    if args.dry_run && args.json {
+        println!("{}", dry(&file, &wanted, &open, args));
+        return Ok(ExitCode::Success);
+    }
+    say(args.json, &format!("{}: {all} runs, {} done, {left} to run{cut}", file.title, all - left));
     if args.dry_run {
-        for i in open {
-            let Planned { case, dataflow, overrides, seed, .. } = &wanted[i].planned;
-            let seed = seed.map(|s| format!(" --seed {s}")).unwrap_or_default();
-            println!("{case}: copl run {}{seed} {}", dataflow.display(), set(overrides));
+        for one in &open {
+            say(args.json, &format!("{}: {}", wanted[one.place].planned.case, command(&wanted[one.place], one, args)));
         }
         return Ok(ExitCode::Success);
     }
@@ -81,32 +109,53 @@ pub(crate) fn sweep(args: &SweepArgs) -> Outcome {
     outcome.map(|()| ExitCode::Success)
 }
 
-fn set(overrides: &[String]) -> String {
-    overrides.iter().map(|o| format!("--set '{o}'")).collect::<Vec<_>>().join(" ")
+/// What `--dry-run` says, as JSON.
+fn dry(file: &SweepFile, wanted: &[Wanted], open: &[Open], args: &SweepArgs) -> serde_json::Value {
+    let run = |one: &Open| {
+        let Planned { case, dataflow, overrides, seed, .. } = &wanted[one.place].planned;
+        serde_json::json!({
+            "case": case, "dataflow": dataflow, "overrides": overrides, "seed": seed,
+            "cut_run": one.cut.as_ref().map(|run| &run.id), "command": command(&wanted[one.place], one, args),
+        })
+    };
+    let open: Vec<_> = open.iter().map(run).collect();
+    serde_json::json!({ "name": file.name, "title": file.title, "runs": wanted.len(), "open": open })
 }
 
-fn find(store: &Store, wanted: &Wanted) -> Result<Option<copl_reports::RunFolder>, Failure> {
-    sweep::done(store, &wanted.resolved, &wanted.folder, env!("CARGO_PKG_VERSION")).map_err(failed)
+/// The command that makes a run, or goes on with it.
+fn command(wanted: &Wanted, open: &Open, args: &SweepArgs) -> String {
+    let Planned { dataflow, overrides, seed, .. } = &wanted.planned;
+    if let Some(run) = &open.cut {
+        return format!("copl resume {} --runs {}", run.id, args.runs.display());
+    }
+    let seed = seed.map(|s| format!(" --seed {s}")).unwrap_or_default();
+    let set: Vec<String> = overrides.iter().map(|o| format!("--set '{o}'")).collect();
+    format!("copl run {}{seed} {}", dataflow.display(), set.join(" "))
+}
+
+fn find(store: &Store, wanted: &Wanted) -> Result<Known, Failure> {
+    let Wanted { resolved, folder, data, .. } = wanted;
+    let wanted = sweep::Wanted { resolved, folder, version: env!("CARGO_PKG_VERSION"), data: data.as_deref() };
+    sweep::known(store, &wanted).map_err(failed)
 }
 
 /// Runs what is open.
-fn make(file: &SweepFile, wanted: &[Wanted], open: &[usize], args: &SweepArgs, out: &Path) -> Result<(), Failure> {
+fn make(file: &SweepFile, wanted: &[Wanted], open: &[Open], args: &SweepArgs, out: &Path) -> Result<(), Failure> {
     let logs = out.join("logs");
     fs::create_dir_all(&logs).map_err(|e| Failure::new(ExitCode::Internal, format!("{}: {e}", logs.display())))?;
-    let jobs: Vec<workers::Job> = open
-        .iter()
-        .map(|i| {
-            let planned = &wanted[*i].planned;
-            let seed = planned.seed.map(|s| format!(", seed {s}")).unwrap_or_default();
-            workers::Job {
-                name: format!("{}{seed}", planned.case),
-                log: logs.join(format!("{i:03}.log")),
-                args: run_args(file, planned, args),
-            }
-        })
-        .collect();
+    let job = |one: &Open| {
+        let planned = &wanted[one.place].planned;
+        let seed = planned.seed.map(|s| format!(", seed {s}")).unwrap_or_default();
+        workers::Job {
+            name: format!("{}{seed}", planned.case),
+            log: logs.join(format!("{:03}.log", one.place)),
+            args: run_args(file, planned, args),
+            cut: one.cut.as_ref().map(|run| run.id.clone()),
+        }
+    };
+    let jobs: Vec<workers::Job> = open.iter().map(job).collect();
     let count = args.jobs.unwrap_or_else(workers::fitting).max(1);
-    let ended = workers::run(&jobs, count)?;
+    let ended = workers::run(&jobs, count, |line| say(args.json, line))?;
     if let Some(code) = ended.interrupted {
         return Err(Failure::new(code, "interrupted: the same command goes on with the rest"));
     }
@@ -124,8 +173,8 @@ fn tabulate(file: &SweepFile, store: &Store, wanted: &[Wanted], out: &Path, json
     let mut views: Vec<(Planned, Option<RunView>)> = Vec::new();
     for one in wanted {
         let view = match find(store, one)? {
-            Some(run) => Some(RunView::load(&run, &defaults).map_err(failed)?),
-            None => None,
+            Known::Done(run) => Some(RunView::load(&run, &defaults).map_err(failed)?),
+            Known::Cut(_) | Known::Nothing => None,
         };
         views.push((one.planned.clone(), view));
     }
@@ -139,7 +188,7 @@ fn tabulate(file: &SweepFile, store: &Store, wanted: &[Wanted], out: &Path, json
     if json {
         println!("{body}");
     } else {
-        println!("\n{text}{warnings}\ntable and figure: {}", out.display());
+        println!("{}", shown(&format!("\n{text}{warnings}\ntable and figure: {}", out.display())));
     }
     Ok(())
 }

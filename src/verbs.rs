@@ -12,7 +12,9 @@ use crate::args::{Args, DoctorArgs, FileArgs, GraphArgs, GraphFormat, NodesArgs,
 use crate::dataflow::diagnostic::{self, Diagnostic};
 use crate::dataflow::document::Document;
 use crate::dataflow::{check, resolve};
-use crate::{Failure, Outcome, catalog, doctor, graph, nodes};
+use crate::outcome::{Failure, Outcome};
+use crate::terminal::shown;
+use crate::{catalog, doctor, graph, nodes};
 
 /// The text of a dataflow.
 pub(crate) fn read(file: &Path) -> Result<String, Failure> {
@@ -24,7 +26,7 @@ pub(crate) fn rejected(found: &[Diagnostic]) -> Failure {
     use std::io::IsTerminal;
     let colour = std::io::stderr().is_terminal();
     let lines: Vec<String> = found.iter().map(|d| d.render(colour)).collect();
-    Failure::new(ExitCode::InvalidDataflow, format!("the dataflow cannot be run\n{}", lines.join("\n")))
+    Failure::coloured(ExitCode::InvalidDataflow, format!("the dataflow cannot be run\n{}", lines.join("\n")))
 }
 
 /// The nodes of a dataflow that this program holds: (id, kind).
@@ -47,7 +49,7 @@ pub(crate) fn check(args: &FileArgs) -> Outcome {
     }
     found.extend(crate::weights::absent(&args.file, &text, &args.set));
     found.iter().for_each(|d| println!("{}", d.render(false)));
-    println!("{file}: ok");
+    println!("{}: ok", shown(&file));
     Ok(ExitCode::Success)
 }
 
@@ -68,7 +70,7 @@ pub(crate) fn graph(args: &GraphArgs) -> Outcome {
         GraphFormat::Svg => graph::svg(&document, &catalog::specs()),
     };
     match &args.output {
-        None => println!("{picture}"),
+        None => println!("{}", shown(&picture)),
         Some(path) => std::fs::write(path, picture)
             .map_err(|e| Failure::new(ExitCode::Internal, format!("{}: {e}", path.display())))?,
     }
@@ -132,7 +134,7 @@ pub(crate) fn doctor(args: &DoctorArgs) -> Outcome {
         cuda_built: cfg!(feature = "cuda"),
     };
     let lines = doctor::run(&options);
-    println!("{}", doctor::render(&lines));
+    println!("{}", shown(&doctor::render(&lines)));
     Ok(if doctor::failed(&lines) { ExitCode::Missing } else { ExitCode::Success })
 }
 

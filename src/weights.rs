@@ -3,16 +3,12 @@
 mod absent;
 mod list;
 mod meter;
+mod names;
 mod pull;
 mod verify;
 
-pub(crate) use absent::absent;
-use copl_contract::ExitCode;
-use copl_networks::encoders::{preset, presets};
-use copl_networks::weights::hub::{self, Entry};
-
 use crate::args::{WeightsArgs, WeightsVerb};
-use crate::{Failure, Outcome};
+use crate::outcome::Outcome;
 
 /// The `weights` verbs.
 pub(crate) fn weights(args: &WeightsArgs) -> Outcome {
@@ -21,27 +17,4 @@ pub(crate) fn weights(args: &WeightsArgs) -> Outcome {
         WeightsVerb::Pull { names, quiet } => pull::pull(names, *quiet),
         WeightsVerb::Verify { what, preset, json } => verify::verify(what, preset.as_deref(), *json),
     }
-}
-
-/// The table's entry of a preset, alias, or name of the table itself.
-fn entry(name: &str) -> Option<&'static Entry> {
-    let by_preset = preset(name).ok().and_then(|preset| hub::entry(preset.name()));
-    by_preset.or_else(|| hub::entry(name))
-}
-
-/// Nobody knows this name.
-fn unknown(name: &str) -> Failure {
-    let presets = presets();
-    let names =
-        presets.iter().flat_map(|p| std::iter::once(p.name.as_str()).chain(p.aliases.iter().map(String::as_str)));
-    let help = match copl_contract::settings::nearest(name, names) {
-        Some(near) => format!("did you mean {near}?"),
-        None => "`copl weights list` lists them".to_owned(),
-    };
-    Failure::new(ExitCode::Usage, format!("there are no weights `{name}`; {help}"))
-}
-
-/// Bytes in millions, as the hub counts them.
-fn megabytes(bytes: u64) -> String {
-    format!("{:.1} MB", bytes as f64 / 1e6)
 }

@@ -5,7 +5,8 @@ mod common;
 use std::process::Stdio;
 use std::time::Duration;
 
-use common::{alone, children, copl, root, shared_memory, text, wait};
+use common::{alone, children, copl, root, shared_memory, signal, text, wait};
+use nix::sys::signal::Signal;
 
 #[test]
 fn ten_thousand_tensors_reach_a_slow_consumer_without_a_gap() {
@@ -45,17 +46,15 @@ fn a_pause_of_both_ends_loses_nothing() {
         let nodes = children(run.id());
         let of = |name: &str| nodes.iter().find(|(_, line)| line.contains(name)).map(|(pid, _)| *pid);
         let (Some(source), Some(sink)) = (of("tensor-source"), of("tensor-sink")) else { continue };
-        // SAFETY: both are nodes of the run that this test started.
-        let tell = |pid, signal| unsafe { libc::kill(pid, signal) };
-        tell(sink, libc::SIGSTOP);
+        signal(sink, Signal::SIGSTOP);
         ms(20);
         for _ in 0..8 {
-            tell(source, libc::SIGSTOP);
+            signal(source, Signal::SIGSTOP);
             ms(160);
-            tell(source, libc::SIGCONT);
+            signal(source, Signal::SIGCONT);
             ms(20);
         }
-        tell(sink, libc::SIGCONT);
+        signal(sink, Signal::SIGCONT);
         pauses += 1;
     }
     let (done, _) = wait(run, Duration::from_secs(120));

@@ -5,8 +5,9 @@ mod common;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{alone, children, mini_run, run_folder, shared_memory, text, tiny_ave, wait};
+use common::{alone, children, mini_run, run_folder, shared_memory, signal, text, tiny_ave, wait};
 use copl_reports::tables::Table;
+use nix::sys::signal::Signal;
 
 #[test]
 fn a_killed_node_stops_the_run_within_five_seconds_and_is_named() {
@@ -25,8 +26,7 @@ fn a_killed_node_stops_the_run_within_five_seconds_and_is_named() {
                 _ => std::thread::sleep(Duration::from_millis(50)),
             }
         };
-        // SAFETY: the process is a child of the command this test started.
-        unsafe { libc::kill(victim, libc::SIGKILL) };
+        signal(victim, Signal::SIGKILL);
         let (output, took) = wait(run, Duration::from_secs(20));
         let said = text(&output);
         assert!(took < Duration::from_secs(5), "{node}: stopped after {took:?}: {said}");

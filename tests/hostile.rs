@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use common::{alone, mini_run, run_folder, text, tiny_ave};
 use copl_reports::tables::Table;
+use nix::sys::stat::Mode;
 
 /// A copy of the tiny AVE, and the names of its training clips.
 fn copy(work: &Path) -> (PathBuf, Vec<String>) {
@@ -37,9 +38,7 @@ fn hostile_media_are_given_up_within_their_limits() {
         path
     };
     // A pipe nobody writes to: opening it would wait for ever.
-    let pipe = std::ffi::CString::new(place(0).to_str().unwrap()).unwrap();
-    // SAFETY: the name is a valid C string for the length of the call.
-    assert_eq!(unsafe { libc::mkfifo(pipe.as_ptr(), 0o600) }, 0);
+    nix::unistd::mkfifo(&place(0), Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
     // A few kilobytes whose index states a table of gigabytes.
     copl_media::testing::write_swelling(&work.path().join("swelling.mov"), 400_000_000).unwrap();
     fs::copy(work.path().join("swelling.mov"), place(1)).unwrap();

@@ -12,8 +12,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use common::{alone, children, copl, mini_run_of, run_folder, shared_memory, text, tiny_ave, wait};
+use common::{alone, children, copl, mini_run_of, run_folder, shared_memory, signal, text, tiny_ave, wait};
+use copl_reports::Store;
 use copl_reports::tables::Table;
+use nix::sys::signal::Signal;
 
 const COMMAND: &str = "command";
 const VICTIMS: [&str; 7] =
@@ -81,11 +83,6 @@ fn is_writing(work: &Path) -> bool {
     checkpoints.flatten().flatten().any(|entry| entry.file_name().to_string_lossy().ends_with(".partial"))
 }
 
-fn kill(pid: i32, signal: i32) {
-    // SAFETY: the process is one that this test's command started, or the command.
-    unsafe { libc::kill(pid, signal) };
-}
-
 fn is_alive(pid: i32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z"))
 }
@@ -102,7 +99,7 @@ fn cut(mut run: Child, victim: &str, moment: Moment, work: &Path, before: &[Path
             .map(|(pid, _)| *pid)
             .unwrap_or_else(|| panic!("{node} is gone before it could be killed at {moment:?}: {family:?}")),
     };
-    kill(pid, libc::SIGKILL);
+    signal(pid, Signal::SIGKILL);
     let start = Instant::now();
     if victim == COMMAND {
         let _ = run.wait();
@@ -262,16 +259,29 @@ fn a_run_cut_anywhere_by_any_process_ends_in_the_same_numbers() {
     }
 }
 
+fn run_of(work: &Path) -> copl_reports::RunFolder {
+    Store::new(work.join("runs")).open("last").unwrap()
+}
+
+/// Has the run have started and been cut ten days ago.
+fn lie_dead_for_days(work: &Path) {
+    let run = run_of(work);
+    let mut record = run.read_record().unwrap();
+    record.started_unix -= 864_000.0;
+    record.finished_unix = record.finished_unix.map(|end| end - 864_000.0);
+    run.write_record(&record).unwrap();
+}
+
 #[test]
 fn an_interrupted_run_writes_a_checkpoint_and_goes_on() {
     let _alone = alone();
-    for signal in [libc::SIGINT, libc::SIGTERM] {
+    for wish in [Signal::SIGINT, Signal::SIGTERM] {
         let work = tempfile::tempdir().unwrap();
         let before = shared_memory();
         // No checkpoint but the one that is asked for comes before the end of a pass.
         let mut run = start(&mut command(work.path(), 0, 1));
         wait_for(Moment::FirstStep, &mut run, work.path());
-        kill(run.id() as i32, signal);
+        signal(run.id(), wish);
         let (output, took) = wait(run, Duration::from_secs(20));
         let said = text(&output);
         assert_eq!(output.status.code(), Some(130), "{said}");
@@ -280,9 +290,12 @@ fn an_interrupted_run_writes_a_checkpoint_and_goes_on() {
         let left: Vec<_> = shared_memory().into_iter().filter(|f| !before.contains(f)).collect();
         assert!(left.is_empty(), "left in shared memory: {left:?}");
         assert!(run_folder(work.path()).join("resume/LATEST").is_file());
+        lie_dead_for_days(work.path());
         let done = resume(work.path()).output().unwrap();
         assert!(done.status.success(), "{}", text(&done));
         assert_same(&numbers(work.path()), straight(), "interrupted");
+        let secs = run_of(work.path()).read_record().unwrap().wall_secs().unwrap();
+        assert!((1.0..10_000.0).contains(&secs), "the days in which it lay dead are no time of the run: {secs} s");
     }
 }
 
@@ -312,7 +325,7 @@ fn a_run_does_not_go_on_with_other_data() {
     assert!(made.unwrap().status.success());
     let mut run = start(&mut mini_run_of("ave-mini.yml", &set, work.path(), &["--epochs", "200", "--json"]));
     wait_for(Moment::BetweenEpochs, &mut run, work.path());
-    kill(run.id() as i32, libc::SIGINT);
+    signal(run.id(), Signal::SIGINT);
     wait(run, Duration::from_secs(20));
     let list = std::fs::read_to_string(set.join("trainSet.txt")).unwrap();
     std::fs::write(set.join("trainSet.txt"), list.lines().rev().map(|l| format!("{l}\n")).collect::<String>()).unwrap();

@@ -8,7 +8,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::{alone, children, mini_run_of, root, text, tiny_ave, wait};
+use common::{alone, children, mini_run_of, root, signal, text, tiny_ave, wait};
+use nix::sys::signal::Signal;
 
 /// A socket as /proc/net tells of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -138,8 +139,7 @@ fn sockets_of(flow: &str, wanted: usize) {
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    // SAFETY: the process is a child of this test that was not waited for.
-    unsafe { libc::kill(run.id() as i32, libc::SIGINT) };
+    signal(run.id(), Signal::SIGINT);
     let (output, _) = wait(run, Duration::from_secs(30));
     assert_eq!(output.status.code(), Some(130), "{} {}", text(&output), said());
 

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{alone, children, flow_run, root, run_folder, text, tiny_ave, wait};
+use common::{alone, children, flow_run, root, run_folder, signal, text, tiny_ave, wait};
 use copl_reports::tables::Table;
+use nix::sys::signal::Signal;
 
 /// 13 epochs of 4 steps.
 const STEPS: [&str; 4] = ["--epochs", "13", "--seed", "3"];
@@ -69,8 +70,7 @@ fn a_killed_encoder_stops_the_run_and_is_named() {
             _ => std::thread::sleep(Duration::from_millis(50)),
         }
     };
-    // SAFETY: the process is a child of the command this test started.
-    unsafe { libc::kill(victim, libc::SIGKILL) };
+    signal(victim, Signal::SIGKILL);
     let (output, took) = wait(run, Duration::from_secs(20));
     let said = text(&output);
     assert!(took < Duration::from_secs(5), "stopped after {took:?}: {said}");

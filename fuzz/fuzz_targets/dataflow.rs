@@ -5,6 +5,8 @@
 
 #[path = "../../src/dataflow/mod.rs"]
 mod dataflow;
+#[path = "../../src/terminal.rs"]
+mod terminal;
 
 use copl_contract::{Node, NodeSpec};
 use libfuzzer_sys::fuzz_target;

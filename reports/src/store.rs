@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ReportError;
 use crate::parquet::{aside, remove_aside, rename};
-use crate::time::{Moment, since_epoch};
+use crate::time::{compact, rfc3339, since_epoch};
 
 const RECORD: &str = "run.json";
 const DATAFLOW: &str = "dataflow.yml";
@@ -42,19 +42,15 @@ pub struct SweepPlace {
 }
 
 /// A run that was cut goes on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Resumption {
     /// When, RFC 3339, UTC.
     pub at: String,
     /// Name of the checkpoint it went on from, or `the beginning`.
     pub from: String,
-}
-
-impl Resumption {
-    /// It goes on now.
-    pub fn now(from: &str) -> Self {
-        Self { at: Moment::at(since_epoch()).rfc3339(), from: from.to_owned() }
-    }
+    /// Seconds since its command had ended; none in the records of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_secs: Option<f64>,
 }
 
 /// What was run, with what, and how it ended: `run.json`.
@@ -118,7 +114,7 @@ impl RunRecord {
             data_fingerprint: None,
             sweep: None,
             resumed: Vec::new(),
-            started: Moment::at(now).rfc3339(),
+            started: rfc3339(now),
             started_unix: seconds(now),
             finished: None,
             finished_unix: None,
@@ -129,14 +125,24 @@ impl RunRecord {
     /// The run ends now.
     pub fn finish(&mut self, exit_code: i32, status: &str, message: Option<&str>) {
         let now = since_epoch();
-        self.finished = Some(Moment::at(now).rfc3339());
+        self.finished = Some(rfc3339(now));
         self.finished_unix = Some(seconds(now));
         self.outcome = Some(Outcome { exit_code, status: status.to_owned(), message: message.map(str::to_owned) });
     }
 
-    /// Seconds from start to end; none if it has not ended.
+    /// The run, cut some time ago (`last_sign`, in seconds since 1970), goes on now.
+    pub fn resume(&mut self, from: &str, last_sign: Option<f64>) {
+        let now = since_epoch();
+        let dead_secs = last_sign.map(|last| seconds(Duration::from_secs_f64((seconds(now) - last).max(0.0))));
+        self.resumed.push(Resumption { at: rfc3339(now), from: from.to_owned(), dead_secs });
+        (self.finished, self.finished_unix, self.outcome) = (None, None, None);
+    }
+
+    /// Seconds in which its command ran, from start to end without the times between a cut and its going on; none if it has
+    /// not ended, or if one of those times is not known.
     pub fn wall_secs(&self) -> Option<f64> {
-        self.finished_unix.map(|end| (end - self.started_unix).max(0.0))
+        let dead: f64 = self.resumed.iter().map(|r| r.dead_secs).sum::<Option<f64>>()?;
+        self.finished_unix.map(|end| (end - self.started_unix - dead).max(0.0))
     }
 }
 
@@ -321,7 +327,7 @@ fn new_id() -> String {
     })
     .take(4)
     .collect();
-    format!("{}-{letters}", Moment::at(since_epoch()).compact())
+    format!("{}-{letters}", compact(since_epoch()))
 }
 
 /// Runs before the last: 0 for `last`, N for `last~N`.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::FileArgs;
+use super::flow::FileArgs;
 use crate::run::watch::TimeLimits;
 
 #[derive(Debug, clap::Args)]
@@ -84,7 +84,7 @@ pub(crate) struct SweepArgs {
     /// Run nothing: the table and the figure of the runs that are done
     #[arg(long)]
     pub(crate) table: bool,
-    /// Print the table as JSON
+    /// Print the table as JSON and nothing else; with --dry-run, what would be run
     #[arg(long)]
     pub(crate) json: bool,
     /// Folder of the runs; table and figure go to its folder sweeps/NAME

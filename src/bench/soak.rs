@@ -22,7 +22,8 @@ use std::time::{Duration, Instant};
 use copl_contract::ExitCode;
 
 use crate::args::SoakArgs;
-use crate::{Failure, Outcome, doctor, interrupt};
+use crate::outcome::{Failure, Outcome};
+use crate::{doctor, interrupt};
 use run::{Ended, Job};
 use samples::Samples;
 use series::Series;
@@ -69,7 +70,7 @@ struct Soak<'a> {
 
 /// The verb.
 pub(super) fn soak(args: &SoakArgs) -> Outcome {
-    interrupt::watch();
+    interrupt::take_over();
     let folder = std::path::absolute(&args.folder).map_err(failed)?;
     for task in &TASKS {
         make(&folder, task)?;
@@ -85,14 +86,14 @@ pub(super) fn soak(args: &SoakArgs) -> Outcome {
     };
     let all = Duration::from_secs_f64(60.0 * args.minutes.max(0.0));
     let short = all.mul_f64(1.0 - args.long.clamp(0.0, 1.0));
-    while soak.begun.elapsed() < short && !interrupt::told() {
+    while soak.begun.elapsed() < short && interrupt::seen() == 0 {
         for task in &TASKS {
-            if !interrupt::told() {
+            if interrupt::seen() == 0 {
                 soak.short(task)?;
             }
         }
     }
-    if args.long > 0.0 && !interrupt::told() {
+    if args.long > 0.0 && interrupt::seen() == 0 {
         soak.long(&TASKS[0], soak.begun + all)?;
     }
     soak.samples.finish()?;
@@ -104,7 +105,7 @@ pub(super) fn soak(args: &SoakArgs) -> Outcome {
         print!("{text}");
     }
     match broken {
-        _ if interrupt::told() => Ok(ExitCode::Interrupted),
+        _ if interrupt::seen() > 0 => Ok(ExitCode::Interrupted),
         broken if broken.is_empty() => Ok(ExitCode::Success),
         broken => Err(failed(format!("the soak found:\n  {}", broken.join("\n  ")))),
     }
@@ -155,7 +156,7 @@ impl Soak<'_> {
         let mut handles = 0;
         let ended = run::run(&job, |_, seen| handles = handles.max(seen.values().map(|p| p.handles).sum()));
         let ended = ended.map_err(failed)?;
-        if !interrupt::told() {
+        if interrupt::seen() == 0 {
             self.note(Phase::Short, task.flow, Quantity::Seconds, ended.secs)?;
             let peak: u64 = ended.peaks.values().sum();
             self.note(Phase::Short, task.flow, Quantity::PeakMemory, peak as f64)?;

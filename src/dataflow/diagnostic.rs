@@ -5,6 +5,8 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
+use crate::terminal::shown;
+
 /// A stretch of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -109,17 +111,18 @@ impl Diagnostic {
             Severity::Error => ("error", "1;31"),
             Severity::Warning => ("warning", "1;33"),
         };
-        let mut text = format!("{}:{}:{}: {}: {}", self.file, self.line, self.column, paint(code, word), self.message);
+        let (file, message) = (shown(&self.file), shown(&self.message));
+        let mut text = format!("{file}:{}:{}: {}: {message}", self.line, self.column, paint(code, word));
         let number = self.line.to_string();
         let margin = " ".repeat(number.len());
         // Tabs stay tabs, so the mark stands where the terminal puts the text.
-        let before: String =
-            self.source.chars().take(self.column - 1).map(|c| if c == '\t' { c } else { ' ' }).collect();
+        let before: String = self.source.chars().take(self.column - 1).collect();
+        let before: String = shown(&before).chars().map(|c| if c == '\t' { c } else { ' ' }).collect();
         let mark = paint(code, &"^".repeat(self.width));
         // Writing to a string cannot fail.
-        let _ = write!(text, "\n {number} | {}\n {margin} | {before}{mark}", self.source);
+        let _ = write!(text, "\n {number} | {}\n {margin} | {before}{mark}", shown(&self.source));
         if let Some(help) = &self.help {
-            let _ = write!(text, "\n {margin} {} {help}", paint("1;36", "help:"));
+            let _ = write!(text, "\n {margin} {} {}", paint("1;36", "help:"), shown(help));
         }
         text
     }

@@ -5,6 +5,7 @@ use serde_yaml::{Mapping, Value};
 use super::diagnostic::{Diagnostic, Place};
 use super::document::Document;
 use super::overrides::{Override, apply, inapplicable, parse_all};
+use crate::terminal::shown;
 
 /// The YAML text as run: handed to the engine and kept with the run. Comments are lost where settings are overridden.
 ///
@@ -32,9 +33,11 @@ pub fn resolve(file: &str, text: &str, overrides: &[String]) -> Result<String, V
         }
     }
     let body = serde_yaml::to_string(&yaml).map_err(refused)?;
-    let set: Vec<String> = overrides.iter().map(|o| format!("#   --set {}\n", o.replace('\n', " "))).collect();
-    let left_out: Vec<String> = left_out.iter().map(|one| format!("#   {one}\n")).collect();
-    Ok(format!("# {file} with\n{}{}{body}", set.concat(), left_out.concat()))
+    // A comment ends at its line's end, and YAML has no control characters.
+    let comment = |text: &str| shown(text).replace('\n', " ");
+    let set: Vec<String> = overrides.iter().map(|o| format!("#   --set {}\n", comment(o))).collect();
+    let left_out: Vec<String> = left_out.iter().map(|one| format!("#   {}\n", comment(&one.to_string()))).collect();
+    Ok(format!("# {} with\n{}{}{body}", comment(file), set.concat(), left_out.concat()))
 }
 
 /// A run's dataflow as this program reads it: runs of before may hold settings that did not apply, and had no effect.

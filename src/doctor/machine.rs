@@ -1,8 +1,8 @@
 //! Sizes asked of the system: file systems, memory, folders.
 
-use std::ffi::CString;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+use nix::sys::statvfs::statvfs;
 
 /// Bytes in all and bytes free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,14 +13,8 @@ pub(super) struct Space {
 
 /// The file system that holds `path`; `None` if there is no such path.
 pub(super) fn space(path: &Path) -> Option<Space> {
-    let path = CString::new(path.as_os_str().as_bytes()).ok()?;
-    // SAFETY: an all-zero statvfs is a valid value of a plain C struct.
-    let mut stat: libc::statvfs = unsafe { std::mem::zeroed() };
-    // SAFETY: `path` ends with a NUL and `stat` outlives the call.
-    if unsafe { libc::statvfs(path.as_ptr(), &raw mut stat) } != 0 {
-        return None;
-    }
-    Some(Space { size: stat.f_blocks * stat.f_frsize, free: stat.f_bavail * stat.f_frsize })
+    let stat = statvfs(path).ok()?;
+    Some(Space { size: stat.blocks() * stat.fragment_size(), free: stat.blocks_available() * stat.fragment_size() })
 }
 
 /// Memory of the machine, and what is available without swapping.

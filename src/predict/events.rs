@@ -5,8 +5,8 @@ use copl_learning::infer::segment_probabilities;
 use copl_reports::figure::Word;
 use copl_reports::page::pictures;
 
-use super::{Asked, Said, shape, shown, usage};
-use crate::Failure;
+use super::asked::{Asked, Said, labelled, shape, usage};
+use crate::outcome::Failure;
 
 /// What is said of a clip.
 pub(super) fn said(asked: &Asked<'_>) -> Result<Said, Failure> {
@@ -16,7 +16,7 @@ pub(super) fn said(asked: &Asked<'_>) -> Result<Said, Failure> {
     let classes = Descriptor::load(dataset).map(|d| d.classes).unwrap_or_default();
     let words = words(&probabilities, &classes, asked.video.segment_secs);
     Ok(Said {
-        pictures: vec![shown("frames", pictures::frames(&asked.frames.rgb, shape(&asked.frames)))?, asked.heard()?],
+        pictures: vec![labelled("frames", pictures::frames(&asked.frames.rgb, shape(&asked.frames)))?, asked.heard()?],
         lines: spans(&words),
         json: json(&words, &probabilities, &classes),
         words,

@@ -4,8 +4,8 @@ use copl_learning::infer::{SoundingMasks, sounding_masks};
 use copl_reports::figure::Word;
 use copl_reports::page::pictures;
 
-use super::{Asked, Said, shape, shown, usage};
-use crate::Failure;
+use super::asked::{Asked, Said, labelled, shape, usage};
+use crate::outcome::Failure;
 use crate::report::write;
 
 /// Probability beyond which a pixel is of the sounding object, as in the metrics.
@@ -59,8 +59,8 @@ pub(super) fn said(asked: &Asked<'_>) -> Result<Said, Failure> {
     let of_segments: Vec<_> = words.iter().zip(&covered).map(segment).collect();
     Ok(Said {
         pictures: vec![
-            shown("frames", pictures::frames(&frames.rgb, shape(&frames)))?,
-            shown("the sounding object", pictures::overlaid(&frames.rgb, shape(&frames), &on))?,
+            labelled("frames", pictures::frames(&frames.rgb, shape(&frames)))?,
+            labelled("the sounding object", pictures::overlaid(&frames.rgb, shape(&frames), &on))?,
             asked.heard()?,
         ],
         lines: lines.collect(),

@@ -5,10 +5,14 @@
 //! Ctrl-C stops the run as ever. Where there is no terminal the run shows plain lines instead.
 
 use std::collections::VecDeque;
+use std::ffi::c_int;
 use std::io::Stdout;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use copl_contract::events::Event;
+use nix::sys::signal::{SigHandler, Signal, signal};
 use ratatui::backend::TermionBackend;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -78,11 +82,13 @@ impl History {
 /// What gives the screen back: the ordinary screen, and the cursor.
 const GIVE_BACK: &[u8] = b"\x1b[?1049l\x1b[?25h";
 
+/// The terminal, for the handler below.
+static SCREEN: OnceLock<OwnedFd> = OnceLock::new();
+
 /// The engine aborts at a third Ctrl-C, and then nothing is dropped.
-extern "C" fn give_back(_signal: libc::c_int) {
-    // SAFETY: `write` may be called in a handler of signals, with bytes that live for ever. The process ends here: there
-    // is nobody to tell whether the terminal took them.
-    unsafe { libc::write(libc::STDOUT_FILENO, GIVE_BACK.as_ptr().cast(), GIVE_BACK.len()) };
+extern "C" fn give_back(_signal: c_int) {
+    // A handler of signals may write. The process ends here: there is nobody to tell whether the terminal took it.
+    let _ = SCREEN.get().map(|screen| nix::unistd::write(screen, GIVE_BACK));
 }
 
 /// The dashboard.
@@ -100,8 +106,10 @@ impl Live {
     /// If standard output is no terminal.
     pub(super) fn new() -> std::io::Result<Self> {
         let mut terminal = Terminal::new(TermionBackend::new(std::io::stdout().into_alternate_screen()?))?;
+        let screen = std::io::stdout().as_fd().try_clone_to_owned()?;
+        SCREEN.get_or_init(|| screen);
         // SAFETY: the handler does nothing but write; the process aborts when it returns.
-        unsafe { libc::signal(libc::SIGABRT, give_back as *const () as libc::sighandler_t) };
+        unsafe { signal(Signal::SIGABRT, SigHandler::Handler(give_back)) }?;
         // The other screen begins empty: clearing it would ask the terminal where its cursor is, on the keyboard's line.
         terminal.hide_cursor()?;
         Ok(Self { terminal, history: History::default(), said: Vec::new(), drawn: None })

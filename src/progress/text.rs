@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::state::RunState;
+use crate::terminal::shown;
 
 /// Numbers of a whole pass: `epoch 3 val: loss 1.234, accuracy 61.2 %, majority 33.1 %`.
 pub(super) fn pass(epoch: u32, split: &str, values: &[(String, f64)]) -> String {
@@ -12,7 +13,8 @@ pub(super) fn pass(epoch: u32, split: &str, values: &[(String, f64)]) -> String 
 
 /// A metric with its unit.
 fn metric(name: &str, value: f64) -> String {
-    let short = name.strip_prefix("step/").unwrap_or(name);
+    // It may stand beneath the bars, which are drawn as they are.
+    let short = &*shown(name.strip_prefix("step/").unwrap_or(name));
     match short.split('/').next().unwrap_or(short) {
         "accuracy" | "majority" | "match_accuracy" | "miou" | "f_score" => format!("{short} {value:.1} %"),
         "clips" | "segments" | "questions" => format!("{short} {value:.0}"),

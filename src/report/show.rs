@@ -4,6 +4,8 @@ use copl_reports::compare::{results, settings};
 use copl_reports::lead::{Lead, RESAMPLES, RunScore};
 use copl_reports::view::RunView;
 
+use crate::terminal::shown;
+
 /// Widest column of values; longer ones are cut in the middle, where paths and digests tell least.
 const WIDEST: usize = 44;
 
@@ -19,11 +21,12 @@ fn cut(text: &str) -> String {
 
 /// A table of columns as wide as their widest cell; the first column is on the left, `right` says which others are not.
 pub(crate) fn columns(rows: &[Vec<String>], right: bool) -> String {
+    let rows: Vec<Vec<_>> = rows.iter().map(|row| row.iter().map(|cell| shown(cell)).collect()).collect();
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
     let wide = |c: usize| rows.iter().filter_map(|r| r.get(c)).map(|t| t.chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..count).map(wide).collect();
     let mut out = String::new();
-    for row in rows {
+    for row in &rows {
         let mut line = String::new();
         for (i, (cell, width)) in row.iter().zip(&widths).enumerate() {
             let gap = if i == 0 { "" } else { "  " };
@@ -94,6 +97,7 @@ mod tests {
         let row = |a: &str, b: &str| vec![a.to_owned(), b.to_owned()];
         assert_eq!(columns(&[row("a", "12"), row("long", "1")], true), "a     12\nlong   1\n");
         assert_eq!(columns(&[row("a", "x"), row("b", "")], false), "a  x\nb\n");
+        assert_eq!(columns(&[row("a\x1b[m", "x"), row("b", "y")], false), "a\\u{1b}[m  x\nb          y\n");
     }
 
     #[test]

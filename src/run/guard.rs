@@ -16,8 +16,9 @@ use std::time::{Duration, Instant};
 use copl_contract::ExitCode;
 use copl_engine::shm;
 
-use super::watch::{children, field, is_alive};
-use crate::{Failure, Outcome};
+use super::process::{self, Process};
+use crate::outcome::{Failure, Outcome};
+use crate::own_time::OwnTime;
 
 const LOCK: &str = ".guard.lock";
 /// How long orphans may take to leave by themselves, and then to be gone.
@@ -69,9 +70,9 @@ impl Guard {
             return;
         }
         self.looked = Some(Instant::now());
-        for pid in children().into_iter().filter(|pid| *pid != self.pid()).collect::<Vec<_>>() {
-            if self.told.insert(pid) {
-                self.say(&pid.to_string());
+        for child in process::children(std::process::id()) {
+            if child.pid() != self.pid() && self.told.insert(child.pid()) {
+                self.say(&child.pid().to_string());
             }
         }
     }
@@ -94,9 +95,9 @@ impl Guard {
 /// Waits until a run whose command was killed has no process left.
 pub(crate) fn wait_for_orphans(run_dir: &Path) -> Result<(), Failure> {
     let Ok(file) = File::open(lock(run_dir)) else { return Ok(()) };
-    let start = Instant::now();
+    let mut time = OwnTime::start();
     while matches!(file.try_lock_shared(), Err(std::fs::TryLockError::WouldBlock)) {
-        if start.elapsed() > 10 * GRACE {
+        if time.tick() > 10 * GRACE {
             let problem = "processes of the run are still alive although its command is gone";
             return Err(Failure::new(ExitCode::Internal, problem));
         }
@@ -113,56 +114,24 @@ pub(crate) fn guard(run_dir: &Path) -> Outcome {
     let _ = file.try_lock();
     let before = shm::Snapshot::take();
     println!("ready");
-    let mut pids = Vec::new();
+    let mut orphans = Vec::new();
     for line in std::io::stdin().lock().lines() {
         let line = line.map_err(failed)?;
         if line == "done" {
             return Ok(ExitCode::Success);
         }
-        pids.extend(line.parse::<u32>().ok().and_then(Orphan::of));
+        orphans.extend(line.parse::<u32>().ok().and_then(Process::of));
     }
-    wait_until_gone(&pids);
-    pids.iter().filter(|p| p.is_alive()).for_each(Orphan::kill);
-    wait_until_gone(&pids);
+    wait_until_gone(&orphans);
+    orphans.iter().for_each(Process::kill_all);
+    wait_until_gone(&orphans);
     before.clean();
     Ok(ExitCode::Success)
 }
 
-fn wait_until_gone(orphans: &[Orphan]) {
-    let start = Instant::now();
-    while start.elapsed() < GRACE && orphans.iter().any(Orphan::is_alive) {
+fn wait_until_gone(orphans: &[Process]) {
+    let mut time = OwnTime::start();
+    while time.tick() < GRACE && orphans.iter().any(Process::is_alive) {
         std::thread::sleep(LOOK);
-    }
-}
-
-/// A process, and when it began: its id may be another's by now.
-#[derive(Debug)]
-struct Orphan {
-    pid: u32,
-    began: String,
-}
-
-fn began(pid: u32) -> Option<String> {
-    field(pid, 19)
-}
-
-impl Orphan {
-    fn of(pid: u32) -> Option<Self> {
-        Some(Self { pid, began: began(pid)? })
-    }
-
-    fn is_alive(&self) -> bool {
-        is_alive(self.pid) && began(self.pid).as_ref() == Some(&self.began)
-    }
-
-    fn kill(&self) {
-        let Ok(pid) = i32::try_from(self.pid) else { return };
-        // SAFETY: kill and getpgid take any numbers; one that is gone by now gives an error that changes nothing.
-        unsafe {
-            if libc::getpgid(pid) == pid {
-                libc::kill(-pid, libc::SIGKILL);
-            }
-            libc::kill(pid, libc::SIGKILL);
-        }
     }
 }

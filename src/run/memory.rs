@@ -5,8 +5,9 @@
 
 use copl_contract::NodeSpec;
 use copl_engine::{NodeEnd, NodeResult};
+use nix::sys::signal::Signal;
 
-use super::verdict::Verdict;
+use super::verdict::{Verdict, signal};
 use super::watch::Watch;
 use crate::dataflow::document::{Document, Node};
 
@@ -53,16 +54,16 @@ fn ran_out(result: &NodeResult, watch: &Watch, before: Kills, after: Kills) -> O
     let mut said = lines.iter().copied().chain(result.stderr.lines());
     let own = watch.failure(&result.node).map(|(_, message)| message.as_str());
     let [begin, end] = REFUSED;
-    match result.end {
-        NodeEnd::Signal(libc::SIGABRT) => {
+    match (&result.end, signal(&result.end)) {
+        (_, Some(Signal::SIGABRT)) => {
             let refused = said.find_map(|line| line.split_once(begin)?.1.split_once(end));
             refused.map(|(bytes, _)| format!("the system refused {bytes} bytes more"))
         }
-        NodeEnd::Signal(libc::SIGKILL) => match (before.0, after.0) {
+        (_, Some(Signal::SIGKILL)) => match (before.0, after.0) {
             (Some(before), Some(after)) if after > before => Some("the kernel killed it to free memory".to_owned()),
             _ => None,
         },
-        NodeEnd::Exit(_) => {
+        (NodeEnd::Exit(_), _) => {
             let full = said.chain(own).find(|line| DEVICE.iter().any(|words| line.contains(words)));
             full.map(|_| "its device is full".to_owned())
         }
@@ -134,17 +135,17 @@ mod tests {
     #[test]
     fn a_refused_allocation_is_known_by_its_line() {
         let mut watch = Watch::of_nothing();
-        assert_eq!(known(NodeEnd::Signal(libc::SIGABRT), &watch, 0, 0), None, "an abort may have any cause");
+        assert_eq!(known(NodeEnd::Signal(Signal::SIGABRT as i32), &watch, 0, 0), None, "an abort may have any cause");
         watch.line("model", "memory allocation of 67108864 bytes failed");
-        let how = known(NodeEnd::Signal(libc::SIGABRT), &watch, 0, 0);
+        let how = known(NodeEnd::Signal(Signal::SIGABRT as i32), &watch, 0, 0);
         assert_eq!(how.as_deref(), Some("the system refused 67108864 bytes more"));
     }
 
     #[test]
     fn a_kill_of_the_kernels_is_known_by_its_count() {
         let watch = Watch::of_nothing();
-        assert_eq!(known(NodeEnd::Signal(libc::SIGKILL), &watch, 3, 3), None, "killed by hand");
-        assert!(known(NodeEnd::Signal(libc::SIGKILL), &watch, 3, 4).is_some_and(|how| how.contains("kernel")));
+        assert_eq!(known(NodeEnd::Signal(Signal::SIGKILL as i32), &watch, 3, 3), None, "killed by hand");
+        assert!(known(NodeEnd::Signal(Signal::SIGKILL as i32), &watch, 3, 4).is_some_and(|how| how.contains("kernel")));
         assert_eq!(known(NodeEnd::Exit(5), &watch, 3, 4), None, "another process was killed");
         assert_eq!(count("nr_free_pages 7\noom_kill 12\n"), Some(12));
         assert_eq!(count("nr_free_pages 7\n"), None);
@@ -154,7 +155,7 @@ mod tests {
     fn a_full_device_is_known_by_its_words() {
         let mut watch = Watch::of_nothing();
         let message = "DriverError(CUDA_ERROR_OUT_OF_MEMORY, \"out of memory\")".to_owned();
-        watch.event("model", &Event::Failed { code: 5, message });
+        watch.event("model", &Event::Failed { code: 5, message }, std::time::Duration::ZERO);
         assert_eq!(known(NodeEnd::Exit(5), &watch, 0, 0).as_deref(), Some("its device is full"));
     }
 

@@ -5,28 +5,11 @@
 //! `--stop-timeout`, the nodes are stopped. A second signal stops them at once. Nodes are started with the usual handlers.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use copl_contract::checkpoint;
 
-const SIGNALS: [i32; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
-
-/// Signals so far.
-static SEEN: AtomicUsize = AtomicUsize::new(0);
-
-extern "C" fn count(_: libc::c_int) {
-    SEEN.fetch_add(1, Ordering::Relaxed);
-}
-
-/// Counts the signals from now on, whoever took them before.
-fn take_over() {
-    for signal in SIGNALS {
-        let handler = count as extern "C" fn(libc::c_int) as libc::sighandler_t;
-        // SAFETY: the handler only adds to an atomic number, which is allowed at any moment.
-        unsafe { libc::signal(signal, handler) };
-    }
-}
+use crate::interrupt;
 
 /// What is to be done now.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,7 +31,7 @@ pub(crate) struct Stop {
     /// Whether the dataflow can write checkpoints.
     can_checkpoint: bool,
     patience: Duration,
-    asked: Option<Instant>,
+    asked: Option<Duration>,
     answered: bool,
     stopped: bool,
 }
@@ -56,17 +39,17 @@ pub(crate) struct Stop {
 impl Stop {
     /// Listens from now on.
     pub(crate) fn listen(run_dir: PathBuf, can_checkpoint: bool, patience_secs: f64) -> Self {
-        take_over();
+        interrupt::take_over();
         let patience = Duration::from_secs_f64(patience_secs.clamp(0.0, 1e6));
-        let acted = SEEN.load(Ordering::Relaxed);
+        let acted = interrupt::seen();
         Self { acted, run_dir, can_checkpoint, patience, asked: None, answered: false, stopped: false }
     }
 
     /// Whether a signal has come that was not acted upon.
     fn has_new_signal(&mut self) -> bool {
         // The engine sets its handlers when it starts, some time after the run has.
-        take_over();
-        let seen = SEEN.load(Ordering::Relaxed);
+        interrupt::take_over();
+        let seen = interrupt::seen();
         std::mem::replace(&mut self.acted, seen) != seen
     }
 
@@ -80,8 +63,8 @@ impl Stop {
         self.asked.is_some()
     }
 
-    /// Looks for new signals and at the clock.
-    pub(crate) fn look(&mut self) -> Wish {
+    /// Looks for new signals, and at the clock of the command's own time.
+    pub(crate) fn look(&mut self, now: Duration) -> Wish {
         if self.stopped {
             return Wish::None;
         }
@@ -89,12 +72,12 @@ impl Stop {
             if !self.has_new_signal() {
                 return Wish::None;
             }
-            self.asked = Some(Instant::now());
+            self.asked = Some(now);
             // Where no checkpoint can be asked for the run stops at once, and goes on from the one before.
             self.stopped = !self.can_checkpoint || checkpoint::request(&self.run_dir).is_err();
             return if self.stopped { Wish::Stop } else { Wish::Asked };
         };
-        self.stopped = self.answered || asked.elapsed() > self.patience || self.has_new_signal();
+        self.stopped = self.answered || now.saturating_sub(asked) > self.patience || self.has_new_signal();
         if self.stopped { Wish::Stop } else { Wish::None }
     }
 }

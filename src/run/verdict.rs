@@ -2,6 +2,7 @@
 
 use copl_contract::ExitCode;
 use copl_engine::{NodeEnd, NodeResult};
+use nix::sys::signal::Signal;
 
 use super::watch::Watch;
 
@@ -13,7 +14,7 @@ pub(crate) struct Verdict {
 }
 
 /// Finds the node that failed first: those that only stopped with it say so by their exit code, those we killed we know.
-pub(crate) fn verdict(results: &super::Results, watch: &Watch) -> Verdict {
+pub(crate) fn verdict(results: &[NodeResult], watch: &Watch) -> Verdict {
     if let Some((node, how)) = watch.stalled() {
         return Verdict { code: ExitCode::Stalled, message: with_lines(format!("node `{node}` {how}"), node, watch) };
     }
@@ -29,9 +30,9 @@ pub(crate) fn verdict(results: &super::Results, watch: &Watch) -> Verdict {
     let Some(first) = failed.first() else { return Verdict { code: ExitCode::Success, message: String::new() } };
     let node = &first.node;
     match &first.end {
-        NodeEnd::Signal(signal) if *signal == libc::SIGINT || *signal == libc::SIGTERM => interrupted(),
-        NodeEnd::Signal(signal) => {
-            let message = format!("node `{node}` was killed by {}", signal_name(*signal));
+        NodeEnd::Signal(_) if is_wish(&first.end) => interrupted(),
+        NodeEnd::Signal(number) => {
+            let message = format!("node `{node}` was killed by {}", signal_name(*number));
             Verdict { code: ExitCode::NodeKilled, message: with_lines(message, node, watch) }
         }
         NodeEnd::Exit(code) => match ExitCode::from_code(*code) {
@@ -63,7 +64,7 @@ pub(crate) fn interrupted() -> Verdict {
 /// A node's own failure comes before one that it only shares.
 fn rank(end: &NodeEnd) -> u8 {
     match end {
-        NodeEnd::Signal(signal) if *signal != libc::SIGTERM && *signal != libc::SIGINT => 0,
+        NodeEnd::Signal(_) if !is_wish(end) => 0,
         NodeEnd::Exit(code) if *code == ExitCode::Interrupted.code() => 1,
         NodeEnd::Exit(code) if *code != ExitCode::Upstream.code() => 1,
         NodeEnd::Signal(_) => 2,
@@ -73,13 +74,26 @@ fn rank(end: &NodeEnd) -> u8 {
     }
 }
 
-fn signal_name(signal: i32) -> String {
-    match signal {
-        libc::SIGKILL => "SIGKILL (by hand, or because memory ran out)".to_owned(),
-        libc::SIGSEGV => "SIGSEGV".to_owned(),
-        libc::SIGABRT => "SIGABRT".to_owned(),
-        libc::SIGBUS => "SIGBUS (shared memory or disk full)".to_owned(),
-        other => format!("signal {other}"),
+/// The signal that ended a node, if one did that this system knows.
+pub(super) fn signal(end: &NodeEnd) -> Option<Signal> {
+    match end {
+        NodeEnd::Signal(number) => Signal::try_from(*number).ok(),
+        _ => None,
+    }
+}
+
+/// Whether a node was ended by a signal that asks it to stop.
+fn is_wish(end: &NodeEnd) -> bool {
+    matches!(signal(end), Some(Signal::SIGINT | Signal::SIGTERM))
+}
+
+fn signal_name(number: i32) -> String {
+    match Signal::try_from(number) {
+        Ok(Signal::SIGKILL) => "SIGKILL (by hand, or because memory ran out)".to_owned(),
+        Ok(Signal::SIGSEGV) => "SIGSEGV".to_owned(),
+        Ok(Signal::SIGABRT) => "SIGABRT".to_owned(),
+        Ok(Signal::SIGBUS) => "SIGBUS (shared memory or disk full)".to_owned(),
+        _ => format!("signal {number}"),
     }
 }
 
@@ -101,7 +115,7 @@ mod tests {
     fn the_first_cause_is_named_not_those_that_fell_with_it() {
         let results = [
             ended("loss", NodeEnd::Exit(75), 5),
-            ended("model", NodeEnd::Signal(libc::SIGKILL), 9),
+            ended("model", NodeEnd::Signal(Signal::SIGKILL as i32), 9),
             ended("source", NodeEnd::Exit(75), 4),
             ended("report", NodeEnd::Success, 0),
         ];
@@ -113,7 +127,8 @@ mod tests {
     #[test]
     fn a_nodes_own_words_and_code_are_the_commands() {
         let mut watch = Watch::of_nothing();
-        watch.event("source", &Event::Failed { code: 9, message: "3 of 100 clips".into() });
+        let failed = Event::Failed { code: 9, message: "3 of 100 clips".into() };
+        watch.event("source", &failed, std::time::Duration::ZERO);
         let v = verdict(&[ended("source", NodeEnd::Exit(9), 7), ended("model", NodeEnd::Exit(75), 6)], &watch);
         assert_eq!((v.code, v.message.as_str()), (ExitCode::TooManyBadClips, "node `source` failed: 3 of 100 clips"));
     }

@@ -1,10 +1,15 @@
 //! Watches the nodes' processes: one that is gone, silent, stuck or never ready must not leave the others waiting.
+//!
+//! Times are the command's own ([`crate::own_time`]): while it was stopped itself no node was silent. A node's word for its
+//! process id holds only where that process descends from the command: no other is looked at, or sent a signal.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use copl_contract::events::Event;
+use nix::sys::signal::Signal;
+
+use super::process::{self, Process};
 
 /// Lines of a node that are kept to be shown when it fails.
 const LAST_LINES: usize = 12;
@@ -43,26 +48,57 @@ impl TimeLimits {
     }
 }
 
+/// The process that a node says it is.
 #[derive(Debug)]
-struct Process {
-    pid: u32,
-    heard: Instant,
+enum Claim {
+    /// One of the run.
+    Ours(Process),
+    /// Another: what is known of the node are its words alone.
+    Foreign,
+    /// There is none any more.
+    Gone,
+}
+
+impl Claim {
+    fn of(pid: u32, guard: u32) -> Self {
+        match Process::of(pid) {
+            Some(process) if pid != guard && process::descends(pid, std::process::id()) => Self::Ours(process),
+            // It may have ended between the two looks.
+            Some(process) if process.is_alive() => Self::Foreign,
+            _ => Self::Gone,
+        }
+    }
+
+    fn is_gone(&self) -> bool {
+        match self {
+            Self::Ours(process) => !process.is_alive(),
+            Self::Foreign => false,
+            Self::Gone => true,
+        }
+    }
+}
+
+/// A node that has said that it is up.
+#[derive(Debug)]
+struct Watched {
+    claim: Claim,
+    heard: Duration,
     /// What it does, by its heartbeats, and its last sign of getting on.
     state: String,
-    moved: Instant,
+    moved: Duration,
     finished: bool,
-    gone: Option<Instant>,
+    gone: Option<Duration>,
     killed: bool,
 }
 
-impl Process {
-    /// What is wrong with a process that is there and has not ended, if anything is.
-    fn trouble(&self, limits: &TimeLimits) -> Option<String> {
-        if self.heard.elapsed() > SILENCE {
+impl Watched {
+    /// What is wrong with a node that is there and has not ended, if anything is.
+    fn trouble(&self, limits: &TimeLimits, now: Duration) -> Option<String> {
+        if now.saturating_sub(self.heard) > SILENCE {
             return Some(format!("has given no sign of life for {} s", SILENCE.as_secs()));
         }
         let busy = self.state != UNREADY && !WAITING.contains(&self.state.as_str());
-        let is_stuck = busy && self.moved.elapsed().as_secs_f64() > limits.hang_timeout;
+        let is_stuck = busy && now.saturating_sub(self.moved).as_secs_f64() > limits.hang_timeout;
         is_stuck.then(|| format!("hangs: `{}` for more than {:.0} s (--hang-timeout)", self.state, limits.hang_timeout))
     }
 }
@@ -72,14 +108,15 @@ impl Process {
 pub(crate) struct Watch {
     limits: TimeLimits,
     nodes: Vec<String>,
-    begun: Instant,
-    processes: BTreeMap<String, Process>,
+    processes: BTreeMap<String, Watched>,
     lines: BTreeMap<String, VecDeque<String>>,
     failures: BTreeMap<String, (i32, String)>,
-    first_gone: Option<Instant>,
-    terminated: Option<Instant>,
+    first_gone: Option<Duration>,
+    terminated: Option<Duration>,
     stalled: Option<(String, String)>,
     told: bool,
+    /// What is worth telling at the next look.
+    words: Vec<String>,
     /// A child of this process that is no node.
     guard: u32,
 }
@@ -90,7 +127,6 @@ impl Watch {
         Self {
             limits,
             nodes,
-            begun: Instant::now(),
             processes: BTreeMap::new(),
             lines: BTreeMap::new(),
             failures: BTreeMap::new(),
@@ -98,16 +134,22 @@ impl Watch {
             terminated: None,
             stalled: None,
             told: false,
+            words: Vec::new(),
             guard,
         }
     }
 
     /// Takes an event of a node.
-    pub(crate) fn event(&mut self, node: &str, event: &Event) {
+    pub(crate) fn event(&mut self, node: &str, event: &Event, now: Duration) {
         if let Event::Started { pid } = event {
-            let now = Instant::now();
-            let process = Process {
-                pid: *pid,
+            let claim = Claim::of(*pid, self.guard);
+            if matches!(claim, Claim::Foreign) {
+                self.words.push(format!(
+                    "node `{node}` calls itself process {pid}, which is none of this run's: only its heartbeats are watched"
+                ));
+            }
+            let process = Watched {
+                claim,
                 heard: now,
                 state: UNREADY.to_owned(),
                 moved: now,
@@ -121,14 +163,15 @@ impl Watch {
             self.failures.insert(node.to_owned(), (*code, message.clone()));
         }
         if let Some(process) = self.processes.get_mut(node) {
-            process.heard = Instant::now();
+            process.heard = now;
             match event {
                 Event::Heartbeat { state, secs } => {
-                    let since = process.heard.checked_sub(Duration::from_secs_f64(secs.max(0.0)));
+                    // Longer than any run: since before it began.
+                    let since = Duration::try_from_secs_f64(*secs).ok().and_then(|secs| now.checked_sub(secs));
                     process.moved = process.moved.max(since.unwrap_or(process.moved));
                     process.state.clone_from(state);
                 }
-                _ => process.moved = process.heard,
+                _ => process.moved = now,
             }
             process.finished |= matches!(event, Event::Finished);
         }
@@ -169,25 +212,24 @@ impl Watch {
     }
 
     /// Looks at every process; stops the others once one is gone. Returns what is worth telling.
-    pub(crate) fn look(&mut self) -> Vec<String> {
-        let mut words = Vec::new();
-        let now = Instant::now();
+    pub(crate) fn look(&mut self, now: Duration) -> Vec<String> {
+        let mut words = std::mem::take(&mut self.words);
         for (node, process) in &mut self.processes {
-            if process.gone.is_none() && !is_alive(process.pid) {
+            if process.gone.is_none() && process.claim.is_gone() {
                 process.gone = Some(now);
                 if !process.finished {
                     self.first_gone.get_or_insert(now);
                 }
             }
             if process.gone.is_none() && !process.finished && self.stalled.is_none() {
-                self.stalled = process.trouble(&self.limits).map(|how| (node.clone(), how));
+                self.stalled = process.trouble(&self.limits, now).map(|how| (node.clone(), how));
                 if self.stalled.is_some() {
                     self.first_gone.get_or_insert(now);
                 }
             }
         }
         if self.stalled.is_none() && self.first_gone.is_none() {
-            self.stalled = self.never_ready();
+            self.stalled = self.never_ready(now);
             if self.stalled.is_some() {
                 self.first_gone = Some(now);
             }
@@ -198,20 +240,20 @@ impl Watch {
         }
         let Some(first) = self.first_gone else { return words };
         match self.terminated {
-            None if first.elapsed() > GRACE => {
-                self.signal(libc::SIGTERM);
+            None if now.saturating_sub(first) > GRACE => {
+                self.signal(Signal::SIGTERM);
                 self.terminated = Some(now);
             }
-            Some(at) if at.elapsed() > TERM_GRACE => self.signal(libc::SIGKILL),
+            Some(at) if now.saturating_sub(at) > TERM_GRACE => self.signal(Signal::SIGKILL),
             _ => {}
         }
         words
     }
 
     /// The node for which all others wait: the engine lets nobody begin before the last is ready.
-    fn never_ready(&self) -> Option<(String, String)> {
+    fn never_ready(&self, now: Duration) -> Option<(String, String)> {
         let limit = self.limits.start_timeout;
-        let is_late = self.begun.elapsed().as_secs_f64() > limit;
+        let is_late = now.as_secs_f64() > limit;
         if !is_late || !self.processes.values().any(|p| p.gone.is_none() && p.state == UNREADY) {
             return None;
         }
@@ -231,55 +273,79 @@ impl Watch {
     }
 
     /// Stops all nodes at once, on the user's wish.
-    pub(crate) fn stop(&mut self) {
-        let now = Instant::now();
+    pub(crate) fn stop(&mut self, now: Duration) {
         self.first_gone.get_or_insert(now);
-        self.signal(libc::SIGTERM);
+        self.signal(Signal::SIGTERM);
         self.terminated.get_or_insert(now);
     }
 
     /// Kills whatever is left.
     pub(crate) fn kill_all(&mut self) {
-        self.signal(libc::SIGKILL);
+        self.signal(Signal::SIGKILL);
     }
 
-    fn signal(&mut self, signal: i32) {
-        for process in self.processes.values_mut().filter(|p| p.gone.is_none()) {
-            if is_alive(process.pid) {
-                process.killed = true;
-                // SAFETY: kill takes any numbers; a process that is gone by now gives an error that changes nothing.
-                unsafe { libc::kill(process.pid as i32, signal) };
+    fn signal(&mut self, signal: Signal) {
+        self.signal_known(signal);
+        // A node that never spoke has told no process id, or a wrong one; it is a child of this process like the others.
+        let known = |child: &Process| {
+            self.processes.values().any(|p| matches!(&p.claim, Claim::Ours(process) if process == child))
+        };
+        let children = process::children(std::process::id());
+        children.iter().filter(|child| child.pid() != self.guard && !known(child)).for_each(|c| c.signal(signal));
+    }
+
+    fn signal_known(&mut self, signal: Signal) {
+        for watched in self.processes.values_mut().filter(|p| p.gone.is_none()) {
+            if let Claim::Ours(process) = &watched.claim
+                && process.is_alive()
+            {
+                watched.killed = true;
+                process.signal(signal);
             }
         }
-        // A node that never spoke has told no process id; it is a child of this process like the others.
-        let known: Vec<u32> = self.processes.values().map(|p| p.pid).collect();
-        for pid in children().into_iter().filter(|pid| !known.contains(pid) && *pid != self.guard) {
-            // SAFETY: as above.
-            unsafe { libc::kill(pid as i32, signal) };
-        }
     }
 }
 
-/// Process ids of the children of this process.
-pub(super) fn children() -> Vec<u32> {
-    let own = std::process::id();
-    let ids = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let ids = ids.filter_map(|entry| entry.file_name().to_string_lossy().parse::<u32>().ok());
-    ids.filter(|pid| parent(*pid) == Some(own) && is_alive(*pid)).collect()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A field of a process's state, counted from 0 behind the name, which stands in brackets and may hold anything: its state,
-/// its parent; the twentieth is when it began, in clock ticks.
-pub(super) fn field(pid: u32, number: usize) -> Option<String> {
-    let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?;
-    stat.rsplit(')').next()?.split_whitespace().nth(number).map(str::to_owned)
-}
+    fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
 
-fn parent(pid: u32) -> Option<u32> {
-    field(pid, 1)?.parse().ok()
-}
+    #[test]
+    fn a_strangers_process_is_neither_looked_at_nor_sent_a_signal() {
+        let mut stranger = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let mut watch = Watch::of_nothing();
+        // The parent of this process is none of its descendants, nor is it itself; the guard is no node.
+        watch.guard = stranger.id();
+        let parent = std::os::unix::process::parent_id();
+        for (node, pid) in [("a", parent), ("b", std::process::id()), ("c", stranger.id())] {
+            watch.event(node, &Event::Started { pid }, secs(1));
+            assert!(matches!(watch.processes[node].claim, Claim::Foreign), "{node}");
+        }
+        let words = watch.look(secs(2));
+        assert_eq!(words.len(), 3, "{words:?}");
+        assert!(words[0].contains(&format!("`a` calls itself process {parent}")), "{words:?}");
+        watch.signal_known(Signal::SIGKILL);
+        assert!(stranger.try_wait().unwrap().is_none(), "it lives");
+        assert!(!watch.killed("c"));
+        stranger.kill().unwrap();
+        stranger.wait().unwrap();
+        // Its silence tells of it nevertheless.
+        assert!(watch.look(secs(40)).iter().any(|word| word.contains("no sign of life")));
+    }
 
-/// Whether a process runs; one that has ended but was not collected does not.
-pub(super) fn is_alive(pid: u32) -> bool {
-    field(pid, 0).is_some_and(|state| !state.starts_with(['Z', 'X']))
+    #[test]
+    fn a_child_is_watched_and_its_end_is_seen() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let mut watch = Watch::of_nothing();
+        watch.event("a", &Event::Started { pid: child.id() }, secs(1));
+        assert!(watch.look(secs(2)).is_empty() && watch.first_gone.is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        watch.look(secs(3));
+        assert_eq!(watch.first_gone, Some(secs(3)));
+    }
 }

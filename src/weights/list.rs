@@ -9,7 +9,7 @@ use copl_networks::weights::WeightSource;
 use copl_networks::weights::hub::{self, Entry, Origin};
 use serde::Serialize;
 
-use crate::{Failure, Outcome};
+use crate::outcome::{Failure, Outcome};
 
 /// A preset's weights, as `--json` shows them.
 #[derive(Debug, Serialize)]

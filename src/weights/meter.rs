@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use copl_hub::Progress;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::megabytes;
+use super::names::megabytes;
 
 const BAR: &str =
     "{prefix} {bar:32.cyan/dim} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta} left {msg}";

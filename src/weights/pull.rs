@@ -6,8 +6,8 @@ use copl_networks::weights::hub::Origin;
 use copl_networks::weights::is_embedded;
 
 use super::meter::Meter;
-use super::{entry, megabytes, unknown};
-use crate::{Failure, Outcome};
+use super::names::{entry, megabytes, unknown};
+use crate::outcome::{Failure, Outcome};
 
 /// What a name asks for.
 enum Wanted {

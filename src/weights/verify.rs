@@ -9,8 +9,9 @@ use copl_networks::weights::{Format, TensorSpec, Tensors, WeightSource, contents
 use copl_networks::{Error, NameMismatch};
 use serde::Serialize;
 
-use super::unknown;
-use crate::{Failure, Outcome};
+use super::names::unknown;
+use crate::outcome::{Failure, Outcome};
+use crate::terminal::shown;
 
 /// Nothing here is random.
 const SEED: u64 = 0;
@@ -58,7 +59,7 @@ pub(super) fn verify(what: &str, as_preset: Option<&str>, json: bool) -> Outcome
     if json {
         println!("{}", serde_json::to_string(&report).map_err(|e| Failure::new(ExitCode::Internal, e))?);
     } else {
-        print!("{}", text(&report));
+        print!("{}", shown(&text(&report)));
     }
     Ok(if report.ok { ExitCode::Success } else { ExitCode::Missing })
 }

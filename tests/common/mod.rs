@@ -7,6 +7,9 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 /// The folder of the repository.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -84,6 +87,31 @@ pub fn children(parent: u32) -> Vec<(i32, String)> {
         if is_child {
             let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
             found.push((pid, String::from_utf8_lossy(&line).replace('\0', " ")));
+        }
+    }
+    found
+}
+
+/// Sends a signal to a process that a test started, or that its command did.
+pub fn signal(pid: impl TryInto<i32>, signal: Signal) {
+    let pid = pid.try_into().ok().filter(|pid| *pid > 0).expect("a process id");
+    // One that has ended by now takes no notice.
+    let _ = kill(Pid::from_raw(pid), signal);
+}
+
+/// Processes that have this text in their command line or in the environment they were started with.
+pub fn processes_of(path: &Path) -> Vec<(i32, String)> {
+    let mut found = Vec::new();
+    let wanted = path.display().to_string();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else { continue };
+        let read = |file: &str| {
+            let bytes = std::fs::read(entry.path().join(file)).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).replace('\0', " ")
+        };
+        let line = read("cmdline");
+        if line.contains(&wanted) || read("environ").contains(&wanted) {
+            found.push((pid, line));
         }
     }
     found

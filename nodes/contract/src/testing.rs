@@ -26,9 +26,9 @@ use dora_node_api::MetadataParameters;
 
 use crate::edges::{Edges, Place, Raw, Resume, Transport};
 use crate::error::NodeError;
-use crate::message::Message;
 use crate::header::{Header, Kind, Split};
 use crate::launch::Node;
+use crate::message::Message;
 use crate::schema::Schema;
 use crate::settings::{Env, Settings};
 

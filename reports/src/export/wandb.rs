@@ -13,7 +13,7 @@ use super::point::Point;
 use super::protobuf::Message;
 use crate::error::ReportError;
 use crate::store::write_file;
-use crate::time::Moment;
+use crate::time::compact;
 use crate::view::RunView;
 
 /// `:W&B`, the lower half of the CRC-32 of "Weights & Biases", version 0.
@@ -189,7 +189,7 @@ fn log(view: &RunView, points: &[Point]) -> Vec<u8> {
 /// If the folder cannot be written.
 pub fn wandb(folder: &Path, view: &RunView, points: &[Point]) -> Result<(), ReportError> {
     let id = &view.record.id;
-    let started = Moment::at(Duration::from_secs_f64(view.record.started_unix.max(0.0))).compact().replace('-', "_");
+    let started = compact(Duration::from_secs_f64(view.record.started_unix.max(0.0))).replace('-', "_");
     let run = folder.join(format!("offline-run-{started}-{id}"));
     fs::create_dir_all(run.join("files")).map_err(ReportError::io("create", &run))?;
     write_file(&run.join(format!("run-{id}.wandb")), &log(view, points))

@@ -50,28 +50,73 @@ fn mean_and_deviation_are_those_of_a_sample() {
     assert!((deviation.unwrap() - (32f64 / 7.0).sqrt()).abs() < 1e-12);
 }
 
-#[test]
-fn a_finished_run_of_the_same_dataflow_is_found_and_no_other() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = Store::new(dir.path());
-    let folder = std::path::Path::new("/flows");
-    let add = |yaml: &str, code: i32, version: &str| {
-        let run = store.create().unwrap();
-        let mut record = RunRecord { folder: Some(folder.to_owned()), ..RunRecord::begin(&run.id, "a.yml") };
+/// A store, and how runs are added to it and looked for.
+struct Kept {
+    _dir: tempfile::TempDir,
+    store: Store,
+}
+
+const FLOW: &str = "nodes: [{id: a, env: {SEED: 1}}]";
+
+impl Kept {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self { store: Store::new(dir.path()), _dir: dir }
+    }
+
+    fn add(&self, yaml: &str, code: i32, version: &str, data: Option<&str>) -> String {
+        let run = self.store.create().unwrap();
+        let mut record = RunRecord { folder: Some("/flows".into()), ..RunRecord::begin(&run.id, "a.yml") };
         record.versions.insert("copl".into(), version.into());
+        record.data_fingerprint = data.map(str::to_owned);
         record.finish(code, "", None);
         run.write_record(&record).unwrap();
         run.write_dataflow(yaml).unwrap();
         run.id
-    };
-    add("nodes: [{id: a, env: {SEED: 1}}]", 5, "1");
-    add("nodes: [{id: a, env: {SEED: 1}}]", 0, "0");
-    add("nodes: [{id: a, env: {SEED: 2}}]", 0, "1");
-    let find = |yaml: &str| done(&store, yaml, folder, "1").unwrap().map(|r| r.id);
-    assert_eq!(find("nodes: [{id: a, env: {SEED: 1}}]"), None, "failed, or by another version");
-    let id = add("# a.yml with\nnodes: [{id: a, env: {SEED: 1}}]", 0, "1");
-    assert_eq!(find("# ../a.yml with\nnodes: [{id: a, env: {SEED: 1}}]"), Some(id));
-    assert_eq!(done(&store, "nodes: [{id: a, env: {SEED: 1}}]", std::path::Path::new("/other"), "1").unwrap(), None);
+    }
+
+    fn find(&self, resolved: &str, folder: &str, data: Option<&str>) -> (Option<String>, Option<String>) {
+        let wanted = Wanted { resolved, folder: std::path::Path::new(folder), version: "1", data };
+        match known(&self.store, &wanted).unwrap() {
+            Known::Nothing => (None, None),
+            Known::Done(run) => (Some(run.id), None),
+            Known::Cut(run) => (None, Some(run.id)),
+        }
+    }
+}
+
+#[test]
+fn a_finished_run_of_the_same_dataflow_is_found_and_no_other() {
+    let kept = Kept::new();
+    kept.add(FLOW, 0, "0", None);
+    kept.add("nodes: [{id: a, env: {SEED: 2}}]", 0, "1", None);
+    assert_eq!(kept.find(FLOW, "/flows", None), (None, None), "another dataflow, or by another version");
+    let id = kept.add("# a.yml with\nnodes: [{id: a, env: {SEED: 1}}]", 0, "1", None);
+    kept.add(FLOW, 5, "1", None);
+    assert_eq!(kept.find("# ../a.yml with\nnodes: [{id: a, env: {SEED: 1}}]", "/flows", None), (Some(id), None));
+    assert_eq!(kept.find(FLOW, "/other", None), (None, None));
+}
+
+#[test]
+fn a_run_on_other_data_is_not_taken_for_done() {
+    let kept = Kept::new();
+    let old = kept.add(FLOW, 0, "1", None);
+    assert_eq!(kept.find(FLOW, "/flows", Some("b")), (None, None), "it does not say what its data were");
+    assert_eq!(kept.find(FLOW, "/flows", None), (Some(old), None), "nor does anybody now");
+    let id = kept.add(FLOW, 0, "1", Some("a"));
+    assert_eq!(kept.find(FLOW, "/flows", Some("b")), (None, None));
+    assert_eq!(kept.find(FLOW, "/flows", Some("a")), (Some(id), None));
+}
+
+#[test]
+fn a_run_that_was_cut_is_found_unless_its_data_were_others() {
+    let kept = Kept::new();
+    kept.add(FLOW, 130, "1", Some("b"));
+    assert_eq!(kept.find(FLOW, "/flows", Some("a")), (None, None));
+    let early = kept.add(FLOW, 5, "1", None);
+    assert_eq!(kept.find(FLOW, "/flows", Some("a")), (None, Some(early)), "it was cut before it read its data");
+    let done = kept.add(FLOW, 0, "1", Some("a"));
+    assert_eq!(kept.find(FLOW, "/flows", Some("a")), (Some(done), None));
 }
 
 fn view(dir: &std::path::Path, accuracy: f64) -> crate::view::RunView {

@@ -8,7 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use super::system::{self, Process};
+use crate::interrupt;
+use crate::own_time::OwnTime;
+use crate::run::process::descends;
 
 /// Time between two looks at the processes.
 const LOOK: Duration = Duration::from_secs(1);
@@ -100,7 +106,7 @@ pub(super) fn run(job: &Job<'_>, mut look: impl FnMut(u64, &BTreeMap<String, Pro
     let heard = Arc::new(Mutex::new(Heard::default()));
     let listener = child.stdout.take().map(|out| listen(out, heard.clone()));
     let (mut looked, mut peaks, mut came) = (begun, BTreeMap::<String, u64>::new(), BTreeSet::new());
-    let mut interrupted: Option<Instant> = None;
+    let (mut time, mut interrupted) = (OwnTime::start(), None::<Duration>);
     let status = loop {
         if let Some(status) = child.try_wait()? {
             break status;
@@ -111,7 +117,9 @@ pub(super) fn run(job: &Job<'_>, mut look: impl FnMut(u64, &BTreeMap<String, Pro
                 let heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
                 (heard.nodes.clone(), heard.steps)
             };
-            let all = nodes.into_iter().chain([(child.id(), "copl".to_owned())]);
+            // A node may call itself anything: what is no process of this run is not measured.
+            let nodes = nodes.into_iter().filter(|(pid, _)| descends(*pid, child.id()));
+            let all = nodes.chain([(child.id(), "copl".to_owned())]);
             let seen: BTreeMap<_, _> = all.filter_map(|(pid, name)| Some((name, system::process(pid)?))).collect();
             for (name, process) in &seen {
                 let peak = peaks.entry(name.clone()).or_default();
@@ -123,13 +131,14 @@ pub(super) fn run(job: &Job<'_>, mut look: impl FnMut(u64, &BTreeMap<String, Pro
                 look(steps, &seen);
             }
         }
+        let now = time.tick();
         match interrupted {
-            None if job.until.is_some_and(|until| Instant::now() >= until) || crate::interrupt::told() => {
-                interrupted = Some(Instant::now());
-                // SAFETY: the process is a child that was not waited for: the number is its own.
-                unsafe { libc::kill(child.id() as i32, libc::SIGINT) };
+            None if job.until.is_some_and(|until| Instant::now() >= until) || interrupt::seen() > 0 => {
+                interrupted = Some(now);
+                // A child that was not waited for: the number is its own.
+                kill(Pid::from_raw(i32::try_from(child.id()).map_err(std::io::Error::other)?), Signal::SIGINT)?;
             }
-            Some(at) if at.elapsed() > STOP => child.kill()?,
+            Some(at) if now.saturating_sub(at) > STOP => child.kill()?,
             _ => {}
         }
         std::thread::sleep(WAIT);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use copl_contract::ExitCode;
 
 use super::verdict::Quantity;
-use crate::Failure;
+use crate::outcome::Failure;
 
 /// Name of a quantity in the file, with its unit.
 fn column(quantity: Quantity) -> String {

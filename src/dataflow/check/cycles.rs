@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Flow, Link};
+use super::flow::{Flow, Link};
 use crate::dataflow::diagnostic::Diagnostic;
 
 pub(super) fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {

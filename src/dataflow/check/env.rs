@@ -4,7 +4,7 @@ use copl_contract::NodeSpec;
 use copl_contract::setting_choice::inapplicable;
 use copl_contract::settings::{Env, PASSED_THROUGH, SettingSpec};
 
-use super::{Flow, Seen};
+use super::flow::{Flow, Seen};
 use crate::dataflow::diagnostic::{Diagnostic, Place};
 use crate::dataflow::document::Item;
 

@@ -1,6 +1,6 @@
 //! Keys and options. dora passes over an input option it does not know in silence, and names no line for the rest.
 
-use super::Flow;
+use super::flow::Flow;
 use crate::dataflow::diagnostic::Diagnostic;
 use crate::dataflow::document::{Input, Item};
 

@@ -2,7 +2,7 @@
 
 use copl_contract::EdgeSpec;
 
-use super::{Flow, Link};
+use super::flow::{Flow, Link};
 use crate::dataflow::diagnostic::Diagnostic;
 use crate::dataflow::document::Item;
 
@@ -14,7 +14,7 @@ pub(super) fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {
     let links = flow.links();
     found.extend(links.iter().filter_map(|link| schemas(flow, link)));
     // What operators and the like read is not seen here.
-    if !flow.nodes.iter().any(super::Seen::has_inner) {
+    if !flow.nodes.iter().any(super::flow::Seen::has_inner) {
         found.extend(unread(flow, &links));
     }
     found

@@ -2,11 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::{Flow, Seen};
+use super::flow::{Flow, Seen};
 use crate::dataflow::diagnostic::Diagnostic;
-
-/// Keys that give a node a program in place of `path`.
-pub(super) const PROGRAMS: [&str; 5] = ["operator", "operators", "ros2", "hub", "module"];
 
 pub(super) fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {
     let mut found = Vec::new();

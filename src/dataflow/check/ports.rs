@@ -2,7 +2,7 @@
 
 use copl_contract::{EdgeSpec, NodeSpec};
 
-use super::{Flow, Seen};
+use super::flow::{Flow, Seen};
 use crate::dataflow::diagnostic::Diagnostic;
 
 pub(super) fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {

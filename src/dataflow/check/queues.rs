@@ -4,7 +4,7 @@
 use copl_contract::EdgeSpec;
 use copl_contract::credits::BOUNDARIES;
 
-use super::{Flow, Link, Seen};
+use super::flow::{Flow, Link, Seen};
 use crate::dataflow::diagnostic::{Diagnostic, Place};
 use crate::dataflow::document::{Input, Item};
 

@@ -5,7 +5,7 @@ use copl_contract::schema::Schema;
 use copl_contract::task;
 use copl_datasets::{Descriptor, Task};
 
-use super::{Flow, Seen};
+use super::flow::{Flow, Seen};
 use crate::dataflow::diagnostic::{Diagnostic, Place};
 
 /// A dataset that the dataflow streams.

@@ -2,7 +2,7 @@
 
 use copl_contract::spec::{Axis, EdgeSpec};
 
-use super::{Flow, Link, Seen};
+use super::flow::{Flow, Link, Seen};
 use crate::dataflow::diagnostic::{Diagnostic, Place};
 
 pub(super) fn check(flow: &Flow<'_>) -> Vec<Diagnostic> {

@@ -1,0 +1,68 @@
+//! What the store knows of a planned run: whether it is done, or was cut and can go on.
+//!
+//! A run is that of a plan if it is of the same dataflow as run, in the same folder, by the same version of the program, and on
+//! the same data: the fingerprint that the run wrote of its dataset is that of the dataset now. A run that wrote none is taken
+//! for none of a plan whose data are known, unless it was cut before it could; where the data of a plan are not known (the
+//! dataset is not there, or another program's node reads it) the rest decides.
+
+use std::path::Path;
+
+use serde_yaml::Value;
+
+use crate::error::ReportError;
+use crate::status::Status;
+use crate::store::{RunFolder, Store};
+
+/// A planned run, to be looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Its dataflow as resolved with all overrides.
+    pub resolved: &'a str,
+    /// The folder it lies in.
+    pub folder: &'a Path,
+    /// Version of the program.
+    pub version: &'a str,
+    /// Fingerprint of its dataset, where it is known.
+    pub data: Option<&'a str>,
+}
+
+/// What the store knows of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// There is no such run, or only one that goes on.
+    Nothing,
+    /// The newest that came to its end.
+    Done(RunFolder),
+    /// None has come to its end; the newest that failed, was interrupted or killed.
+    Cut(RunFolder),
+}
+
+/// Looks for a planned run.
+///
+/// # Errors
+/// If the store cannot be read.
+pub fn known(store: &Store, wanted: &Wanted<'_>) -> Result<Known, ReportError> {
+    // Compared as YAML: the comments say from where the command was called.
+    let parse = |text: &str| serde_yaml::from_str::<Value>(text).ok();
+    let Some(yaml) = parse(wanted.resolved) else { return Ok(Known::Nothing) };
+    let mut cut = None;
+    for run in store.list()?.into_iter().rev() {
+        let Ok(record) = run.read_record() else { continue };
+        let same = record.folder.as_deref() == Some(wanted.folder)
+            && record.versions.get("copl").is_some_and(|v| v == wanted.version);
+        if !same || run.read_dataflow().ok().as_deref().and_then(parse).as_ref() != Some(&yaml) {
+            continue;
+        }
+        let (then, now) = (record.data_fingerprint.as_deref(), wanted.data);
+        match run.status(&record) {
+            Status::Finished if now.is_none() || then == now => return Ok(Known::Done(run)),
+            Status::Failed | Status::Interrupted | Status::Killed
+                if cut.is_none() && (now.is_none() || then.is_none() || then == now) =>
+            {
+                cut = Some(run);
+            }
+            _ => {}
+        }
+    }
+    Ok(cut.map_or(Known::Nothing, Known::Cut))
+}
