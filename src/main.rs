@@ -32,7 +32,6 @@ use clap::Parser;
 use nix::sys::signal::{SigHandler, Signal, signal};
 
 use args::{Args, Verb};
-use outcome::{Failure, Outcome};
 
 /// Lets `copl runs | head` end in silence, as other commands do.
 fn end_with_the_reader() {

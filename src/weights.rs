@@ -7,6 +7,8 @@ mod names;
 mod pull;
 mod verify;
 
+pub(crate) use absent::absent;
+
 use crate::args::{WeightsArgs, WeightsVerb};
 use crate::outcome::Outcome;
 

@@ -92,9 +92,11 @@ impl Settings for CoplModelSettings {
         groups(&Env::new()).unwrap_or_default().into_iter().flat_map(ChosenGroup::described).collect()
     }
 
-    fn from_env(env: &Env) -> Result<Self, (String, String)> {
+    fn read(env: &Env) -> Result<Self, (String, String)> {
         let groups = groups(env)?;
-        let mut parts = divided(env, &groups)?.into_iter();
+        let mut own = env.clone();
+        own.retain(|key, _| groups.iter().any(|group| group.specs.iter().any(|spec| spec.key == key)));
+        let mut parts = divided(&own, &groups)?.into_iter();
         let own = ModelSettings::from_env(&parts.next().unwrap_or_default())?;
         let rest: Env = parts.flatten().collect();
         let of_method = |key: &str| methods::groups(own.method.0).iter().any(|g| g.specs.iter().any(|s| s.key == key));

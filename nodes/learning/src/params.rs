@@ -176,7 +176,6 @@ impl ParameterTable {
 #[cfg(test)]
 mod tests {
     use copl_networks::encoders::preset;
-    use copl_networks::encoders::preset;
 
     use super::*;
     use crate::heads::ave::{AveHead, HeadKind};

@@ -4,6 +4,7 @@ use candle_core::{Device, Tensor};
 use copl_contract::task;
 use copl_networks::encoders::swin_v2::config::SwinV2Config;
 use copl_networks::encoders::{Architecture, LoadedEncoder};
+use copl_networks::kernels::Execution;
 use copl_networks::weights::WeightSource;
 use copl_testing::tensors::numbers;
 

@@ -174,6 +174,7 @@ impl PresetSizes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encoders::EncoderShape;
     use crate::encoders::preset;
 
     #[test]
