@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device};
 use copl_contract::settings::{Env, Settings};
-use copl_networks::encoders;
+use copl_networks::encoders::{self, EncoderShape};
 use copl_networks::kernels::{Execution, Stages};
 use copl_networks::settings::{EncoderName, NODE, Precision, SHARED, compute};
 
