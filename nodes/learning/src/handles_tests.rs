@@ -229,6 +229,7 @@ fn maps_and_their_gradients_cross_too() {
         Encoders::here(build(&visual), build(&audio)),
         Encoders { visual: handle(&visual, Modality::Visual, &link), audio: handle(&audio, Modality::Audio, &link) },
     ];
+    assert_eq!(both.each_ref().map(|of| of.visual.local().is_some()), [true, false], "tokens are here or elsewhere");
     let batch = batch(&visual, &audio, 1);
     let (frames, sound) = (batch.frames.flatten(0, 1).unwrap(), batch.spectrogram.flatten(0, 1).unwrap());
     let found = both.map(|encoders| {

@@ -25,7 +25,6 @@ pub type WindowAttention = fn(&Arc<Windows>, &Tensor, &Tensor, &Tensor, bool) ->
 
 /// Operations on tensors of one device, differentiable in all tensors they are given. What is wrong with a call is an
 /// error: shapes that do not fit, or a tensor elsewhere.
-#[allow(clippy::missing_errors_doc, reason = "said once, above")]
 pub trait Backend: Debug + Send + Sync {
     /// x Wᵀ + b over the last dimension of `x` [..., in], with `weight` [out, in] and `bias` `[out]`. A weight or bias that
     /// takes no part in a graph has no gradient computed, nor kept.
