@@ -26,7 +26,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Outcome {
         BenchVerb::Fbank { clips } => fbank(*clips),
         BenchVerb::Step { encoder, task, clips, steps, weights, same_size, checkpoint_stages, json } => {
             let stages: Stages = checkpoint_stages.parse().map_err(|e: String| Failure::new(ExitCode::Usage, e))?;
-            let execution = if stages == Stages::NONE { Execution::Fast } else { Execution::Recompute(stages) };
+            let execution = Execution::CPU.recomputing(stages);
             let (preset, weights) = (encoder.clone(), weights.clone());
             let task = Task::parse(&task).map_err(|e| Failure::new(ExitCode::Usage, e))?;
             let (clips, steps, same_size) = (*clips, *steps, *same_size);

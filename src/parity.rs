@@ -92,7 +92,7 @@ fn model_rows(file: &Path, spectra: Option<Vec<f32>>) -> Result<Vec<Row>, String
         .stack_size(1 << 29)
         .spawn(move || match spectra {
             None => copl_learning::parity::run(&path),
-            Some(spectra) => copl_learning::parity::run_spectra(&path, &spectra, Execution::Fast),
+            Some(spectra) => copl_learning::parity::run_spectra(&path, &spectra, Execution::CPU),
         })
         .map_err(|e| e.to_string())?
         .join()

@@ -1,7 +1,7 @@
 //! Node `encoder`: one frozen encoder for one modality, in a process, on a device or machine of its own.
 //!
 //! It introduces its encoder, and then answers what a model asks of it (docs/node-contract.md, "Encoders"): it holds the
-//! tokens of the batch in hand, and in training the graphs of its stretches until their gradients come
+//! tokens of the batch in hand, and in training the graphs of its spans until their gradients come
 //! ([`copl_networks::handles::Server`]). Nothing of a step outlives the step.
 
 mod settings;
@@ -17,6 +17,7 @@ use copl_networks::encoders::{self, EncoderShape, Modality};
 use copl_networks::handles::{EncoderMessage, Server};
 use copl_networks::images;
 use copl_networks::wire::{self, Introduction};
+use copl_networks::{device, images};
 
 pub use self::settings::EncoderSettings;
 

@@ -37,7 +37,7 @@ pub struct BenchConfig {
     pub warmup: usize,
     /// Steps timed.
     pub steps: usize,
-    /// Plain tensor operations instead of kernels, for comparison.
+    /// How it is computed, on the CPU.
     pub execution: Execution,
 }
 
@@ -61,7 +61,7 @@ impl Default for BenchConfig {
             segments: 10,
             warmup: 2,
             steps: 10,
-            execution: Execution::Fast,
+            execution: Execution::CPU,
         }
     }
 }

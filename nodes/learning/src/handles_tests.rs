@@ -118,7 +118,7 @@ fn config(copl: CoplSettings) -> ModelConfig {
 }
 
 fn model(config: &ModelConfig, visual: EncoderSource, audio: EncoderSource) -> Model {
-    Model::from_encoder_sources(config, visual, Some(audio), Execution::Fast, &Device::Cpu).unwrap()
+    Model::from_encoder_sources(config, visual, Some(audio), Execution::CPU, &Device::Cpu).unwrap()
 }
 
 fn batch(visual: &Architecture, audio: &Architecture, seed: u64) -> Batch {
@@ -184,11 +184,11 @@ fn the_same_numbers_bit_for_bit_under_every_switch() {
         CoplSettings { global: false, frame: false, interaction: false, ..CoplSettings::default() },
     ];
     for case in cases {
-        assert_same(&config(case), &visual, &audio, Execution::Fast);
+        assert_same(&config(case), &visual, &audio, Execution::CPU);
     }
     let probe = ModelConfig { method: LinearProbe.into(), ..config(CoplSettings::default()) };
-    assert_same(&probe, &visual, &audio, Execution::Fast);
-    assert_same(&config(CoplSettings::default()), &visual, &audio, Execution::Recompute(Stages::ALL));
+    assert_same(&probe, &visual, &audio, Execution::CPU);
+    assert_same(&config(CoplSettings::default()), &visual, &audio, Execution::CPU.recomputing(Stages::ALL));
 }
 
 #[test]
@@ -215,28 +215,28 @@ fn the_same_numbers_for_every_architecture() {
         mlp_ratio: 3.0,
     };
     let hts = Architecture::new("hts", hts);
-    assert_same(&config(CoplSettings::default()), &vit, &vit, Execution::Fast);
-    assert_same(&config(CoplSettings::default()), &swin(16, &[1, 1]), &hts, Execution::Fast);
+    assert_same(&config(CoplSettings::default()), &vit, &vit, Execution::CPU);
+    assert_same(&config(CoplSettings::default()), &swin(16, &[1, 1]), &hts, Execution::CPU);
 }
 
 #[test]
 fn maps_and_their_gradients_cross_too() {
     let (visual, audio) = (swin(16, &[2, 1]), swin(12, &[1, 1]));
-    let link = loopback(&visual, &audio, Execution::Fast);
-    let build = |architecture: &Architecture| {
-        architecture.build(loaded(architecture.clone()).weights, Execution::Fast).unwrap()
-    };
+    let link = loopback(&visual, &audio, Execution::CPU);
+    let build =
+        |architecture: &Architecture| architecture.build(loaded(architecture.clone()).weights, Execution::CPU).unwrap();
     let both = [
         Encoders::here(build(&visual), build(&audio)),
         Encoders { visual: handle(&visual, Modality::Visual, &link), audio: handle(&audio, Modality::Audio, &link) },
     ];
+    assert_eq!(both.each_ref().map(|of| of.visual.local().is_some()), [true, false], "tokens are here or elsewhere");
     let batch = batch(&visual, &audio, 1);
     let (frames, sound) = (batch.frames.flatten(0, 1).unwrap(), batch.spectrogram.flatten(0, 1).unwrap());
     let found = both.map(|encoders| {
         let settings = small(CoplSettings::default());
         let blocks = (encoders.visual.blocks().to_vec(), encoders.audio.blocks().to_vec());
         let specs = parameters(&settings, SEGMENTS, &blocks.0, &blocks.1, 2).unwrap();
-        let method = Copl::new(settings, SEGMENTS, encoders).unwrap();
+        let method = Copl::new(settings, SEGMENTS, encoders, Execution::CPU).unwrap();
         let vars = crate::parameters::Parameters::initial(specs, Vec::new(), 1, &Device::Cpu).unwrap();
         let shape = ClipShape { clips: CLIPS, segments: SEGMENTS };
         let context = Context { training: true, step: 0, seed: 0 };
@@ -258,7 +258,7 @@ fn maps_and_their_gradients_cross_too() {
 #[test]
 fn nothing_is_kept_in_evaluation_or_after_a_step() {
     let (visual, audio) = (swin(16, &[1, 2]), swin(12, &[1, 1]));
-    let link = loopback(&visual, &audio, Execution::Fast);
+    let link = loopback(&visual, &audio, Execution::CPU);
     let sources = (remote(&visual, Modality::Visual, &link), remote(&audio, Modality::Audio, &link));
     let model = model(&config(CoplSettings::default()), sources.0, sources.1);
     let batch = batch(&visual, &audio, 1);
@@ -282,7 +282,7 @@ fn nothing_is_kept_in_evaluation_or_after_a_step() {
 #[test]
 fn both_encoders_are_asked_before_either_is_waited_for() {
     let (visual, audio) = (swin(16, &[1, 2, 1]), swin(12, &[1, 1]));
-    let link = loopback(&visual, &audio, Execution::Fast);
+    let link = loopback(&visual, &audio, Execution::CPU);
     let sources = (remote(&visual, Modality::Visual, &link), remote(&audio, Modality::Audio, &link));
     let model = model(&config(CoplSettings::default()), sources.0, sources.1);
     trained(&model, &[batch(&visual, &audio, 1)]);
@@ -297,7 +297,7 @@ fn both_encoders_are_asked_before_either_is_waited_for() {
 
 #[test]
 fn messages_that_do_not_belong_are_refused() {
-    let mut server = server(&swin(16, &[1, 1]), Execution::Fast);
+    let mut server = server(&swin(16, &[1, 1]), Execution::CPU);
     let mut refused = |message| server.take(message).unwrap_err().to_string();
     let latents = |keep| EncoderMessage::Latents { block: 0, keep, latents: tensor(&[3, 8], 1) };
     assert!(refused(latents(true)).contains("`latents` without images"));
@@ -314,10 +314,10 @@ fn messages_that_do_not_belong_are_refused() {
 #[test]
 fn an_encoder_node_serves_one_modality_and_keeps_its_weights() {
     let (visual, audio) = (swin(16, &[1, 1]), swin(16, &[1, 1]));
-    let link = loopback(&visual, &audio, Execution::Fast);
+    let link = loopback(&visual, &audio, Execution::CPU);
     let build = |config: &ModelConfig, audio: Option<EncoderSource>| {
         let visual = remote(&visual, Modality::Visual, &link);
-        Model::from_encoder_sources(config, visual, audio, Execution::Fast, &Device::Cpu)
+        Model::from_encoder_sources(config, visual, audio, Execution::CPU, &Device::Cpu)
             .err()
             .expect("refused")
             .to_string()

@@ -188,10 +188,10 @@ impl Model {
     /// # Errors
     /// If weights cannot be had or settings do not fit together.
     pub fn build(config: &ModelConfig, device: &Device) -> Result<Self> {
-        Self::build_with(config, Execution::Fast, DType::F32, device)
+        Self::build_with(config, Execution::on(device), DType::F32, device)
     }
 
-    /// [`Model::build`] with a choice of implementation, and of the precision of the frozen encoders' matrix products:
+    /// [`Model::build`] with a choice of implementation, one for tensors on `device`, and of the precision of the frozen encoders' matrix products:
     /// what a model is does not depend on them, what it costs does.
     ///
     /// # Errors
@@ -267,8 +267,8 @@ impl Model {
         let role = if audio.is_some() { "visual" } else { "visual and audio" };
         let mut cards = vec![(visual.card(role), visual.tensors())];
         cards.extend(audio.iter().map(|audio| (audio.card("audio"), audio.tensors())));
-        let remote =
-            [Some(&visual), audio.as_ref()].iter().flatten().any(|one| matches!(one, EncoderSource::Remote(_)));
+        let is_remote = |source: &EncoderSource| matches!(source, EncoderSource::Remote(_));
+        let remote = is_remote(&visual) || audio.as_ref().is_some_and(is_remote);
         if let (true, Some(reason)) = (remote, config.method.in_process()) {
             return Err(Error::Config(format!("{reason}: they must be in this process")));
         }

@@ -44,7 +44,7 @@ impl Trainable {
         let mut specs = config.method.parameters(config.segments, shapes)?;
         // Features that nothing adapts cannot come nearer to each other.
         let compared = config.consistency && !specs.is_empty();
-        let alignment = Alignment::new(visual.out_dim(), other.out_dim(), compared);
+        let alignment = Alignment::new(visual.out_dim(), other.out_dim(), compared, execution);
         specs.extend(head.parameters());
         specs.extend(alignment.parameters());
         let mut buffers = config.method.buffers(config.segments, shapes)?;
@@ -138,7 +138,8 @@ impl ParameterTable {
             name => Some(encoders::preset(name)?),
         };
         let shape = audio.as_ref().map(|audio| audio as &dyn EncoderShape);
-        let specs = Trainable::of(config, &visual, shape, Execution::Fast)?.specs;
+        // Nothing is computed.
+        let specs = Trainable::of(config, &visual, shape, Execution::PLAIN)?.specs;
         let card = |architecture: &Architecture, role: &str| {
             let tensors = architecture.tensors();
             let parameters = tensors.iter().map(copl_networks::weights::TensorSpec::count).sum();
@@ -185,9 +186,11 @@ mod tests {
     #[test]
     fn additional_parameters_of_swin_large_are_those_of_the_design() {
         // 1.79 M for AVE: Swin-V2-Large, stage prompts, r = d / 8 (the paper prints 1.7).
-        let blocks = preset("swin-v2-large-192").unwrap().blocks();
+        let encoder = preset("swin-v2-large-192").unwrap();
+        let blocks = encoder.blocks();
         let mut specs = parameters(&CoplSettings::default(), 10, &blocks, &blocks, 2).unwrap();
-        specs.extend(AveHead::new(HeadKind::Linear, 29, 1536, 1536).parameters());
+        let place = HeadPlace { classes: 29, visual: &encoder, audio: &encoder, execution: Execution::PLAIN };
+        specs.extend(AveHead::new(HeadKind::Linear, place).parameters());
         let table = ParameterTable::new(&specs, &[]);
         assert_eq!(table.additional / 10_000, 179);
         assert_eq!(table.trainable - table.additional, 3072 * 29 + 29);

@@ -75,9 +75,5 @@ pub fn compute(precision: Precision, stages: Stages, device: &Device) -> Result<
     if dtype != DType::F32 && device.is_cpu() {
         return Err(format!("DTYPE {} needs a GPU; set DTYPE to f32, or DEVICE to cuda:N", precision.show()));
     }
-    let execution = match stages {
-        Stages::NONE => Execution::Fast,
-        stages => Execution::Recompute(stages),
-    };
-    Ok((execution, dtype))
+    Ok((Execution::on(device).recomputing(stages), dtype))
 }

@@ -3,7 +3,7 @@
 
 use candle_core::Tensor;
 use copl_networks::Result;
-use copl_networks::kernels::{Execution, linear};
+use copl_networks::kernels::Execution;
 use copl_networks::weights::Tensors;
 
 use crate::parameters::{ParamGroup, ParamSpec};
@@ -17,12 +17,13 @@ pub struct Alignment {
     visual: usize,
     audio: usize,
     maps: bool,
+    execution: Execution,
 }
 
 impl Alignment {
     /// For features of widths `visual` and `audio`; `consistency` says whether they will be compared.
-    pub fn new(visual: usize, audio: usize, consistency: bool) -> Self {
-        Self { visual, audio, maps: consistency && visual != audio }
+    pub fn new(visual: usize, audio: usize, consistency: bool, execution: Execution) -> Self {
+        Self { visual, audio, maps: consistency && visual != audio, execution }
     }
 
     /// What it learns: `align.weight`.
@@ -42,6 +43,6 @@ impl Alignment {
         if !self.maps {
             return Ok(audio.clone());
         }
-        Ok(linear(audio, &parameters.get(ALIGNMENT)?, None, Execution::Fast)?)
+        Ok(self.execution.linear(audio, &parameters.get(ALIGNMENT)?, None)?)
     }
 }

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 use copl_networks::Result;
-use copl_networks::kernels::{Execution, layer_norm, linear};
+use copl_networks::kernels::Execution;
 use copl_networks::weights::{Init, TensorSpec, Tensors};
 
 use crate::parameters::{ParamGroup, ParamSpec};
@@ -13,7 +13,7 @@ use crate::parameters::{ParamGroup, ParamSpec};
 /// If shapes do not fit or a parameter is absent.
 pub(super) fn dense(parameters: &Tensors, name: &str, x: &Tensor, execution: Execution) -> Result<Tensor> {
     let (weight, bias) = (parameters.get(&format!("{name}.weight"))?, parameters.get(&format!("{name}.bias"))?);
-    Ok(linear(x, &weight.flatten_from(1)?, Some(&bias), execution)?)
+    Ok(execution.linear(x, &weight.flatten_from(1)?, Some(&bias))?)
 }
 
 /// The layer norm `name` over the last dimension.
@@ -22,7 +22,7 @@ pub(super) fn dense(parameters: &Tensors, name: &str, x: &Tensor, execution: Exe
 /// If shapes do not fit or a parameter is absent.
 pub(super) fn norm(parameters: &Tensors, name: &str, x: &Tensor, execution: Execution) -> Result<Tensor> {
     let (weight, bias) = (parameters.get(&format!("{name}.weight"))?, parameters.get(&format!("{name}.bias"))?);
-    Ok(layer_norm(x, &weight, &bias, execution)?)
+    Ok(execution.layer_norm(x, &weight, &bias)?)
 }
 
 /// A parameter of the head.

@@ -46,7 +46,7 @@ fn config(copl: CoplSettings) -> ModelConfig {
 }
 
 fn model(config: &ModelConfig, audio: Option<LoadedEncoder>) -> Result<Model> {
-    Model::from_encoders(config, encoder(16, &[1, 2]), audio, Execution::Fast, &Device::Cpu)
+    Model::from_encoders(config, encoder(16, &[1, 2]), audio, Execution::CPU, &Device::Cpu)
 }
 
 fn batch(audio_size: usize) -> Batch {
@@ -154,11 +154,11 @@ fn segmentation_by(head: &[(&str, &str)]) -> ModelConfig {
 #[test]
 fn gradients_through_the_maps_are_their_slopes() {
     let loaded = encoder(16, &[2, 1]);
-    let built = loaded.architecture.build(loaded.weights, Execution::Fast).unwrap();
+    let built = loaded.architecture.build(loaded.weights, Execution::CPU).unwrap();
     let both = Encoders::here(built.clone(), built);
     let (settings, blocks) = (small(CoplSettings::default()), both.visual.blocks().to_vec());
     let specs = parameters(&settings, SEGMENTS, &blocks, &blocks, 2).unwrap();
-    let method = Copl::new(settings, SEGMENTS, both).unwrap();
+    let method = Copl::new(settings, SEGMENTS, both, Execution::CPU).unwrap();
     let parameters = Parameters::initial(specs, Vec::new(), 3, &Device::Cpu).unwrap();
     for (index, (_, var)) in parameters.vars().enumerate() {
         var.set(&(tensor(var.dims(), 100 + index as u64) * 0.3).unwrap()).unwrap();
@@ -215,7 +215,7 @@ fn gradients_of_masks_are_the_same_by_kernels_and_by_plain_operations() {
         };
         graph.backward(&gradients).unwrap()
     };
-    let (fast, plain) = (step(Execution::Fast), step(Execution::Plain));
+    let (fast, plain) = (step(Execution::CPU), step(Execution::PLAIN));
     let norm = |v: &mut dyn Iterator<Item = f32>| v.map(|x| f64::from(x * x)).sum::<f64>().sqrt();
     for part in ["stages.3.weight", "audio.weight", "visual.global_prompts.0", "coupling.0.audio.bank"] {
         assert!(fast.get(part).is_some(), "{part} has no gradient");
@@ -362,7 +362,7 @@ fn products_in_half_precision_stay_near_those_in_single() {
     let build = |dtype| {
         let mut encoder = encoder(16, &[1, 2]);
         encoder.weights = encoder.weights.with_products_in(dtype).unwrap();
-        Model::from_encoders(&config, encoder, None, Execution::Plain, &Device::Cpu).unwrap()
+        Model::from_encoders(&config, encoder, None, Execution::PLAIN, &Device::Cpu).unwrap()
     };
     let single = build(DType::F32);
     let weights = weights_of(&single, &batch(16));
@@ -390,13 +390,14 @@ fn products_in_half_precision_stay_near_those_in_single() {
 #[test]
 fn maps_are_kept_where_they_are_asked_for() {
     let loaded = encoder(16, &[2, 1]);
-    let built = loaded.architecture.build(loaded.weights, Execution::Fast).unwrap();
+    let built = loaded.architecture.build(loaded.weights, Execution::CPU).unwrap();
     let both = Encoders::here(built.clone(), built);
     let off = CoplSettings { global: false, frame: false, interaction: false, ..CoplSettings::default() };
+    let copl = |settings| Copl::new(settings, SEGMENTS, both.clone(), Execution::CPU).unwrap();
     let methods: [Box<dyn Method>; 3] = [
-        Box::new(Copl::new(off.clone(), SEGMENTS, both.clone()).unwrap()),
-        Box::new(Copl::new(CoplSettings { granularity: Granularity::Block, ..off }, SEGMENTS, both.clone()).unwrap()),
-        Box::new(Probe::new(both)),
+        Box::new(copl(off.clone())),
+        Box::new(copl(CoplSettings { granularity: Granularity::Block, ..off })),
+        Box::new(Probe::new(both.clone())),
     ];
     let batch = batch(16);
     let (frames, sound) = (batch.frames.flatten(0, 1).unwrap(), batch.spectrogram.flatten(0, 1).unwrap());

@@ -113,7 +113,7 @@ impl ParityReport {
 /// # Errors
 /// If the file is no fixture, or of a kind or encoder this program does not have.
 pub fn run(path: &Path) -> Result<ParityReport> {
-    run_with(path, Execution::Fast)
+    run_with(path, Execution::CPU)
 }
 
 /// [`run`] with a choice of implementation.

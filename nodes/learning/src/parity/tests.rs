@@ -20,50 +20,50 @@ fn assert_parity(name: &str, execution: Execution) {
 
 #[test]
 fn backbone_is_that_of_timm() {
-    assert_parity("swin_v2_tiny.safetensors", Execution::Plain);
-    assert_parity("swin_v2_tiny.safetensors", Execution::Fast);
+    assert_parity("swin_v2_tiny.safetensors", Execution::PLAIN);
+    assert_parity("swin_v2_tiny.safetensors", Execution::CPU);
 }
 
 #[test]
 fn vit_is_that_of_timm() {
-    assert_parity("vit_tiny.safetensors", Execution::Plain);
-    assert_parity("vit_tiny.safetensors", Execution::Fast);
+    assert_parity("vit_tiny.safetensors", Execution::PLAIN);
+    assert_parity("vit_tiny.safetensors", Execution::CPU);
 }
 
 #[test]
 fn copl_on_vit_is_that_of_the_reference() {
-    assert_parity("copl_vit_shared.safetensors", Execution::Plain);
-    assert_parity("copl_vit_shared.safetensors", Execution::Fast);
+    assert_parity("copl_vit_shared.safetensors", Execution::PLAIN);
+    assert_parity("copl_vit_shared.safetensors", Execution::CPU);
 }
 
 #[test]
 fn copl_is_that_of_the_reference_with_one_encoder() {
-    assert_parity("copl_swin_v2_shared_stage.safetensors", Execution::Plain);
-    assert_parity("copl_swin_v2_shared_stage.safetensors", Execution::Fast);
+    assert_parity("copl_swin_v2_shared_stage.safetensors", Execution::PLAIN);
+    assert_parity("copl_swin_v2_shared_stage.safetensors", Execution::CPU);
 }
 
 #[test]
 fn copl_is_that_of_the_reference_by_blocks_with_mean_bias() {
-    assert_parity("copl_swin_v2_shared_block_meanbias.safetensors", Execution::Plain);
-    assert_parity("copl_swin_v2_shared_block_meanbias.safetensors", Execution::Fast);
+    assert_parity("copl_swin_v2_shared_block_meanbias.safetensors", Execution::PLAIN);
+    assert_parity("copl_swin_v2_shared_block_meanbias.safetensors", Execution::CPU);
 }
 
 #[test]
 fn copl_is_that_of_the_reference_with_two_encoders() {
-    assert_parity("copl_swin_v2_unshared.safetensors", Execution::Plain);
-    assert_parity("copl_swin_v2_unshared.safetensors", Execution::Fast);
+    assert_parity("copl_swin_v2_unshared.safetensors", Execution::PLAIN);
+    assert_parity("copl_swin_v2_unshared.safetensors", Execution::CPU);
 }
 
 #[test]
 fn decoder_is_that_of_avsbench() {
-    assert_parity("avs_decoder.safetensors", Execution::Plain);
-    assert_parity("avs_decoder.safetensors", Execution::Fast);
+    assert_parity("avs_decoder.safetensors", Execution::PLAIN);
+    assert_parity("avs_decoder.safetensors", Execution::CPU);
 }
 
 #[test]
 fn head_is_that_of_avst() {
-    assert_parity("avqa_head.safetensors", Execution::Plain);
-    assert_parity("avqa_head.safetensors", Execution::Fast);
+    assert_parity("avqa_head.safetensors", Execution::PLAIN);
+    assert_parity("avqa_head.safetensors", Execution::CPU);
 }
 
 #[test]

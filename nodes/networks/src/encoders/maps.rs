@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::BlockInfo;
+use super::block_info::BlockInfo;
 use crate::error::Result;
 use crate::weights::TensorSpec;
 

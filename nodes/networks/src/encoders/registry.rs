@@ -6,8 +6,12 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use super::block_info::BlockInfo;
+use super::encoder::Encoder;
+use super::input::{InputShape, Modality};
+use super::maps::{EncoderShape, MapSize, Maps};
 use super::sizes::{Family, Preset, Sizes, served};
-use super::{BlockInfo, Encoder, EncoderShape, InputShape, MapSize, Maps, Modality, hts_at, swin_v2, vit};
+use super::{hts_at, swin_v2, vit};
 use crate::error::{Error, Result};
 use crate::kernels::Execution;
 use crate::weights::{Stored, TensorSpec, Tensors, WeightSource, is_embedded, read_embedded, read_strict};
@@ -41,7 +45,7 @@ pub struct Architecture {
 }
 
 /// Every architecture: a new one is a line here.
-const FAMILIES: [Family; 3] = [swin_v2::config::FAMILY, vit::config::FAMILY, hts_at::config::FAMILY];
+const FAMILIES: [Family; 3] = [swin_v2::family::FAMILY, vit::family::FAMILY, hts_at::family::FAMILY];
 
 fn all() -> impl Iterator<Item = Preset> {
     FAMILIES.iter().flat_map(|family| (family.presets)())

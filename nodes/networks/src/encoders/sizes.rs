@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use super::{BlockInfo, Encoder, InputShape, Modality};
+use super::block_info::BlockInfo;
+use super::encoder::{COUPLED_SITES, Encoder};
+use super::input::{InputShape, Modality};
 use crate::error::{Error, Result};
 use crate::kernels::Execution;
 use crate::weights::{Stored, TensorSpec, Tensors};
-
-/// Sites at an encoder's end that exchange prompts (k), where its architecture has no number of its own.
-pub(super) const COUPLED_SITES: usize = 2;
 
 /// The sizes of an encoder.
 pub trait Sizes: Debug + Send + Sync {

@@ -1,15 +1,15 @@
 //! Where the graph is cut: the answers of encoders elsewhere as one operation of all that was sent for them.
 //!
-//! The answers that several passes wait for are one operation, so that its backward pass can send all gradients before it
-//! waits for any. A number of no meaning leads from each span of a pass to the next, where the tokens would: so
-//! spans are walked back in their order, and none is left out.
+//! The answers that several traversals wait for are one operation, so that its backward pass can send all gradients before
+//! it waits for any. A number of no meaning leads from each span of a traversal to the next, where the tokens would: so spans
+//! are walked back in their order, and none is left out.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Shape, Tensor};
 
-use super::remote::{Given, Pending, SentTo};
-use super::{EncoderMessage, Link};
+use super::message::{EncoderMessage, Link};
+use super::pending::{Given, Pending, SentTo};
 use crate::encoders::Modality;
 use crate::error::{Error, Result};
 
@@ -40,7 +40,7 @@ fn opened(message: EncoderMessage) -> Result<(AnswerKind, Tensor)> {
     }
 }
 
-/// Waits for what every pass asked for; tensors in the order of [`super::Traversal::finish`].
+/// Waits for what every traversal asked for; tensors in the order of [`super::Traversal::finish`].
 pub(super) fn await_answers(pending: &mut [&mut Pending]) -> Result<Vec<Vec<Tensor>>> {
     let mut found = Vec::with_capacity(pending.len());
     let mut cut: Vec<(usize, Crossing)> = Vec::new();
@@ -64,7 +64,7 @@ pub(super) fn await_answers(pending: &mut [&mut Pending]) -> Result<Vec<Vec<Tens
     Ok(found)
 }
 
-/// Puts the answers of passes that take part in a graph into it, as one operation.
+/// Puts the answers of traversals that take part in a graph into it, as one operation.
 fn join(pending: &mut [&mut Pending], found: &mut [Vec<Tensor>], cut: Vec<(usize, Crossing)>) -> Result<()> {
     let flat = |tensor: &Tensor| tensor.to_device(&Device::Cpu)?.flatten_all();
     let (mut inputs, mut values) = (Vec::new(), Vec::new());
@@ -94,14 +94,14 @@ fn join(pending: &mut [&mut Pending], found: &mut [Vec<Tensor>], cut: Vec<(usize
     Ok(())
 }
 
-/// What one pass sent and got between two answers.
+/// What one traversal sent and got between two answers.
 struct Crossing {
     link: Arc<dyn Link>,
     modality: Modality,
     /// Where prompts and latents went, and their shapes, in the order sent.
     given: Vec<(SentTo, Vec<Vec<usize>>)>,
     answers: Vec<(AnswerKind, Vec<usize>)>,
-    /// The pass has a number that stands for its tokens among the inputs.
+    /// The traversal has a number that stands for its tokens among the inputs.
     goes_on: bool,
 }
 

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 
-use super::{Answer, EncoderHandle, Traversal, read_out};
+use super::handle::{Answer, EncoderHandle, Traversal};
+use super::read_out::read_out;
 use crate::encoders::{BlockInfo, Encoder, InputShape, Modality, Prompts};
 use crate::error::Result;
+use crate::kernels::Execution;
 
 /// An encoder of this process as a handle.
 pub struct LocalEncoder(pub Arc<dyn Encoder>);
@@ -25,12 +27,16 @@ impl EncoderHandle for LocalEncoder {
         self.0.coupled_sites()
     }
 
+    fn local(&self) -> Option<&Arc<dyn Encoder>> {
+        Some(&self.0)
+    }
+
     fn open<'a>(&'a self, images: &Tensor) -> Result<Box<dyn Traversal + 'a>> {
         Ok(Box::new(Tokens::open(self.0.clone(), images)?))
     }
 }
 
-/// The tokens of a pass.
+/// The tokens of a traversal.
 pub(super) struct Tokens {
     encoder: Arc<dyn Encoder>,
     pub(super) tokens: Tensor,
@@ -53,6 +59,11 @@ impl Tokens {
             self.entered = Some(block);
         }
         Ok(())
+    }
+
+    /// How the encoder is computed.
+    pub(super) fn execution(&self) -> Execution {
+        self.encoder.execution()
     }
 
     /// The pooled feature [N, d], and the tokens after the final norm.
@@ -78,7 +89,7 @@ impl Traversal for Tokens {
     fn read_out(&mut self, block: usize, latents: &Tensor) -> Result<()> {
         self.enter(block)?;
         let tokens = self.tokens.contiguous()?;
-        self.answer = vec![read_out(&tokens, &tokens, latents)?];
+        self.answer = vec![read_out(&tokens, &tokens, latents, self.execution())?];
         Ok(())
     }
 

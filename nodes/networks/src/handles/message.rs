@@ -9,10 +9,11 @@ use crate::encoders::Modality;
 use crate::encoders::PromptBias;
 use crate::error::Result;
 
-/// A message of one pass; tensors are f32 on the CPU but for images. Forward: what a pass asks for and what it gets.
+/// A message of one traversal; tensors are f32 on the CPU but for images. Forward: what a traversal asks for, and what it
+/// gets.
 #[derive(Debug, Clone)]
 pub enum EncoderMessage {
-    /// To the encoder: opens a pass, as the decoders send them: [N, H, W, 3] u8 or [N, 1, time, mel] f32.
+    /// To the encoder: opens a traversal, as the decoders send them: [N, H, W, 3] u8 or [N, 1, time, mel] f32.
     Images(Tensor),
     /// To the encoder: runs blocks with prompts. From it: the gradients of those prompts.
     Prompts {

@@ -1,13 +1,15 @@
-//! An encoder behind a [`Link`]: a pass sends what it gives and asks for; the answers become part of the graph in `cut`.
+//! An encoder behind a [`Link`]: a traversal sends what it gives and asks for; the answers become part of the graph in
+//! `cut`.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
-use super::{Answer, EncoderHandle, EncoderMessage, Link, Traversal};
-use crate::encoders::PromptBias;
-use crate::encoders::{BlockInfo, InputShape, Modality, Prompts};
+use super::handle::{Answer, EncoderHandle, Traversal};
+use super::message::{EncoderMessage, Link};
+use super::pending::{Given, Pending, SentTo};
+use crate::encoders::{BlockInfo, Encoder, InputShape, Modality, PromptBias, Prompts};
 use crate::error::{Error, Result};
 
 /// What an encoder elsewhere says of itself.
@@ -52,6 +54,10 @@ impl EncoderHandle for RemoteEncoder {
         self.info.coupled_sites
     }
 
+    fn local(&self) -> Option<&Arc<dyn Encoder>> {
+        None
+    }
+
     fn open<'a>(&'a self, images: &Tensor) -> Result<Box<dyn Traversal + 'a>> {
         let pending = Pending {
             link: self.link.clone(),
@@ -65,57 +71,11 @@ impl EncoderHandle for RemoteEncoder {
     }
 }
 
-/// A pass of an encoder elsewhere.
+/// A traversal of an encoder elsewhere.
 struct RemoteTraversal<'a> {
     handle: &'a RemoteEncoder,
     images: usize,
     pending: Pending,
-}
-
-/// What a pass has given since its last answer, and where it stands in the graph.
-pub struct Pending {
-    pub(super) link: Arc<dyn Link>,
-    pub(super) modality: Modality,
-    pub(super) device: Device,
-    /// Tensors that take part in a graph, message by message.
-    pub(super) given: Vec<Given>,
-    /// [1], where the tokens would stand in the graph, if they have a gradient.
-    pub(super) state: Option<Tensor>,
-}
-
-/// Tensors of one message that want gradients.
-pub(super) struct Given {
-    pub(super) place: SentTo,
-    pub(super) tensors: Vec<Tensor>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum SentTo {
-    Blocks(Range<usize>),
-    ReadOut(usize),
-}
-
-impl Pending {
-    fn send(&self, message: EncoderMessage) -> Result<()> {
-        self.link.send(self.modality, message)
-    }
-
-    /// Messages up to the one that ends a span; maps come before features.
-    pub(super) fn receive(&self) -> Result<Vec<EncoderMessage>> {
-        let mut found = Vec::new();
-        loop {
-            let message = self.link.receive(self.modality)?;
-            let is_last = !matches!(message, EncoderMessage::Map { .. });
-            found.push(message);
-            if is_last {
-                return Ok(found);
-            }
-        }
-    }
-
-    pub(super) fn tracked(&self) -> bool {
-        self.state.is_some() || !self.given.is_empty()
-    }
 }
 
 /// As it crosses: on the CPU, contiguous, outside any graph.

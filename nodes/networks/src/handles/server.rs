@@ -1,7 +1,7 @@
 //! The encoder's end of a cut: it keeps a batch's tokens, and in training the small graph of every span, until the
 //! gradient of what the span gave comes back (`span`).
 //!
-//! Nothing is kept of a pass none of whose messages asks for gradients, and nothing longer than until the next images:
+//! Nothing is kept of a traversal none of whose messages asks for gradients, and nothing longer than until the next images:
 //! between steps the server holds no state.
 
 use std::ops::Range;
@@ -9,25 +9,27 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor, Var};
 
+use super::handle::Traversal;
 use super::local::Tokens;
+use super::message::EncoderMessage;
+use super::read_out::read_out;
 use super::span::{End, Leaf, Run, Span};
-use super::{EncoderMessage, Traversal, read_out};
 use crate::encoders::{Encoder, Prompts};
 use crate::error::{Error, Result};
 
-/// Serves the passes of one encoder.
+/// Serves the traversals of one encoder.
 pub struct Server {
     encoder: Arc<dyn Encoder>,
     device: Device,
     pass: Option<Served>,
 }
 
-/// A pass in hand.
+/// A traversal in hand.
 struct Served {
     tokens: Tokens,
     /// Gradients will be asked for: of this message's prompts or latents, or of earlier ones.
     keeps: bool,
-    /// Stretches that are over and wait for their gradient, first to last.
+    /// Spans that are over and wait for their gradient, first to last.
     kept: Vec<Span>,
     /// The span under way: what it began with, was given, and its first map.
     input: Option<Var>,
@@ -48,7 +50,7 @@ impl Server {
         Self { encoder, device, pass: None }
     }
 
-    /// Stretches kept for backward passes: none in evaluation, and none between steps.
+    /// Spans kept for backward passes: none in evaluation, and none between steps.
     pub fn kept(&self) -> usize {
         self.pass.as_ref().map_or(0, |pass| pass.kept.len())
     }
@@ -143,7 +145,7 @@ impl Served {
             Some((keys, values)) => (keys.as_tensor().clone(), values.as_tensor().clone()),
             None => (tokens.clone(), tokens.clone()),
         };
-        let condensed = read_out(&keys, &values, latents.tensor())?;
+        let condensed = read_out(&keys, &values, latents.tensor(), self.tokens.execution())?;
         let answer = condensed.detach().to_device(&Device::Cpu)?;
         let next = leaves.as_ref().map(|(keys, _)| keys.clone());
         self.end(End::ReadOut { block, tokens, leaves, latents, condensed });

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::RemoteEncoder;
+use super::handle::EncoderHandle;
+use super::remote::RemoteEncoder;
 use crate::encoders::{BlockInfo, EncoderCard, EncoderShape, InputShape, LoadedEncoder, MapSize, Maps, Modality};
 use crate::error::{Error, Result};
-use crate::handles::EncoderHandle;
 use crate::weights::TensorSpec;
 
 /// An encoder for a model.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor, Var};
 
-use super::EncoderMessage;
+use super::message::EncoderMessage;
 use crate::encoders::PromptBias;
 use crate::error::{Error, Result};
 

@@ -6,7 +6,7 @@
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::{Execution, floats, rows_per_task, with_floats};
+use super::slices::{floats, rows_per_task, with_floats};
 
 const EPSILON: f64 = 1e-5;
 
@@ -22,42 +22,6 @@ pub struct BatchStatistics {
 }
 
 impl BatchStatistics {
-    /// Of `x` [..., channels] over everything but the channels.
-    ///
-    /// # Errors
-    /// If the tensor has no numbers.
-    pub fn of(x: &Tensor) -> Result<Self> {
-        let channels = x.dims().last().copied().unwrap_or(0);
-        if x.elem_count() == 0 {
-            candle_core::bail!("statistics of an empty tensor");
-        }
-        let compute = |x: &[f32]| {
-            let rows = x.len() / channels;
-            let mean = scaled(sums(x, channels, |_, x| f64::from(x)), rows);
-            let variance = scaled(
-                sums(x, channels, |c, x| {
-                    let d = f64::from(x) - f64::from(mean[c]);
-                    d * d
-                }),
-                rows,
-            );
-            Self { mean, variance, rows }
-        };
-        match x.device().is_cpu() {
-            true => with_floats(&x.detach(), |x| Ok(compute(x))),
-            false => Self::on_device(x, channels),
-        }
-    }
-
-    /// Computed where the tensor is: a number a channel comes back, and not the maps.
-    fn on_device(x: &Tensor, channels: usize) -> Result<Self> {
-        let rows = x.elem_count() / channels;
-        let x = x.detach().reshape((rows, channels))?;
-        let mean = x.mean(0)?;
-        let variance = x.broadcast_sub(&mean)?.sqr()?.mean(0)?;
-        Ok(Self { mean: mean.to_vec1()?, variance: variance.to_vec1()?, rows })
-    }
-
     /// Given ones, as running statistics are: `mean` and `variance` `[channels]`.
     ///
     /// # Errors
@@ -71,35 +35,60 @@ impl BatchStatistics {
     }
 }
 
-/// (x - mean) / sqrt(variance + epsilon) weight + bias over the last dimension of `x` [..., channels]; differentiable in
-/// all three, and through the statistics where they are those of `x`.
-///
-/// # Errors
-/// If the shapes do not fit.
-pub fn batch_norm(
-    x: &Tensor,
-    weight: &Tensor,
-    bias: &Tensor,
-    statistics: &BatchStatistics,
-    execution: Execution,
-) -> Result<Tensor> {
+/// Rows and channels of `x` [..., channels], of which statistics can be taken.
+fn rows_and_channels(x: &Tensor) -> Result<(usize, usize)> {
+    let channels = x.dims().last().copied().unwrap_or(0);
+    if x.elem_count() == 0 {
+        candle_core::bail!("statistics of an empty tensor");
+    }
+    Ok((x.elem_count() / channels, channels))
+}
+
+/// Statistics of `x` [..., channels] over everything but the channels, summed in f64.
+pub(super) fn statistics_fused(x: &Tensor) -> Result<BatchStatistics> {
+    let (rows, channels) = rows_and_channels(x)?;
+    with_floats(&x.detach(), |x| {
+        let mean = scaled(sums(x, channels, |_, x| f64::from(x)), rows);
+        let variance = scaled(
+            sums(x, channels, |c, x| {
+                let d = f64::from(x) - f64::from(mean[c]);
+                d * d
+            }),
+            rows,
+        );
+        Ok(BatchStatistics { mean, variance, rows })
+    })
+}
+
+/// From elementary operations, where the tensor is: a number a channel comes back, and not the maps.
+pub(super) fn statistics_plain(x: &Tensor) -> Result<BatchStatistics> {
+    let (rows, channels) = rows_and_channels(x)?;
+    let x = x.detach().reshape((rows, channels))?;
+    let mean = x.mean(0)?;
+    let variance = x.broadcast_sub(&mean)?.sqr()?.mean(0)?;
+    Ok(BatchStatistics { mean: mean.to_vec1()?, variance: variance.to_vec1()?, rows })
+}
+
+/// Checks that shapes and statistics fit together; the number of channels.
+fn channels(x: &Tensor, weight: &Tensor, bias: &Tensor, statistics: &BatchStatistics) -> Result<usize> {
     let channels = statistics.mean.len();
     if x.dims().last() != Some(&channels) || weight.elem_count() != channels || bias.elem_count() != channels {
         candle_core::bail!("batch norm of {:?} with statistics of {channels} channels", x.dims());
     }
-    if !execution.uses_kernels(x) {
-        return batch_norm_plain(x, weight, bias, statistics);
-    }
+    Ok(channels)
+}
+
+/// (x - mean) / sqrt(variance + epsilon) weight + bias over the last dimension of `x` [..., channels] as one operation;
+/// differentiable in all three, and through the statistics where they are those of `x`.
+pub(super) fn fused(x: &Tensor, weight: &Tensor, bias: &Tensor, statistics: &BatchStatistics) -> Result<Tensor> {
+    channels(x, weight, bias, statistics)?;
     let op = BatchNorm { mean: statistics.mean.clone(), scale: statistics.scales(), own: statistics.rows > 0 };
     x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, op)
 }
 
-/// [`batch_norm`] from elementary operations.
-///
-/// # Errors
-/// If the shapes do not fit.
-pub fn batch_norm_plain(x: &Tensor, weight: &Tensor, bias: &Tensor, statistics: &BatchStatistics) -> Result<Tensor> {
-    let channels = statistics.mean.len();
+/// From elementary operations.
+pub(super) fn plain(x: &Tensor, weight: &Tensor, bias: &Tensor, statistics: &BatchStatistics) -> Result<Tensor> {
+    let channels = channels(x, weight, bias, statistics)?;
     let rows = x.reshape((x.elem_count() / channels.max(1), channels))?;
     let (mean, variance) = if statistics.rows > 0 {
         let mean = rows.mean_keepdim(0)?;
@@ -253,9 +242,8 @@ mod tests {
             let (x, w, b) = (var(&shape, 1), var(&[channels], 2), var(&[channels], 3));
             let given =
                 BatchStatistics::given(&tensor(&[channels], 4), &tensor(&[channels], 5).abs().unwrap()).unwrap();
-            for statistics in [BatchStatistics::of(&x).unwrap(), given] {
-                let run = |execution| batch_norm(&x, &w, &b, &statistics, execution).unwrap();
-                assert_same(&[&x, &w, &b], 2e-5, || run(Execution::Fast), || run(Execution::Plain));
+            for s in [statistics_fused(&x).unwrap(), given] {
+                assert_same(&[&x, &w, &b], 2e-5, || fused(&x, &w, &b, &s).unwrap(), || plain(&x, &w, &b, &s).unwrap());
             }
         }
     }
@@ -263,7 +251,7 @@ mod tests {
     #[test]
     fn statistics_are_the_same_where_they_are_computed_by_tensor_operations() {
         let x = var(&[7, 90, 12], 1);
-        let (slices, tensors) = (BatchStatistics::of(&x).unwrap(), BatchStatistics::on_device(&x, 12).unwrap());
+        let (slices, tensors) = (statistics_fused(&x).unwrap(), statistics_plain(&x).unwrap());
         assert_eq!(slices.rows, tensors.rows);
         let pairs = slices.mean.iter().zip(&tensors.mean).chain(slices.variance.iter().zip(&tensors.variance));
         assert!(pairs.into_iter().all(|(a, b)| (a - b).abs() < 1e-6), "{slices:?} {tensors:?}");
@@ -272,8 +260,6 @@ mod tests {
     #[test]
     fn gradients_pass_through_the_statistics_of_the_batch() {
         let (x, w, b) = (var(&[5, 3], 1), var(&[3], 2), var(&[3], 3));
-        assert_gradients(&[&x, &w, &b], 15, 2e-3, || {
-            batch_norm(&x, &w, &b, &BatchStatistics::of(&x).unwrap(), Execution::Fast).unwrap()
-        });
+        assert_gradients(&[&x, &w, &b], 15, 2e-3, || fused(&x, &w, &b, &statistics_fused(&x).unwrap()).unwrap());
     }
 }

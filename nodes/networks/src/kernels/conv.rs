@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::linear::bias_gradient;
 use super::matrix::{Matrix, MatrixMut, Threads, Write, product};
-use super::{Execution, floats, with_floats};
+use super::slices::{floats, with_floats};
 
 /// Numbers a thread lays side by side at a time: 4 MiB.
 const BLOCK: usize = 1024 * 1024;
@@ -27,14 +27,9 @@ pub struct Filter {
     pub dilation: usize,
 }
 
-/// The sum of the convolutions `filters` of `x` [N, H, W, in] -> [N, H, W, out]; differentiable in all tensors.
-///
-/// # Errors
-/// If the shapes do not fit, or there is no filter.
-pub fn convolve(x: &Tensor, filters: &[Filter], execution: Execution) -> Result<Tensor> {
-    if !execution.uses_kernels(x) {
-        return convolve_plain(x, filters);
-    }
+/// The sum of the convolutions `filters` of `x` [N, H, W, in] -> [N, H, W, out] as one operation; differentiable in all
+/// tensors.
+pub(super) fn fused(x: &Tensor, filters: &[Filter]) -> Result<Tensor> {
     let (_, _, _, inputs) = x.dims4()?;
     let mut weights = Vec::with_capacity(filters.len());
     let mut taps = Vec::with_capacity(9 * filters.len());
@@ -57,11 +52,8 @@ pub fn convolve(x: &Tensor, filters: &[Filter], execution: Execution) -> Result<
     x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, Taps(taps))
 }
 
-/// [`convolve`] from elementary operations.
-///
-/// # Errors
-/// If the shapes do not fit, or there is no filter.
-pub fn convolve_plain(x: &Tensor, filters: &[Filter]) -> Result<Tensor> {
+/// From elementary operations.
+pub(super) fn plain(x: &Tensor, filters: &[Filter]) -> Result<Tensor> {
     let x = x.permute((0, 3, 1, 2))?.contiguous()?;
     let mut sum: Option<Tensor> = None;
     for Filter { weight, bias, dilation } in filters {
@@ -282,8 +274,8 @@ mod tests {
         for (side, dilation) in [((1, 1), 1), ((5, 7), 1), ((9, 4), 3), ((3, 12), 6), ((40, 33), 2)] {
             let x = var(&[2, side.0, side.1, 3], 1);
             let (w, b) = (var(&[5, 3, 3, 3], 2), var(&[5], 3));
-            let run = |execution| convolve(&x, &filters(&[(&w, &b, dilation)]), execution).unwrap();
-            assert_same(&[&x, &w, &b], 2e-5, || run(Execution::Fast), || run(Execution::Plain));
+            let filters = filters(&[(&w, &b, dilation)]);
+            assert_same(&[&x, &w, &b], 2e-5, || fused(&x, &filters).unwrap(), || plain(&x, &filters).unwrap());
         }
     }
 
@@ -291,24 +283,24 @@ mod tests {
     fn a_sum_of_dilations_is_that_of_its_terms() {
         let x = var(&[2, 7, 6, 4], 1);
         let (w, b, w2, b2) = (var(&[3, 4, 3, 3], 2), var(&[3], 3), var(&[3, 4, 3, 3], 4), var(&[3], 5));
-        let run = |execution| convolve(&x, &filters(&[(&w, &b, 3), (&w2, &b2, 18)]), execution).unwrap();
-        assert_same(&[&x, &w, &b, &w2, &b2], 2e-5, || run(Execution::Fast), || run(Execution::Plain));
+        let filters = filters(&[(&w, &b, 3), (&w2, &b2, 18)]);
+        let vars = [&x, &w, &b, &w2, &b2];
+        assert_same(&vars, 2e-5, || fused(&x, &filters).unwrap(), || plain(&x, &filters).unwrap());
     }
 
     #[test]
     fn gradients_are_those_of_finite_differences() {
         let (x, w, b) = (var(&[2, 4, 3, 2], 1), var(&[3, 2, 3, 3], 2), var(&[3], 3));
-        assert_gradients(&[&x, &w, &b], 12, 2e-3, || {
-            convolve(&x, &filters(&[(&w, &b, 1), (&w, &b, 2)]), Execution::Fast).unwrap()
-        });
+        assert_gradients(&[&x, &w, &b], 12, 2e-3, || fused(&x, &filters(&[(&w, &b, 1), (&w, &b, 2)])).unwrap());
     }
 
     #[test]
     fn blocks_cover_maps_larger_than_one() {
         // 9 taps of 512 channels: 227 pixels a block, 2 x 600 pixels.
         let (x, w, b) = (var(&[2, 20, 30, 512], 1), var(&[2, 512, 3, 3], 2), var(&[2], 3));
-        let run = |execution| convolve(&x, &filters(&[(&w, &b, 1)]), execution).unwrap();
-        assert_same(&[&x, &w, &b], 5e-5, || run(Execution::Fast), || run(Execution::Plain));
-        assert_eq!(values(&run(Execution::Fast)), values(&run(Execution::Fast)), "the same bits each time");
+        let filters = filters(&[(&w, &b, 1)]);
+        let run = || fused(&x, &filters).unwrap();
+        assert_same(&[&x, &w, &b], 5e-5, run, || plain(&x, &filters).unwrap());
+        assert_eq!(values(&run()), values(&run()), "the same bits each time");
     }
 }

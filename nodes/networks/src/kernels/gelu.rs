@@ -3,8 +3,9 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
+use super::kept::Kept;
 use super::math::gelu_with_slope;
-use super::{Execution, Kept, floats, with_floats};
+use super::slices::{floats, with_floats};
 
 const TASK: usize = 16 * 1024;
 
@@ -59,17 +60,10 @@ pub(crate) fn multiply_in_place(a: &mut [f32], b: &[f32]) {
     });
 }
 
-/// GELU of every number of a tensor of any shape.
-///
-/// # Errors
-/// If a tensor operation fails.
-pub fn gelu(x: &Tensor, execution: Execution) -> Result<Tensor> {
-    if execution.uses_kernels(x) {
-        let keep = x.track_op();
-        x.contiguous()?.apply_op1(Gelu { keep, slopes: Kept::empty() })
-    } else {
-        x.gelu_erf()
-    }
+/// GELU of every number of a tensor of any shape, as one operation. (candle has it as one too: the plain composition.)
+pub(super) fn fused(x: &Tensor) -> Result<Tensor> {
+    let keep = x.track_op();
+    x.contiguous()?.apply_op1(Gelu { keep, slopes: Kept::empty() })
 }
 
 struct Gelu {
@@ -113,8 +107,8 @@ mod tests {
     #[test]
     fn kernel_and_plain_composition_agree() {
         let x = var(&[3, 7, 5], 1);
-        assert_same(&[&x], 1e-6, || gelu(&x, Execution::Fast).unwrap(), || gelu(&x, Execution::Plain).unwrap());
-        assert_gradients(&[&x], 20, 1e-3, || gelu(&x, Execution::Fast).unwrap());
+        assert_same(&[&x], 1e-6, || fused(&x).unwrap(), || x.gelu_erf().unwrap());
+        assert_gradients(&[&x], 20, 1e-3, || fused(&x).unwrap());
     }
 
     #[test]

@@ -1,23 +1,19 @@
-//! A linear layer as a tensor function, differentiable in tokens, weight and bias.
+//! A linear layer as a tensor function, differentiable in tokens, weight and bias; a weight or bias that takes no part in a
+//! graph has no gradient.
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
+use super::constants::{plus, times_transposed};
 use super::dense::{Dense, SPLIT_BELOW};
 use super::matrix::{Matrix, MatrixMut, Threads, Write, product};
-use super::{Execution, floats, with_floats};
+use super::slices::{floats, with_floats};
 
 /// Rows a task of the weight's gradient sums over; a whole number of these, so sums do not depend on the threads.
 const ROWS: usize = 1024;
 
-/// x Wᵀ + b over the last dimension of `x` [..., in], with `weight` [out, in] and `bias` `[out]`.
-///
-/// # Errors
-/// If the shapes do not fit.
-pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, execution: Execution) -> Result<Tensor> {
-    if !execution.uses_kernels(x) {
-        return linear_plain(x, weight, bias);
-    }
+/// As one operation.
+pub(super) fn fused(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     let (outputs, inputs) = weight.dims2()?;
     if x.dims().last() != Some(&inputs) {
         candle_core::bail!("a linear layer of {inputs} inputs was given {:?}", x.dims());
@@ -29,18 +25,15 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, execution: Exe
     x.contiguous()?.apply_op3(&weight.contiguous()?, &bias, Linear)
 }
 
-/// [`linear`] from elementary operations.
-///
-/// # Errors
-/// If the shapes do not fit.
-pub fn linear_plain(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+/// From elementary operations.
+pub(super) fn plain(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     let mut shape = x.dims().to_vec();
     let inputs = shape.pop().unwrap_or(1);
     // A weight of half precision makes the product one of half precision; all else stays as it was.
     let rows = x.reshape((x.elem_count() / inputs.max(1), inputs))?.to_dtype(weight.dtype())?;
-    let y = rows.matmul(&weight.t()?)?.to_dtype(x.dtype())?;
+    let y = times_transposed(&rows, weight)?.to_dtype(x.dtype())?;
     let y = match bias {
-        Some(bias) => y.broadcast_add(bias)?,
+        Some(bias) => plus(&y, bias)?,
         None => y,
     };
     shape.push(weight.dim(0)?);
@@ -156,7 +149,7 @@ fn sum_in_order(parts: Vec<Vec<f32>>, length: usize) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
-    use copl_testing::tensors::{assert_gradients, assert_same, var};
+    use copl_testing::tensors::{assert_gradients, assert_same, values, var};
 
     use super::*;
 
@@ -164,20 +157,25 @@ mod tests {
     fn kernel_and_plain_composition_agree() {
         for (shape, outputs) in [(vec![3, 5], 4), (vec![2, 1100, 7], 9), (vec![2, 3, 260], 270)] {
             let (x, w, b) = (var(&shape, 1), var(&[outputs, shape[shape.len() - 1]], 2), var(&[outputs], 3));
-            assert_same(
-                &[&x, &w, &b],
-                2e-5,
-                || linear(&x, &w, Some(&b), Execution::Fast).unwrap(),
-                || linear(&x, &w, Some(&b), Execution::Plain).unwrap(),
-            );
-            assert_same(
-                &[&x, &w],
-                2e-5,
-                || linear(&x, &w, None, Execution::Fast).unwrap(),
-                || linear(&x, &w, None, Execution::Plain).unwrap(),
-            );
+            assert_same(&[&x, &w, &b], 2e-5, || fused(&x, &w, Some(&b)).unwrap(), || plain(&x, &w, Some(&b)).unwrap());
+            assert_same(&[&x, &w], 2e-5, || fused(&x, &w, None).unwrap(), || plain(&x, &w, None).unwrap());
         }
         let (x, w, b) = (var(&[4, 3], 1), var(&[2, 3], 2), var(&[2], 3));
-        assert_gradients(&[&x, &w, &b], 12, 2e-3, || linear(&x, &w, Some(&b), Execution::Fast).unwrap());
+        assert_gradients(&[&x, &w, &b], 12, 2e-3, || fused(&x, &w, Some(&b)).unwrap());
+    }
+
+    #[test]
+    fn frozen_weights_have_no_gradient_in_either() {
+        let (x, w, b) = (var(&[2, 6, 3], 1), var(&[4, 3], 2), var(&[4], 3));
+        let (frozen_w, frozen_b) = (w.as_detached_tensor(), b.as_detached_tensor());
+        for layer in [fused, plain] {
+            let gradients = |w: &Tensor, b: &Tensor| {
+                layer(&x, w, Some(b)).unwrap().sqr().unwrap().sum_all().unwrap().backward().unwrap()
+            };
+            let (frozen, trained) = (gradients(&frozen_w, &frozen_b), gradients(&w, &b));
+            assert_eq!(values(frozen.get(&x).unwrap()), values(trained.get(&x).unwrap()));
+            assert_eq!(frozen.get_ids().count(), 1, "x alone has a gradient");
+            assert!(trained.get(&w).is_some() && trained.get(&b).is_some());
+        }
     }
 }

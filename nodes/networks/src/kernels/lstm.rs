@@ -4,42 +4,40 @@
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
 use super::dense::SPLIT_BELOW;
-use super::linear::bias_gradient;
+use super::kept::Kept;
+use super::linear::{self, bias_gradient};
 use super::math::exp;
 use super::matrix::{Matrix, MatrixMut, Threads, Write, product};
-use super::{Execution, Kept, floats, linear, with_floats};
+use super::slices::{floats, with_floats};
 
-/// Last hidden and cell states [Q, 2D] after W words, from zero states. `inputs` [Q, W, 4D] are the gates' parts of each word
-/// alone (its product with `weight_ih`, `bias_ih` added), in PyTorch's order: input, forget, cell, output; `weight` [4D, D]
-/// and `bias` `[4D]` are `weight_hh` and `bias_hh`.
-///
-/// # Errors
-/// If the shapes do not fit.
-pub fn lstm(inputs: &Tensor, weight: &Tensor, bias: &Tensor, execution: Execution) -> Result<Tensor> {
+/// Checks that the shapes fit together; questions, words and width.
+fn sizes(inputs: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<[usize; 3]> {
     let (gates, width) = weight.dims2()?;
     if gates != 4 * width || inputs.dims3()?.2 != gates || bias.dims1()? != gates {
         candle_core::bail!("an LSTM of width {width} was given {:?} and biases {:?}", inputs.dims(), bias.dims());
     }
-    if !execution.uses_kernels(inputs) {
-        return lstm_plain(inputs, weight, bias);
-    }
+    let (questions, words, _) = inputs.dims3()?;
+    Ok([questions, words, width])
+}
+
+/// Last hidden and cell states [Q, 2D] after W words, from zero states, as one operation. `inputs` [Q, W, 4D] are the gates'
+/// parts of each word alone (its product with `weight_ih`, `bias_ih` added), in PyTorch's order: input, forget, cell, output;
+/// `weight` [4D, D] and `bias` `[4D]` are `weight_hh` and `bias_hh`.
+pub(super) fn fused(inputs: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    sizes(inputs, weight, bias)?;
     let tracked = inputs.track_op() || weight.track_op() || bias.track_op();
     let op = Lstm { keep: tracked, kept: Kept::empty() };
     inputs.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, op)
 }
 
-/// [`lstm`] from elementary operations.
-///
-/// # Errors
-/// If the shapes do not fit.
-pub fn lstm_plain(inputs: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
-    let (questions, words, gates) = inputs.dims3()?;
-    let width = gates / 4;
+/// From elementary operations.
+pub(super) fn plain(inputs: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    let [questions, words, width] = sizes(inputs, weight, bias)?;
     let sigmoid = |x: &Tensor| (x * 0.5)?.tanh()?.affine(0.5, 0.5);
     let mut hidden = Tensor::zeros((questions, width), inputs.dtype(), inputs.device())?;
     let mut cell = hidden.clone();
     for word in 0..words {
-        let gates = (inputs.narrow(1, word, 1)?.squeeze(1)? + linear(&hidden, weight, Some(bias), Execution::Plain)?)?;
+        let gates = (inputs.narrow(1, word, 1)?.squeeze(1)? + linear::plain(&hidden, weight, Some(bias))?)?;
         let gate = |index: usize| gates.narrow(1, index * width, width);
         let (input, forget, output) = (sigmoid(&gate(0)?)?, sigmoid(&gate(1)?)?, sigmoid(&gate(3)?)?);
         cell = ((forget * cell)? + (input * gate(2)?.tanh()?)?)?;
@@ -248,13 +246,8 @@ mod tests {
         for (questions, words, width) in [(1, 1, 1), (2, 3, 5), (7, 14, 24)] {
             let (x, w) = (var(&[questions, words, 4 * width], 1), var(&[4 * width, width], 2));
             let b = var(&[4 * width], 3);
-            assert_same(
-                &[&x, &w, &b],
-                1e-5,
-                || lstm(&x, &w, &b, Execution::Fast).unwrap(),
-                || lstm(&x, &w, &b, Execution::Plain).unwrap(),
-            );
-            assert_gradients(&[&x, &w, &b], 10, 1e-3, || lstm(&x, &w, &b, Execution::Fast).unwrap());
+            assert_same(&[&x, &w, &b], 1e-5, || fused(&x, &w, &b).unwrap(), || plain(&x, &w, &b).unwrap());
+            assert_gradients(&[&x, &w, &b], 10, 1e-3, || fused(&x, &w, &b).unwrap());
         }
     }
 
@@ -269,7 +262,9 @@ mod tests {
     #[test]
     fn shapes_that_do_not_fit_are_refused() {
         let (w, b) = (var(&[12, 3], 1), var(&[12], 2));
-        assert!(lstm(&var(&[2, 4, 8], 3), &w, &b, Execution::Fast).is_err());
-        assert!(lstm(&var(&[2, 4, 12], 3), &var(&[12, 4], 1), &b, Execution::Fast).is_err());
+        for lstm in [fused, plain] {
+            assert!(lstm(&var(&[2, 4, 8], 3), &w, &b).is_err());
+            assert!(lstm(&var(&[2, 4, 12], 3), &var(&[12, 4], 1), &b).is_err());
+        }
     }
 }

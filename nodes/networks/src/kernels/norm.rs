@@ -3,8 +3,9 @@
 use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
+use super::constants::{plus, times};
 use super::math::{dot_centred, squared_distance, sum};
-use super::{Execution, floats, rows_per_task, with_floats};
+use super::slices::{floats, rows_per_task, with_floats};
 
 /// Added to the variance unless an architecture says otherwise (PyTorch's default).
 pub(crate) const EPSILON: f64 = 1e-5;
@@ -95,42 +96,17 @@ pub(crate) fn norm_rows_backward(norm: Norm<'_>, h: &[f32], dy: &[f32], residual
     dh
 }
 
-/// LN(x) weight + bias over the last dimension of `x` [..., width], with 1e-5 added to the variance; differentiable in
-/// all three.
-///
-/// # Errors
-/// If the shapes do not fit.
-pub fn layer_norm(x: &Tensor, weight: &Tensor, bias: &Tensor, execution: Execution) -> Result<Tensor> {
-    layer_norm_with(x, weight, bias, EPSILON, execution)
+/// LN(x) weight + bias over the last dimension of `x` [..., width] as one operation, differentiable in all three.
+pub(super) fn fused(x: &Tensor, weight: &Tensor, bias: &Tensor, epsilon: f64) -> Result<Tensor> {
+    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, LayerNorm { epsilon: epsilon as f32 })
 }
 
-/// [`layer_norm`] with `epsilon` added to the variance.
-///
-/// # Errors
-/// If the shapes do not fit.
-pub fn layer_norm_with(
-    x: &Tensor,
-    weight: &Tensor,
-    bias: &Tensor,
-    epsilon: f64,
-    execution: Execution,
-) -> Result<Tensor> {
-    if execution.uses_kernels(x) {
-        x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, LayerNorm { epsilon: epsilon as f32 })
-    } else {
-        layer_norm_plain(x, weight, bias, epsilon)
-    }
-}
-
-/// [`layer_norm_with`] from elementary operations.
-///
-/// # Errors
-/// If the shapes do not fit.
-pub fn layer_norm_plain(x: &Tensor, weight: &Tensor, bias: &Tensor, epsilon: f64) -> Result<Tensor> {
+/// From elementary operations.
+pub(super) fn plain(x: &Tensor, weight: &Tensor, bias: &Tensor, epsilon: f64) -> Result<Tensor> {
     let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
     let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
     let deviation = (variance + epsilon)?.sqrt()?;
-    centred.broadcast_div(&deviation)?.broadcast_mul(weight)?.broadcast_add(bias)
+    plus(&times(&centred.broadcast_div(&deviation)?, weight)?, bias)
 }
 
 struct LayerNorm {
@@ -227,12 +203,12 @@ mod tests {
             assert_same(
                 &[&x, &w, &b],
                 2e-5,
-                || layer_norm_with(&x, &w, &b, epsilon, Execution::Fast).unwrap(),
-                || layer_norm_with(&x, &w, &b, epsilon, Execution::Plain).unwrap(),
+                || fused(&x, &w, &b, epsilon).unwrap(),
+                || plain(&x, &w, &b, epsilon).unwrap(),
             );
         }
         let (x, w, b) = (var(&[4, 9], 1), var(&[9], 2), var(&[9], 3));
-        assert_gradients(&[&x, &w, &b], 12, 2e-3, || layer_norm(&x, &w, &b, Execution::Fast).unwrap());
+        assert_gradients(&[&x, &w, &b], 12, 2e-3, || fused(&x, &w, &b, EPSILON).unwrap());
     }
 
     #[test]
@@ -241,7 +217,7 @@ mod tests {
         let (wv, bv) = (values(&w), values(&b));
         let y = norm_rows(Norm { weight: &wv, bias: &bv, epsilon: 1e-5 }, &values(&h), Some(&values(&r)));
         let y = Tensor::from_vec(y, (1500, 24), h.device()).unwrap();
-        let expected = (layer_norm_plain(&h, &w, &b, 1e-5).unwrap() + r).unwrap();
+        let expected = (plain(&h, &w, &b, 1e-5).unwrap() + r).unwrap();
         assert!(difference(&y, &expected) < 1e-5);
     }
 

@@ -3,24 +3,19 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::{Execution, floats, with_floats};
+use super::constants::times;
+use super::slices::{floats, with_floats};
 
 const TASK: usize = 16 * 1024;
 
-/// max(x, 0) of every number of a tensor of any shape; the gradient at 0 is 0.
-///
-/// # Errors
-/// If a tensor operation fails.
-pub fn relu(x: &Tensor, execution: Execution) -> Result<Tensor> {
-    if execution.uses_kernels(x) { x.contiguous()?.apply_op1(Relu) } else { relu_plain(x) }
+/// max(x, 0) of every number of a tensor of any shape, as one operation; the gradient at 0 is 0.
+pub(super) fn fused(x: &Tensor) -> Result<Tensor> {
+    x.contiguous()?.apply_op1(Relu)
 }
 
-/// [`relu`] from elementary operations.
-///
-/// # Errors
-/// If a tensor operation fails.
-pub fn relu_plain(x: &Tensor) -> Result<Tensor> {
-    x * x.detach().gt(0.0)?.to_dtype(x.dtype())?
+/// From elementary operations.
+pub(super) fn plain(x: &Tensor) -> Result<Tensor> {
+    times(x, &x.detach().gt(0.0)?.to_dtype(x.dtype())?)
 }
 
 struct Relu;
@@ -62,13 +57,13 @@ mod tests {
     #[test]
     fn kernel_and_plain_composition_agree() {
         let x = var(&[3, 7, 50], 1);
-        assert_same(&[&x], 0.0, || relu(&x, Execution::Fast).unwrap(), || relu(&x, Execution::Plain).unwrap());
+        assert_same(&[&x], 0.0, || fused(&x).unwrap(), || plain(&x).unwrap());
     }
 
     #[test]
     fn zero_has_no_gradient_and_nan_stays() {
         let x = candle_core::Var::new(&[0.0f32, -1.0, 2.0, f32::NAN], &Device::Cpu).unwrap();
-        let y = relu(&x, Execution::Fast).unwrap();
+        let y = fused(&x).unwrap();
         assert!(values(&y)[3].is_nan());
         let gradient = y.sum_all().unwrap().backward().unwrap();
         assert_eq!(values(gradient.get(&x).unwrap())[..3], [0.0, 0.0, 1.0]);

@@ -6,7 +6,7 @@
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::{Execution, floats, with_floats};
+use super::slices::{floats, with_floats};
 
 /// How numbers between pixels are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,26 +21,29 @@ pub enum Interpolation {
     BicubicAligned,
 }
 
-/// Resizes `x` [N, H, W, C] to `size` (H', W'), [N, H', W', C].
-///
-/// # Errors
-/// If `x` has another number of dimensions, or a size is 0.
-pub fn resize(x: &Tensor, size: (usize, usize), how: Interpolation, execution: Execution) -> Result<Tensor> {
+/// The matrices that resize a map to `size`; none if it has that size.
+fn axes(x: &Tensor, size: (usize, usize), how: Interpolation) -> Result<Option<Resize>> {
     let (_, height, width, _) = x.dims4()?;
     if (height, width) == size {
-        return Ok(x.clone());
+        return Ok(None);
     }
     if height.min(width).min(size.0).min(size.1) == 0 {
         candle_core::bail!("a map of {height} x {width} cannot become one of {size:?}");
     }
-    let (rows, columns) = (Axis::new(height, size.0, how), Axis::new(width, size.1, how));
-    if execution.uses_kernels(x) {
-        return x.contiguous()?.apply_op1(Resize { rows, columns });
-    }
-    resize_plain(x, &rows, &columns)
+    Ok(Some(Resize { rows: Axis::new(height, size.0, how), columns: Axis::new(width, size.1, how) }))
 }
 
-fn resize_plain(x: &Tensor, rows: &Axis, columns: &Axis) -> Result<Tensor> {
+/// Resizes `x` [N, H, W, C] to `size` (H', W'), [N, H', W', C], as one operation.
+pub(super) fn fused(x: &Tensor, size: (usize, usize), how: Interpolation) -> Result<Tensor> {
+    match axes(x, size, how)? {
+        Some(resize) => x.contiguous()?.apply_op1(resize),
+        None => Ok(x.clone()),
+    }
+}
+
+/// From elementary operations.
+pub(super) fn plain(x: &Tensor, size: (usize, usize), how: Interpolation) -> Result<Tensor> {
+    let Some(Resize { rows, columns }) = axes(x, size, how)? else { return Ok(x.clone()) };
     let (images, height, width, channels) = x.dims4()?;
     let (new_height, new_width) = (rows.taps.len(), columns.taps.len());
     let tall = rows.matrix(x.device())?.broadcast_matmul(&x.reshape((images, height, width * channels))?)?;
@@ -187,8 +190,7 @@ mod tests {
         for how in ALL {
             for (from, to) in [((4, 6), (8, 12)), ((7, 5), (3, 9)), ((1, 2), (4, 1))] {
                 let x = var(&[2, from.0, from.1, 3], 1);
-                let run = |execution| resize(&x, to, how, execution).unwrap();
-                assert_same(&[&x], 2e-6, || run(Execution::Fast), || run(Execution::Plain));
+                assert_same(&[&x], 2e-6, || fused(&x, to, how).unwrap(), || plain(&x, to, how).unwrap());
             }
         }
     }
@@ -197,7 +199,7 @@ mod tests {
     fn gradients_are_those_of_finite_differences() {
         for how in ALL {
             let x = var(&[1, 3, 4, 2], 1);
-            assert_gradients(&[&x], 24, 1e-3, || resize(&x, (7, 6), how, Execution::Fast).unwrap());
+            assert_gradients(&[&x], 24, 1e-3, || fused(&x, (7, 6), how).unwrap());
         }
     }
 
@@ -224,7 +226,7 @@ mod tests {
             ],
         ];
         for (how, expected) in ALL.into_iter().zip(expected) {
-            let y = values(&resize(&x, (3, 5), how, Execution::Fast).unwrap());
+            let y = values(&fused(&x, (3, 5), how).unwrap());
             for (y, expected) in y.iter().zip(expected) {
                 assert!((y - expected).abs() < 2e-5, "{how:?}: {y}, expected {expected}");
             }
@@ -235,7 +237,9 @@ mod tests {
     fn a_map_of_the_same_size_is_unchanged() {
         let x = var(&[1, 3, 4, 2], 1);
         for how in ALL {
-            assert_eq!(values(&resize(&x, (3, 4), how, Execution::Fast).unwrap()), values(&x));
+            for resize in [fused, plain] {
+                assert_eq!(values(&resize(&x, (3, 4), how).unwrap()), values(&x));
+            }
         }
     }
 }

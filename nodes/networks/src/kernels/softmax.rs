@@ -3,23 +3,18 @@
 use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
+use super::constants::plus;
 use super::math::{dot, exp_and_sum, maximum};
-use super::{Execution, floats, rows_per_task, with_floats};
+use super::slices::{floats, rows_per_task, with_floats};
 
-/// Softmax of `x` [..., n] over n.
-///
-/// # Errors
-/// If a tensor operation fails.
-pub fn softmax(x: &Tensor, execution: Execution) -> Result<Tensor> {
-    if execution.uses_kernels(x) { x.contiguous()?.apply_op1(Softmax) } else { softmax_plain(x) }
+/// Softmax of `x` [..., n] over n, as one operation.
+pub(super) fn fused(x: &Tensor) -> Result<Tensor> {
+    x.contiguous()?.apply_op1(Softmax)
 }
 
-/// [`softmax`] from elementary operations.
-///
-/// # Errors
-/// If a tensor operation fails.
-pub fn softmax_plain(x: &Tensor) -> Result<Tensor> {
-    let shifted = x.broadcast_sub(&x.max_keepdim(D::Minus1)?.detach())?;
+/// From elementary operations.
+pub(super) fn plain(x: &Tensor) -> Result<Tensor> {
+    let shifted = plus(x, &x.detach().max_keepdim(D::Minus1)?.neg()?)?;
     let e = shifted.exp()?;
     e.broadcast_div(&e.sum_keepdim(D::Minus1)?)
 }
@@ -78,13 +73,8 @@ mod tests {
     fn kernel_and_plain_composition_agree() {
         for shape in [[1, 1, 1], [2, 5, 7], [3, 4, 40]] {
             let x = var(&shape, 1);
-            assert_same(
-                &[&x],
-                2e-6,
-                || softmax(&x, Execution::Fast).unwrap(),
-                || softmax(&x, Execution::Plain).unwrap(),
-            );
-            assert_gradients(&[&x], 10, 1e-3, || softmax(&x, Execution::Fast).unwrap());
+            assert_same(&[&x], 2e-6, || fused(&x).unwrap(), || plain(&x).unwrap());
+            assert_gradients(&[&x], 10, 1e-3, || fused(&x).unwrap());
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 
-use super::Format;
+use super::format::Format;
 use super::pickle::PickleFile;
 use super::safetensors::SafetensorsFile;
 use crate::error::Result;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::TensorSpec;
+use super::spec::TensorSpec;
 use crate::error::{NameMismatch, Result};
 
 /// Compares names and shapes with what is expected.

@@ -5,7 +5,9 @@ use std::path::Path;
 use candle_core::{DType, Device};
 
 use super::contents::{Open, wrapper};
-use super::{TensorSpec, Tensors, check_names};
+use super::names::check_names;
+use super::spec::TensorSpec;
+use super::tensors::Tensors;
 use crate::error::{Result, bad_file};
 
 /// What a stored name means.

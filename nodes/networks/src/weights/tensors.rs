@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Tensor};
 
-use super::TensorSpec;
+use super::spec::TensorSpec;
 use crate::error::{NameMismatch, Result};
 
 /// Tensors by name.

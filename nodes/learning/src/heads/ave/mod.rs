@@ -6,9 +6,10 @@ use candle_core::Tensor;
 use copl_contract::setting_choice::ChosenGroup;
 use copl_contract::settings::Settings;
 use copl_networks::Result;
-use copl_networks::kernels::{Execution, linear};
+use copl_networks::kernels::Execution;
 use copl_networks::weights::Tensors;
 
+use super::layers::dense;
 use super::{Family, Head, HeadInput, HeadOutput, HeadPlace, HeadSettings};
 use crate::parameters::{ParamGroup, ParamSpec};
 
@@ -47,7 +48,7 @@ impl HeadSettings for AveSettings {
     }
 
     fn build(&self, place: HeadPlace<'_>) -> Result<Box<dyn Head>> {
-        Ok(Box::new(AveHead::new(self.head, place.classes, place.visual.out_dim(), place.audio.out_dim())))
+        Ok(Box::new(AveHead::new(self.head, place)))
     }
 }
 
@@ -61,12 +62,14 @@ pub struct AveHead {
     classes: usize,
     visual: usize,
     audio: usize,
+    execution: Execution,
 }
 
 impl AveHead {
-    /// For features of widths `visual` and `audio`.
-    pub fn new(kind: HeadKind, classes: usize, visual: usize, audio: usize) -> Self {
-        Self { kind, classes, visual, audio }
+    /// On encoders of these sizes.
+    pub fn new(kind: HeadKind, place: HeadPlace<'_>) -> Self {
+        let HeadPlace { classes, visual, audio, execution } = place;
+        Self { kind, classes, visual: visual.out_dim(), audio: audio.out_dim(), execution }
     }
 }
 
@@ -86,17 +89,11 @@ impl Head for AveHead {
     /// Logits [B, T, classes].
     fn predict(&self, parameters: &Tensors, _: &Tensors, input: HeadInput<'_>) -> Result<HeadOutput> {
         let both = Tensor::cat(&[&input.features.visual, &input.features.audio], 2)?;
+        let layer = |name: &str, x: &Tensor| dense(parameters, name, x, self.execution);
         let logits = match self.kind {
-            HeadKind::Linear => layer(parameters, "classifier", &both),
-            HeadKind::TwoLinear => {
-                layer(parameters, "classifier.output", &layer(parameters, "classifier.hidden", &both)?)
-            }
+            HeadKind::Linear => layer("classifier", &both),
+            HeadKind::TwoLinear => layer("classifier.output", &layer("classifier.hidden", &both)?),
         };
         Ok(HeadOutput::of(logits?))
     }
-}
-
-fn layer(parameters: &Tensors, name: &str, x: &Tensor) -> Result<Tensor> {
-    let (weight, bias) = (parameters.get(&format!("{name}.weight"))?, parameters.get(&format!("{name}.bias"))?);
-    Ok(linear(x, &weight, Some(&bias), Execution::Fast)?)
 }

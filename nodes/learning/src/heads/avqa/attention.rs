@@ -3,7 +3,7 @@
 
 use candle_core::Tensor;
 use copl_networks::Result;
-use copl_networks::kernels::{Execution, linear, relu, softmax};
+use copl_networks::kernels::Execution;
 use copl_networks::weights::{Init, Tensors};
 
 use crate::heads::dropout::{Dropout, dropped};
@@ -51,7 +51,7 @@ impl Attention {
         execution: Execution,
     ) -> Result<Tensor> {
         let x = self.attend(parameters, question, segments, dropout, execution)?;
-        let y = relu(&dense(parameters, self.layers[0], &x, execution)?, execution)?;
+        let y = execution.relu(&dense(parameters, self.layers[0], &x, execution)?)?;
         let y = dense(parameters, self.layers[1], &dropped(dropout, self.dropouts[0], &y)?, execution)?;
         norm(parameters, self.norm, &(x + dropped(dropout, self.dropouts[1], &y)?)?, execution)
     }
@@ -70,13 +70,13 @@ impl Attention {
         let bias = parameters.get(&format!("{}.in_proj_bias", self.attention))?;
         let project = |x: &Tensor, index: usize| {
             let (weight, bias) = (weight.narrow(0, index * width, width)?, bias.narrow(0, index * width, width)?);
-            linear(x, &weight, Some(&bias), execution)
+            execution.linear(x, &weight, Some(&bias))
         };
         let split = |x: Tensor| x.reshape((questions, count, heads, part))?.transpose(1, 2)?.contiguous();
         let query = project(question, 0)?.reshape((questions, heads, 1, part))?;
         let (keys, values) = (split(project(segments, 1)?)?, split(project(segments, 2)?)?);
         let scores = (query.matmul(&keys.transpose(2, 3)?.contiguous()?)? / (part as f64).sqrt())?;
-        let weights = dropped(dropout, self.attention, &softmax(&scores, execution)?)?;
+        let weights = dropped(dropout, self.attention, &execution.softmax(&scores)?)?;
         let attended = weights.matmul(&values)?.reshape((questions, width))?;
         dense(parameters, &format!("{}.out_proj", self.attention), &attended, execution)
     }

@@ -6,7 +6,7 @@
 
 use candle_core::{D, Tensor};
 use copl_networks::Result;
-use copl_networks::kernels::{Execution, relu, softmax};
+use copl_networks::kernels::Execution;
 use copl_networks::weights::Tensors;
 
 use crate::heads::layers::{dense, linear_specs};
@@ -33,7 +33,7 @@ pub(super) fn ground(parameters: &Tensors, maps: &Tensor, sounds: &Tensor, execu
     // Unit vectors of all places are never written: their lengths divide scores and weights instead.
     let lengths = length(maps)?.transpose(1, 2)?;
     let scores = (maps.matmul(&sounds)?.transpose(1, 2)? / &lengths)?;
-    let weights = (softmax(&scores, execution)? / lengths)?;
+    let weights = (execution.softmax(&scores)? / lengths)?;
     let found = weights.contiguous()?.matmul(maps)?.squeeze(1)?;
     dense(parameters, "fc_gl", &Tensor::cat(&[&maps.mean(1)?, &found], 1)?.tanh()?, execution)
 }
@@ -42,7 +42,7 @@ pub(super) fn ground(parameters: &Tensors, maps: &Tensor, sounds: &Tensor, execu
 pub(super) fn matches(parameters: &Tensors, sounds: &Tensor, frames: &Tensor, execution: Execution) -> Result<Tensor> {
     let mut x = Tensor::cat(&[sounds, frames], 1)?;
     for layer in ["fc1", "fc2", "fc3"] {
-        x = relu(&dense(parameters, layer, &x, execution)?, execution)?;
+        x = execution.relu(&dense(parameters, layer, &x, execution)?)?;
     }
     dense(parameters, "fc4", &x, execution)
 }

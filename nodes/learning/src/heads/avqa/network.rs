@@ -10,7 +10,7 @@
 //! in the official code and never used are left out.
 
 use candle_core::Tensor;
-use copl_networks::kernels::{Execution, relu};
+use copl_networks::kernels::Execution;
 use copl_networks::weights::Tensors;
 use copl_networks::{Error, Result};
 
@@ -130,7 +130,7 @@ impl Avst {
         let layer = |name: &str, x: &Tensor| dense(parameters, name, x, self.execution);
 
         let sounds = input.audio.reshape((videos * seconds, self.config.audio))?;
-        let sounds = layer("fc_a2", &relu(&layer("fc_a1", &sounds)?, self.execution)?)?;
+        let sounds = layer("fc_a2", &self.execution.relu(&layer("fc_a1", &sounds)?)?)?;
         let maps = self.projected(parameters, &input.maps)?;
         let frames = grounding::ground(parameters, &maps, &sounds, self.execution)?;
         let matched = grounding::matches(parameters, &sounds, &frames, self.execution)?;

@@ -5,7 +5,7 @@
 //! question needs one linear layer, `question`.
 
 use candle_core::Tensor;
-use copl_networks::kernels::{Execution, linear, lstm};
+use copl_networks::kernels::Execution;
 use copl_networks::weights::{Init, Tensors};
 use copl_networks::{Error, Result};
 
@@ -91,8 +91,8 @@ fn words(parameters: &Tensors, ids: &Tensor, execution: Execution) -> Result<Ten
     let width = table.dim(1)?;
     let vectors = table.index_select(&ids.flatten_all()?, 0)?.tanh()?;
     // Of all words at once: what of a gate depends on the word alone.
-    let inputs = linear(&vectors, &get("lstm.weight_ih_l0")?, Some(&get("lstm.bias_ih_l0")?), execution)?;
+    let inputs = execution.linear(&vectors, &get("lstm.weight_ih_l0")?, Some(&get("lstm.bias_ih_l0")?))?;
     let inputs = inputs.reshape((questions, count, 4 * width))?;
-    let states = lstm(&inputs, &get("lstm.weight_hh_l0")?, &get("lstm.bias_hh_l0")?, execution)?;
+    let states = execution.lstm(&inputs, &get("lstm.weight_hh_l0")?, &get("lstm.bias_hh_l0")?)?;
     dense(parameters, &format!("{NAME}.fc"), &states.tanh()?, execution)
 }

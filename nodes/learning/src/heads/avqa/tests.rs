@@ -18,7 +18,7 @@ use crate::model::{Batch, Model, OutputGradients};
 use crate::parameters::Parameters;
 
 fn count(config: AvstConfig) -> usize {
-    let head = Avst::new(config, Execution::Fast).unwrap();
+    let head = Avst::new(config, Execution::CPU).unwrap();
     head.parameters().iter().map(|spec| spec.tensor.count()).sum()
 }
 
@@ -71,7 +71,7 @@ fn the_official_head_has_its_parameters() {
 
 #[test]
 fn each_question_is_answered_about_its_own_video() {
-    let head = Avst::new(small(QuestionKind::Words { vocabulary: 11 }), Execution::Fast).unwrap();
+    let head = Avst::new(small(QuestionKind::Words { vocabulary: 11 }), Execution::CPU).unwrap();
     let parameters = parameters(&head).detached();
     let answers = |input: &AvstInput| values(&head.forward(&parameters, input, None).unwrap().answers);
     let both = input(&[0, 1, 1]);
@@ -94,7 +94,7 @@ fn each_question_is_answered_about_its_own_video() {
 
 #[test]
 fn dropout_changes_training_and_is_the_same_every_time() {
-    let head = Avst::new(small(QuestionKind::Words { vocabulary: 11 }), Execution::Fast).unwrap();
+    let head = Avst::new(small(QuestionKind::Words { vocabulary: 11 }), Execution::CPU).unwrap();
     let (parameters, input) = (parameters(&head).detached(), input(&[0, 1, 1]));
     let answers =
         |dropout: Option<Dropout>| values(&head.forward(&parameters, &input, dropout.as_ref()).unwrap().answers);
@@ -106,7 +106,7 @@ fn dropout_changes_training_and_is_the_same_every_time() {
 
 #[test]
 fn vectors_of_whole_questions_take_the_place_of_words() {
-    let head = Avst::new(small(QuestionKind::Vector { width: 7 }), Execution::Fast).unwrap();
+    let head = Avst::new(small(QuestionKind::Vector { width: 7 }), Execution::CPU).unwrap();
     assert!(!head.parameters().iter().any(|spec| spec.tensor.name.starts_with("question_encoder")));
     let parameters = parameters(&head).detached();
     let words = input(&[0, 1, 1]);
@@ -119,12 +119,12 @@ fn vectors_of_whole_questions_take_the_place_of_words() {
 #[test]
 fn a_width_that_cannot_be_divided_is_refused() {
     let config = AvstConfig { width: 10, ..small(QuestionKind::Vector { width: 7 }) };
-    assert!(Avst::new(config, Execution::Fast).is_err());
+    assert!(Avst::new(config, Execution::CPU).is_err());
 }
 
 #[test]
 fn every_parameter_learns() {
-    let head = Avst::new(small(QuestionKind::Words { vocabulary: 11 }), Execution::Fast).unwrap();
+    let head = Avst::new(small(QuestionKind::Words { vocabulary: 11 }), Execution::CPU).unwrap();
     let parameters = parameters(&head);
     let out = head.forward(&parameters.tracked(), &input(&[0, 1, 1]), None).unwrap();
     let matched = (out.positive.sqr().unwrap().sum_all().unwrap()
@@ -165,7 +165,7 @@ fn model_with(method: MethodConfig, answer_head: AnswerHead) -> Model {
     let head = head.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
     let head = HeadConfig::read(task::MUSIC_AVQA, &head).unwrap();
     let config = ModelConfig { method, head, segments: 2, classes: 5, ..ModelConfig::of(task::MUSIC_AVQA) };
-    let model = Model::from_encoders(&config, encoder, None, Execution::Fast, &Device::Cpu).unwrap();
+    let model = Model::from_encoders(&config, encoder, None, Execution::CPU, &Device::Cpu).unwrap();
     for (index, (_, var)) in model.parameters().vars().enumerate() {
         var.set(&(var.as_detached_tensor() + (tensor(var.dims(), index) * 0.2).unwrap()).unwrap()).unwrap();
     }

@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::Tensor;
-use copl_networks::kernels::{Execution, Filter, Interpolation, convolve, relu, resize};
+use copl_networks::kernels::{Execution, Filter, Interpolation};
 use copl_networks::weights::{Init, TensorSpec, Tensors};
 use copl_networks::{Error, Result};
 
@@ -146,7 +146,7 @@ impl Decoder {
             let branch =
                 |(branch, dilation)| filter(parameters, &format!("conv{scale}.conv2d_list.{branch}"), dilation);
             let branches = DILATIONS.into_iter().enumerate().map(branch).collect::<Result<Vec<_>>>()?;
-            let x = convolve(map, &branches, self.execution)?;
+            let x = self.execution.convolve(map, &branches)?;
             let name = format!("tpavi_b{scale}");
             let target = training.then_some(&mut updates);
             let (x, aligned) = tpavi::forward(&name, parameters, buffers, &x, audio, shape, target, self.execution)?;
@@ -165,24 +165,24 @@ impl Decoder {
         let (Some(x), Ok([d, c, b, a])) = (fused, <[(Tensor, Tensor); 4]>::try_from(scales)) else {
             return Err(Error::Config("a decoder needs four maps".to_string()));
         };
-        let x = convolve(&x, &[filter(parameters, "output_conv.0", 1)?], self.execution)?;
+        let x = self.execution.convolve(&x, &[filter(parameters, "output_conv.0", 1)?])?;
         let x = self.doubled(&x, Interpolation::Bilinear)?;
-        let x = relu(&convolve(&x, &[filter(parameters, "output_conv.2", 1)?], self.execution)?, self.execution)?;
+        let x = self.execution.relu(&self.execution.convolve(&x, &[filter(parameters, "output_conv.2", 1)?])?)?;
         let logits = dense(parameters, "output_conv.4", &x, self.execution)?.squeeze(3)?;
         Ok(Segmentation { logits, buffers: updates, scales: [a, b, c, d] })
     }
 
     /// relu(x) + conv(relu(conv(relu(x)))).
     fn unit(&self, parameters: &Tensors, name: &str, x: &Tensor) -> Result<Tensor> {
-        let x = relu(x, self.execution)?;
-        let y = convolve(&x, &[filter(parameters, &format!("{name}.conv1"), 1)?], self.execution)?;
-        let y = relu(&y, self.execution)?;
-        Ok((convolve(&y, &[filter(parameters, &format!("{name}.conv2"), 1)?], self.execution)? + x)?)
+        let x = self.execution.relu(x)?;
+        let y = self.execution.convolve(&x, &[filter(parameters, &format!("{name}.conv1"), 1)?])?;
+        let y = self.execution.relu(&y)?;
+        Ok((self.execution.convolve(&y, &[filter(parameters, &format!("{name}.conv2"), 1)?])? + x)?)
     }
 
     fn doubled(&self, x: &Tensor, how: Interpolation) -> Result<Tensor> {
         let (_, height, width, _) = x.dims4()?;
-        Ok(resize(x, (2 * height, 2 * width), how, self.execution)?)
+        Ok(self.execution.resize(x, (2 * height, 2 * width), how)?)
     }
 }
 
@@ -206,7 +206,7 @@ mod tests {
     fn the_official_decoder_has_its_parameters() {
         let config = DecoderConfig { features: [64, 128, 320, 512], channels: 256, audio: 128, output: [128, 32] };
         assert_eq!(DecoderConfig::default(), config);
-        let decoder = Decoder::new(config, Execution::Fast);
+        let decoder = Decoder::new(config, Execution::CPU);
         let count: usize = decoder.parameters().iter().map(|spec| spec.tensor.count()).sum();
         // 19.878 M in the AVSBench code, without encoders: convolutions 9.441, paths 9.441, interaction 0.663, output 0.332.
         assert_eq!(count, 19_877_569);

@@ -6,7 +6,7 @@
 //! Swin of dense prediction (Liu et al. 2021, arXiv 2103.14030): maps before merging are sums of all residuals.
 
 use copl_networks::encoders::{MapSize, Maps};
-use copl_networks::kernels::{Execution, Interpolation, resize};
+use copl_networks::kernels::{Execution, Interpolation};
 use copl_networks::weights::Tensors;
 use copl_networks::{Error, Result};
 
@@ -74,7 +74,7 @@ impl Head for LinearHead {
             let tokens = norm(parameters, &format!("norms.{scale}"), &tokens, self.execution)?;
             let map = dense(parameters, &format!("stages.{scale}"), &tokens, self.execution)?;
             let map = map.reshape((images, size.side, size.side, 1))?;
-            logits = (logits + resize(&map, masks, Interpolation::Bicubic, self.execution)?)?;
+            logits = (logits + self.execution.resize(&map, masks, Interpolation::Bicubic)?)?;
         }
         Ok(HeadOutput::of(logits.reshape((shape.clips, segments, masks.0, masks.1))?))
     }

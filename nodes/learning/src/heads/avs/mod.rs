@@ -18,7 +18,7 @@ mod tpavi;
 
 use candle_core::Tensor;
 use copl_networks::encoders::{MapSize, Maps};
-use copl_networks::kernels::{Execution, Interpolation, resize};
+use copl_networks::kernels::{Execution, Interpolation};
 use copl_networks::weights::{TensorSpec, Tensors};
 use copl_networks::{Error, Result};
 
@@ -92,7 +92,7 @@ impl AvsHead {
         let narrow = dense(parameters, &format!("stages.{scale}"), &size.places(tokens)?, self.execution)?;
         let map = narrow.reshape((images, size.side, size.side, self.widths.features[scale]))?;
         let side = (self.mask_size / 4) >> scale;
-        Ok(resize(&map, (side, side), Interpolation::Bicubic, self.execution)?)
+        Ok(self.execution.resize(&map, (side, side), Interpolation::Bicubic)?)
     }
 }
 
@@ -151,7 +151,7 @@ mod tests {
 
     fn count(visual: &str, audio: &str, keep: impl Fn(&ParamSpec) -> bool) -> usize {
         let (visual, audio) = (preset(visual).unwrap(), preset(audio).unwrap());
-        let place = HeadPlace { classes: 1, visual: &visual, audio: &audio, execution: Execution::Fast };
+        let place = HeadPlace { classes: 1, visual: &visual, audio: &audio, execution: Execution::CPU };
         let head = AvsHead::new(224, 256, Wanted::First, None, place).unwrap();
         head.parameters().iter().filter(|spec| keep(spec)).map(|spec| spec.tensor.count()).sum()
     }

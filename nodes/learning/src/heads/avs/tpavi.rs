@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
 use copl_networks::Result;
-use copl_networks::kernels::{BatchStatistics, Execution, batch_norm, linear};
+use copl_networks::kernels::{BatchStatistics, Execution};
 use copl_networks::weights::{Init, TensorSpec, Tensors};
 
 use crate::heads::layers::{conv_specs, dense, linear_specs, norm, norm_specs};
@@ -70,13 +70,13 @@ pub(super) fn forward(
     let pairs = (phi.transpose(1, 2)?.contiguous()?.matmul(&g)? / segments as f64)?;
     // W after M is one matrix [inner, C] a clip.
     let out = parameters.get(&format!("{name}.W_z.0.weight"))?.flatten_from(1)?;
-    let both = linear(&pairs, &out, None, execution)?;
+    let both = execution.linear(&pairs, &out, None)?;
     let theta = layer("theta", x)?.reshape((clips, segments * height * width, inner))?;
     let y = theta.matmul(&both)?.broadcast_add(&parameters.get(&format!("{name}.W_z.0.bias"))?)?;
     let running = |what: &str| buffers.get(&format!("{name}.W_z.1.{what}"));
     let statistics = match training {
         Some(updates) => {
-            let statistics = BatchStatistics::of(&y)?;
+            let statistics = execution.batch_statistics(&y)?;
             for (what, tensor) in follow(&statistics, &running("running_mean")?, &running("running_var")?)? {
                 updates.insert(format!("{name}.W_z.1.{what}"), tensor);
             }
@@ -85,7 +85,7 @@ pub(super) fn forward(
         None => BatchStatistics::given(&running("running_mean")?, &running("running_var")?)?,
     };
     let scale = |what: &str| parameters.get(&format!("{name}.W_z.1.{what}"));
-    let y = batch_norm(&y, &scale("weight")?, &scale("bias")?, &statistics, execution)?;
+    let y = execution.batch_norm(&y, &scale("weight")?, &scale("bias")?, &statistics)?;
     Ok((norm(parameters, &format!("{name}.norm_layer"), &(y.reshape(x.shape())? + x)?, execution)?, aligned))
 }
 

@@ -5,7 +5,7 @@
 
 use candle_core::Tensor;
 use copl_networks::Result;
-use copl_networks::kernels::{Execution, linear, softmax};
+use copl_networks::kernels::Execution;
 use copl_networks::weights::Tensors;
 
 use super::settings::CoplSettings;
@@ -79,11 +79,12 @@ impl Coupling {
         visual: Option<&Tensor>,
         audio: Option<&Tensor>,
         images: usize,
+        execution: Execution,
     ) -> Result<(Tensor, Tensor)> {
-        let p_visual = self.side(parameters, "visual", self.visual, visual, images)?;
-        let p_audio = self.side(parameters, "audio", self.audio, audio, images)?;
-        let to_visual = self.mapped(parameters, "audio_to_visual", &p_audio)?;
-        let to_audio = self.mapped(parameters, "visual_to_audio", &p_visual)?;
+        let p_visual = self.side(parameters, "visual", self.visual, visual, images, execution)?;
+        let p_audio = self.side(parameters, "audio", self.audio, audio, images, execution)?;
+        let to_visual = self.mapped(parameters, "audio_to_visual", &p_audio, execution)?;
+        let to_audio = self.mapped(parameters, "visual_to_audio", &p_visual, execution)?;
         Ok((Tensor::cat(&[&p_visual, &to_visual], 1)?, Tensor::cat(&[&p_audio, &to_audio], 1)?))
     }
 
@@ -95,6 +96,7 @@ impl Coupling {
         width: usize,
         condensed: Option<&Tensor>,
         images: usize,
+        execution: Execution,
     ) -> Result<Tensor> {
         let Some(condensed) = condensed else {
             let learned = parameters.get(&self.name(&format!("{modality}.prompts")))?;
@@ -102,15 +104,15 @@ impl Coupling {
         };
         let bank = parameters.get(&self.name(&format!("{modality}.bank")))?;
         // Eqs. 6, 7: weights over the bank, and their mix.
-        let weights = softmax(&linear(condensed, &bank, None, Execution::Fast)?, Execution::Fast)?;
-        Ok(linear(&weights, &bank.t()?, None, Execution::Fast)?)
+        let weights = execution.softmax(&execution.linear(condensed, &bank, None)?)?;
+        Ok(execution.linear(&weights, &bank.t()?, None)?)
     }
 
     /// Eq. 8: down, ReLU, up.
-    fn mapped(&self, parameters: &Tensors, direction: &str, prompts: &Tensor) -> Result<Tensor> {
+    fn mapped(&self, parameters: &Tensors, direction: &str, prompts: &Tensor, execution: Execution) -> Result<Tensor> {
         let layer = |x: &Tensor, layer: &str| -> Result<Tensor> {
             let get = |what: &str| parameters.get(&self.name(&format!("{direction}.{layer}.{what}")));
-            Ok(linear(x, &get("weight")?, Some(&get("bias")?), Execution::Fast)?)
+            Ok(execution.linear(x, &get("weight")?, Some(&get("bias")?))?)
         };
         layer(&layer(prompts, "down")?.relu()?, "up")
     }

@@ -67,7 +67,7 @@ impl MethodSettings for CoplSettings {
     }
 
     fn build(&self, segments: usize, encoders: EncoderSources, execution: Execution) -> Result<Built> {
-        Ok(Built::of(Copl::new(self.clone(), segments, encoders.frozen(execution)?)?))
+        Ok(Built::of(Copl::new(self.clone(), segments, encoders.frozen(execution)?, execution)?))
     }
 }
 
@@ -78,6 +78,8 @@ pub struct Copl {
     encoders: Encoders,
     /// k; 0 without interaction prompts.
     coupled: usize,
+    /// How what is exchanged is computed.
+    execution: Execution,
 }
 
 /// One modality on its way through its encoder.
@@ -94,11 +96,11 @@ impl Copl {
     ///
     /// # Errors
     /// If the settings do not fit the encoders.
-    pub fn new(config: CoplSettings, segments: usize, encoders: Encoders) -> Result<Self> {
+    pub fn new(config: CoplSettings, segments: usize, encoders: Encoders, execution: Execution) -> Result<Self> {
         let defaults = (encoders.visual.coupled_sites(), encoders.audio.coupled_sites());
         let coupled = coupled_sites(&config, defaults);
         parameters(&config, segments, encoders.visual.blocks(), encoders.audio.blocks(), coupled)?;
-        Ok(Self { config, segments, encoders, coupled })
+        Ok(Self { config, segments, encoders, coupled, execution })
     }
 
     /// What every image of a site sees, before interaction prompts.
@@ -200,7 +202,8 @@ impl Method for Copl {
                 Coupling::new(index, width(handles.0, &visual, v), width(handles.1, &audio, a), &self.config);
             let found = self.read_out(&coupling, parameters, (&mut visual, v), (&mut audio, a))?;
             let [of_visual, of_audio] = found.each_ref().map(Option::as_ref);
-            let (to_visual, to_audio) = coupling.prompts(parameters, of_visual, of_audio, shape.images())?;
+            let (to_visual, to_audio) =
+                coupling.prompts(parameters, of_visual, of_audio, shape.images(), self.execution)?;
             self.run_site(&mut visual, v, parameters, Some(to_visual), shape)?;
             self.run_site(&mut audio, a, parameters, Some(to_audio), shape)?;
         }

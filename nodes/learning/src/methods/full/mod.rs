@@ -72,7 +72,7 @@ impl MethodSettings for FullSettings {
         Ok(self.save_encoder.clone())
     }
 
-    fn build(&self, _: usize, encoders: EncoderSources, _: Execution) -> Result<Built> {
+    fn build(&self, _: usize, encoders: EncoderSources, execution: Execution) -> Result<Built> {
         let local = |source| match source {
             EncoderSource::Local(loaded) => Ok((loaded.architecture, loaded.weights)),
             EncoderSource::Remote(_) => Err(elsewhere()),
@@ -90,7 +90,7 @@ impl MethodSettings for FullSettings {
             }
             None => None,
         };
-        Ok(Built { method: Box::new(Full { visual, audio }), start })
+        Ok(Built { method: Box::new(Full { visual, audio, execution }), start })
     }
 }
 
@@ -103,6 +103,7 @@ pub struct Full {
     visual: Architecture,
     /// None: the visual encoder serves both.
     audio: Option<Architecture>,
+    execution: Execution,
 }
 
 impl Full {
@@ -119,9 +120,9 @@ fn strip(parameters: &Tensors, prefix: &str) -> Tensors {
 impl Method for Full {
     fn features(&self, learned: Learned<'_>, input: MethodInput<'_>) -> Result<Adapted> {
         let (parameters, MethodInput { frames, spectrogram, shape, maps, .. }) = (learned.parameters, input);
-        let visual = self.visual.build(strip(parameters, self.prefix()), Execution::Fast)?;
+        let visual = self.visual.build(strip(parameters, self.prefix()), self.execution)?;
         let audio = match &self.audio {
-            Some(audio) => audio.build(strip(parameters, AUDIO), Execution::Fast)?,
+            Some(audio) => audio.build(strip(parameters, AUDIO), self.execution)?,
             None => visual.clone(),
         };
         let visual = encode(&*visual, frames, maps)?;
@@ -134,7 +135,7 @@ impl Method for Full {
     }
 
     fn unadapted(&self, learned: Learned<'_>, frames: &Tensor, maps: Maps) -> Result<Vec<Tensor>> {
-        let visual = self.visual.build(strip(learned.parameters, self.prefix()), Execution::Fast)?;
+        let visual = self.visual.build(strip(learned.parameters, self.prefix()), self.execution)?;
         Ok(encode(&*visual, frames, maps)?.maps)
     }
 }

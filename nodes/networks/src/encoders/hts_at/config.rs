@@ -2,16 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use std::sync::Arc;
-
-use super::super::placement::Placement;
-use super::super::pre_norm::BlockWeights;
-use super::super::sizes::{Family, Preset, Sizes, read};
-use super::super::{BlockInfo, Encoder, InputShape, Modality};
-use super::HtsAt;
+use crate::encoders::block_info::BlockInfo;
+use crate::encoders::input::{InputShape, Modality};
+use crate::encoders::placement::Placement;
+use crate::encoders::pre_norm::BlockWeights;
 use crate::error::{Error, Result};
-use crate::kernels::Execution;
-use crate::weights::{Init, Stored, TensorSpec, Tensors};
+use crate::weights::{Init, Stored, TensorSpec};
 
 /// What the training program of the official checkpoints put before every name.
 const CHECKPOINT_PREFIX: &str = "sed_model.";
@@ -114,6 +110,11 @@ impl HtsAtConfig {
         Placement::new(self.map(stage), self.window_size, block)
     }
 
+    /// The spectrograms it takes; of frames it takes none.
+    pub fn input(&self, modality: Modality) -> Option<InputShape> {
+        (modality == Modality::Audio).then_some(InputShape { channels: 1, height: self.frames, width: self.mel_bins })
+    }
+
     /// All blocks, first to last.
     pub fn blocks(&self) -> Vec<BlockInfo> {
         let stages = self.depths.iter().enumerate();
@@ -176,40 +177,6 @@ impl HtsAtConfig {
     }
 }
 
-impl Sizes for HtsAtConfig {
-    /// Spectrograms alone.
-    fn input(&self, modality: Modality) -> Option<InputShape> {
-        (modality == Modality::Audio).then_some(InputShape { channels: 1, height: self.frames, width: self.mel_bins })
-    }
-
-    fn blocks(&self) -> Vec<BlockInfo> {
-        self.blocks()
-    }
-
-    fn tensors(&self) -> Vec<TensorSpec> {
-        self.tensors()
-    }
-
-    fn stored(&self, name: &str, all: &[&str]) -> Stored {
-        Self::stored(name, all)
-    }
-
-    fn build(&self, name: &str, weights: Tensors, execution: Execution) -> Result<Arc<dyn Encoder>> {
-        Ok(Arc::new(HtsAt::new(name, self, weights, execution)?))
-    }
-}
-
-/// HTS-AT in the registry.
-pub(in crate::encoders) const FAMILY: Family = Family {
-    word: "hts-at",
-    presets: || {
-        let named =
-            |sizes: &PresetSizes| Preset { name: sizes.name, aliases: sizes.aliases, sizes: Arc::new(sizes.config()) };
-        PRESETS.iter().map(named).collect()
-    },
-    read: read::<HtsAtConfig>,
-};
-
 /// What presets differ in.
 struct PresetSizes {
     name: &'static str,
@@ -223,6 +190,11 @@ const PRESETS: &[PresetSizes] = &[
     PresetSizes { name: "hts-at", aliases: &["htsat"], frames: 1001 },
     PresetSizes { name: "hts-at-5s", aliases: &["htsat-5s"], frames: 501 },
 ];
+
+/// The presets: name, further names, sizes.
+pub(super) fn presets() -> impl Iterator<Item = (&'static str, &'static [&'static str], HtsAtConfig)> {
+    PRESETS.iter().map(|preset| (preset.name, preset.aliases, preset.config()))
+}
 
 impl PresetSizes {
     /// The preset's sizes.

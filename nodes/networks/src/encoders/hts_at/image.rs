@@ -6,7 +6,7 @@
 use candle_core::{Result, Tensor};
 
 use super::config::HtsAtConfig;
-use crate::kernels::{BatchStatistics, Execution, Interpolation, batch_norm, resize};
+use crate::kernels::{BatchStatistics, Execution, Interpolation};
 use crate::weights::Tensors;
 
 /// Batch norm and folding.
@@ -33,9 +33,9 @@ impl ImageMaker {
     /// [N, frames, mels] -> [N, side, side].
     pub(super) fn image(&self, segments: &Tensor, execution: Execution) -> Result<Tensor> {
         let (count, frames, mels) = segments.dims3()?;
-        let normal = batch_norm(segments, &self.weight, &self.bias, &self.statistics, execution)?;
+        let normal = execution.batch_norm(segments, &self.weight, &self.bias, &self.statistics)?;
         let normal = normal.reshape((count, frames, 1, mels))?;
-        let wide = resize(&normal, (self.columns, 1), Interpolation::BicubicAligned, execution)?;
+        let wide = execution.resize(&normal, (self.columns, 1), Interpolation::BicubicAligned)?;
         let side = self.columns / self.folds;
         let folded = wide.reshape((count, self.folds, side, mels))?.transpose(2, 3)?;
         folded.contiguous()?.reshape((count, self.folds * mels, side))

@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-use super::super::merging::Neighbours;
+use crate::encoders::merging::Neighbours;
 use crate::kernels::dense::DenseLayer;
 use crate::kernels::matrix::Write;
-use crate::kernels::{
-    EPSILON, Execution, NormLayer, floats, layer_norm, linear, norm_rows, norm_rows_backward, with_floats,
-};
+use crate::kernels::slices::{floats, with_floats};
+use crate::kernels::{EPSILON, Execution, NormLayer, norm_rows, norm_rows_backward};
 
 /// The merging that opens a stage.
 pub(super) enum Merge {
@@ -42,8 +41,8 @@ impl Merge {
             Self::Frozen(merge) => tokens.contiguous()?.apply_op1(MergeOp(merge.clone())),
             Self::Differentiable(merge) => {
                 let gathered = merge.neighbours.gather_tokens(tokens)?;
-                let normal = layer_norm(&gathered, &merge.norm.0, &merge.norm.1, merge.execution)?;
-                linear(&normal, &merge.reduction, None, merge.execution)
+                let normal = merge.execution.layer_norm(&gathered, &merge.norm.0, &merge.norm.1)?;
+                merge.execution.linear(&normal, &merge.reduction, None)
             }
         }
     }

@@ -8,8 +8,10 @@
 //! - [`config`]: sizes, presets, weight names
 //! - `image`: from a spectrogram to the image
 //! - `merge`: patch merging
+//! - `family`: its entry in the registry
 
 pub mod config;
+pub(super) mod family;
 mod image;
 mod merge;
 #[cfg(test)]
@@ -20,14 +22,18 @@ use candle_core::Tensor;
 use self::config::HtsAtConfig;
 use self::image::ImageMaker;
 use self::merge::Merge;
+use super::block::{self, Block};
+use super::block_info::BlockInfo;
+use super::encoder::Encoder;
+use super::input::{InputShape, Modality};
 use super::placement::Placement;
-use super::pre_norm::{Block, BlockSizes, BlockWeights};
-use super::sizes::{Sizes, served};
+use super::pre_norm::{self, BlockSizes, BlockWeights};
+use super::prompts::Prompts;
+use super::sizes::served;
 use super::swin_v2::position::pairs;
-use super::{BlockInfo, Encoder, InputShape, Modality, Prompts};
 use crate::error::{Error, Result};
 use crate::kernels::attention::windows::Windows;
-use crate::kernels::{EPSILON, Execution, layer_norm, linear};
+use crate::kernels::{EPSILON, Execution};
 use crate::weights::{TensorSpec, Tensors};
 
 /// An HTS-AT with its weights.
@@ -39,20 +45,20 @@ pub struct HtsAt {
     proj: (Tensor, Tensor),
     embed_norm: (Tensor, Tensor),
     merges: Vec<Option<Merge>>,
-    layers: Vec<Block>,
+    layers: Vec<Box<dyn Block>>,
     norm: (Tensor, Tensor),
     execution: Execution,
 }
 
 impl HtsAt {
-    /// Builds the encoder. Unless `execution` is plain, blocks are frozen operations on the CPU, unless the weights
-    /// take part in a graph: then every operation is differentiable in them.
+    /// Builds the encoder. Its blocks are single operations where there are such, unless the weights take part in a graph:
+    /// then every operation is differentiable in them.
     ///
     /// # Errors
     /// If sizes do not fit together or a weight is absent.
     pub fn new(name: &str, config: &HtsAtConfig, mut weights: Tensors, execution: Execution) -> Result<Self> {
         config.validate()?;
-        let frozen = execution.uses_kernels(&weights.get("norm.weight")?) && !weights.tracked();
+        let frozen = execution.freezes_blocks() && !weights.tracked();
         let (mut merges, mut layers) = (Vec::new(), Vec::new());
         for (stage, &depth) in config.depths.iter().enumerate() {
             for block in 0..depth {
@@ -76,7 +82,7 @@ impl HtsAt {
                     bias: Some(bias.reshape((heads, size, size))?),
                 };
                 let taken = BlockWeights::take(&mut weights, &prefix)?;
-                layers.push(Block::new(taken, sizes, execution, frozen, execution.recomputes(stage))?);
+                layers.push(pre_norm::block(taken, sizes, execution, frozen, execution.recomputes(stage))?);
             }
         }
         Ok(Self {
@@ -139,8 +145,8 @@ impl Encoder for HtsAt {
         let (patch, side) = (self.config.patch_size, self.config.map(0));
         let patches = image.reshape(((), side, patch, side, patch))?.transpose(2, 3)?.contiguous()?;
         let patches = patches.reshape(((), side * side, patch * patch))?;
-        let tokens = linear(&patches, &self.proj.0.flatten_from(1)?, Some(&self.proj.1), self.execution)?;
-        Ok(layer_norm(&tokens, &self.embed_norm.0, &self.embed_norm.1, self.execution)?)
+        let tokens = self.execution.linear(&patches, &self.proj.0.flatten_from(1)?, Some(&self.proj.1))?;
+        Ok(self.execution.layer_norm(&tokens, &self.embed_norm.0, &self.embed_norm.1)?)
     }
 
     fn merge(&self, block: usize, tokens: &Tensor) -> Result<Tensor> {
@@ -151,14 +157,23 @@ impl Encoder for HtsAt {
     }
 
     fn block(&self, block: usize, tokens: &Tensor, prompts: Option<&Prompts>) -> Result<Tensor> {
-        match self.layers.get(block) {
-            Some(layer) => layer.forward(tokens, prompts),
-            None => Err(Error::Config(format!("{} has {} blocks, not {}", self.name, self.layers.len(), block + 1))),
-        }
+        block::at(&self.layers, block, &self.name)?.whole(tokens, prompts)
+    }
+
+    fn attend(&self, block: usize, tokens: &Tensor, prompts: Option<&Prompts>) -> Result<Tensor> {
+        block::at(&self.layers, block, &self.name)?.attend(tokens, prompts)
+    }
+
+    fn feed(&self, block: usize, tokens: &Tensor) -> Result<Tensor> {
+        block::at(&self.layers, block, &self.name)?.feed(tokens)
+    }
+
+    fn execution(&self) -> Execution {
+        self.execution
     }
 
     fn finish(&self, tokens: &Tensor) -> Result<Tensor> {
-        Ok(layer_norm(tokens, &self.norm.0, &self.norm.1, self.execution)?)
+        Ok(self.execution.layer_norm(tokens, &self.norm.0, &self.norm.1)?)
     }
 
     fn pool(&self, tokens: &Tensor) -> Result<Tensor> {

@@ -7,6 +7,7 @@ use candle_core::{Device, Tensor, Var};
 use copl_testing::tensors::{assert_gradients, difference, tensor, values, var};
 
 use super::*;
+use crate::encoders::halves_tests::{assert_half_gradients, assert_halves, assert_no_weight_gradients};
 use crate::encoders::{Architecture, Maps, PromptBias, encode, preset};
 use crate::kernels::Stages;
 use crate::tensor_file::write_tensors;
@@ -53,7 +54,7 @@ fn prompts(shared: &Var, own: &Var, bias: PromptBias) -> Prompts {
 
 #[test]
 fn frozen_block_agrees_with_the_differentiable_one() {
-    let (fast, plain) = (encoder(Execution::Fast), encoder(Execution::Plain));
+    let (fast, plain) = (encoder(Execution::CPU), encoder(Execution::PLAIN));
     for (block, bias) in [(0, PromptBias::Zero), (1, PromptBias::Mean), (1, PromptBias::Zero), (3, PromptBias::Mean)] {
         let info = fast.blocks()[block];
         let tokens = var(&[3, info.tokens, info.width], 1);
@@ -79,7 +80,7 @@ fn frozen_block_agrees_with_the_differentiable_one() {
 
 #[test]
 fn forgetting_activations_changes_nothing() {
-    let (fast, low) = (encoder(Execution::Fast), encoder(Execution::Recompute(Stages::ALL)));
+    let (fast, low) = (encoder(Execution::CPU), encoder(Execution::CPU.recomputing(Stages::ALL)));
     let (tokens, shared, own) = (var(&[2, 64, 6], 1), var(&[3, 6], 2), var(&[2, 1, 6], 3));
     let run = |encoder: &HtsAt| {
         let first = encoder.block(0, &tokens, None).unwrap();
@@ -93,13 +94,23 @@ fn forgetting_activations_changes_nothing() {
 
 #[test]
 fn frozen_gradients_are_those_of_finite_differences() {
-    let encoder = encoder(Execution::Fast);
+    let encoder = encoder(Execution::CPU);
     let tokens = var(&[2, 64, 6], 1);
     let (shared, own) = (var(&[2, 6], 2), var(&[2, 1, 6], 3));
     assert_gradients(&[&tokens, &shared, &own], 10, 1e-2, || {
         let tokens = encoder.block(1, &tokens, Some(&prompts(&shared, &own, PromptBias::Mean))).unwrap();
         encoder.merge(2, &tokens).unwrap()
     });
+}
+
+#[test]
+fn a_block_is_its_halves() {
+    let [fast, low, plain] = [Execution::CPU, Execution::CPU.recomputing(Stages::ALL), Execution::PLAIN].map(encoder);
+    for (block, tokens) in [(0, 64), (1, 64), (3, 16)] {
+        assert_halves([&fast, &low, &plain], block, tokens, PromptBias::Mean);
+        assert_half_gradients(&fast, block, tokens);
+    }
+    assert_no_weight_gradients(&plain, 1, 64);
 }
 
 #[test]
@@ -115,7 +126,7 @@ fn training_all_weights_gives_the_gradients_of_the_plain_composition() {
         let grads = (&out * &weight).unwrap().sum_all().unwrap().backward().unwrap();
         (out, grads)
     };
-    let ((a, ga), (b, gb)) = (run(Execution::Fast), run(Execution::Plain));
+    let ((a, ga), (b, gb)) = (run(Execution::CPU), run(Execution::PLAIN));
     assert!(difference(&a, &b) < 2e-5);
     for (name, var) in vars.iter().filter(|(name, _)| !name.contains("running_")) {
         let d = difference(ga.get(var).expect(name), gb.get(var).expect(name));
@@ -169,7 +180,7 @@ fn it_takes_spectrograms_alone() {
     assert_eq!(preset("hts-at-5s").unwrap().input(Modality::Audio).unwrap().height, 501);
     let error = published.input(Modality::Visual).unwrap_err().to_string();
     assert!(error.contains("takes no frames"), "{error}");
-    let error = encoder(Execution::Fast).embed(&tensor(&[1, 1, 100, 8], 1)).unwrap_err().to_string();
+    let error = encoder(Execution::CPU).embed(&tensor(&[1, 1, 100, 8], 1)).unwrap_err().to_string();
     assert!(error.contains("[N, 1, 101, 8]"), "{error}");
-    assert!(!encode(&encoder(Execution::Fast), &tensor(&[1, 1, 101, 8], 1), Maps::None).unwrap().pooled.track_op());
+    assert!(!encode(&encoder(Execution::CPU), &tensor(&[1, 1, 101, 8], 1), Maps::None).unwrap().pooled.track_op());
 }

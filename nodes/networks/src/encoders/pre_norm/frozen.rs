@@ -1,15 +1,16 @@
-//! The arithmetic of a frozen pre-norm block, forward and backward.
+//! The arithmetic of a frozen pre-norm block's halves, forward and backward.
 //!
-//! Kept for the backward pass, in numbers a token: queries, keys and values (3 C), what enters the second norm (C), and the
-//! slopes of the non-linearity in 16 bits (as much as 2 C numbers where the hidden width is 4 C). The tokens themselves
-//! are in the graph already; norms and probabilities are worked out again, which costs little beside the products.
+//! Kept for the backward pass of the whole, in numbers a token: queries, keys and values (3 C), what enters the second norm
+//! (C), and the slopes of the non-linearity in 16 bits (as much as 2 C numbers where the hidden width is 4 C). The tokens
+//! themselves are in the graph already; norms and probabilities are worked out again, which costs little beside the
+//! products.
 
 use std::borrow::Cow;
 
 use candle_core::Result;
 
-use super::super::frozen::{FrozenBlock, InputGradients, Inputs};
-use super::{BlockSizes, BlockWeights};
+use super::weights::{BlockSizes, BlockWeights};
+use crate::encoders::frozen::{FrozenBlock, FrozenPart, InputGradients, Inputs};
 use crate::kernels::attention::windows::Windows;
 use crate::kernels::attention::{Attention, PromptKeys, Wanted};
 use crate::kernels::dense::DenseLayer;
@@ -17,21 +18,49 @@ use crate::kernels::matrix::Write;
 use crate::kernels::{NormLayer, gelu_in_place_packed, multiply_by_packed, norm_rows, norm_rows_backward};
 
 /// A block with weights that stay as they are.
-pub(in crate::encoders) struct FrozenLayer {
-    norm1: NormLayer,
+pub(super) fn block(
+    weights: &BlockWeights,
+    sizes: &BlockSizes,
+    recomputes: bool,
+) -> Result<FrozenBlock<FrozenAttention, FrozenFeed>> {
+    let dense = |(weight, bias): &(_, _)| DenseLayer::new(weight, Some(bias));
+    let norm = |(weight, bias): &(_, _)| NormLayer::new(weight, bias, sizes.epsilon);
+    let width = weights.proj.0.dim(0)?;
+    let attention = FrozenAttention {
+        norm: norm(&weights.norm1)?,
+        attention: Attention {
+            heads: sizes.heads,
+            width,
+            cosine: false,
+            windows: sizes.windows.clone().unwrap_or_else(|| Windows::whole(0)),
+            scale: vec![1.0 / ((width / sizes.heads) as f32).sqrt(); sizes.heads],
+            bias: match &sizes.bias {
+                Some(bias) => bias.flatten_all()?.to_vec1()?,
+                None => Vec::new(),
+            },
+            // Packed query, key and value of a padded position: their biases, for its tokens are zeros.
+            padding: weights.qkv.1.to_vec1()?,
+        },
+        whole: sizes.windows.is_none(),
+        qkv: dense(&weights.qkv)?,
+        proj: dense(&weights.proj)?,
+    };
+    let feed = FrozenFeed { norm: norm(&weights.norm2)?, fc1: dense(&weights.fc1)?, fc2: dense(&weights.fc2)? };
+    Ok(FrozenBlock::new(attention, feed, recomputes))
+}
+
+/// x + attention(LN(x)).
+pub(super) struct FrozenAttention {
+    norm: NormLayer,
     attention: Attention,
     /// All tokens see all, whatever their number.
     whole: bool,
     qkv: DenseLayer,
     proj: DenseLayer,
-    norm2: NormLayer,
-    fc1: DenseLayer,
-    fc2: DenseLayer,
-    recomputes: bool,
 }
 
-/// What the backward pass needs.
-pub(in crate::encoders) struct Activations {
+/// What the backward pass of the attention needs beside the tokens.
+pub(super) struct Attended {
     /// [N L, 3C]
     qkv: Vec<f32>,
     /// [S, 2C] and [N O, 2C]
@@ -39,42 +68,9 @@ pub(in crate::encoders) struct Activations {
     own: Vec<f32>,
     /// Logarithms of the attention's sums.
     sums: Vec<f32>,
-    /// [N L, C] before the second norm.
-    middle: Vec<f32>,
-    /// [N L, hidden] slopes of the non-linearity.
-    slopes: Vec<u16>,
 }
 
-impl FrozenLayer {
-    pub(super) fn new(weights: &BlockWeights, sizes: &BlockSizes, recomputes: bool) -> Result<Self> {
-        let dense = |(weight, bias): &(_, _)| DenseLayer::new(weight, Some(bias));
-        let norm = |(weight, bias): &(_, _)| NormLayer::new(weight, bias, sizes.epsilon);
-        let width = weights.proj.0.dim(0)?;
-        Ok(Self {
-            norm1: norm(&weights.norm1)?,
-            attention: Attention {
-                heads: sizes.heads,
-                width,
-                cosine: false,
-                windows: sizes.windows.clone().unwrap_or_else(|| Windows::whole(0)),
-                scale: vec![1.0 / ((width / sizes.heads) as f32).sqrt(); sizes.heads],
-                bias: match &sizes.bias {
-                    Some(bias) => bias.flatten_all()?.to_vec1()?,
-                    None => Vec::new(),
-                },
-                // Packed query, key and value of a padded position: their biases, for its tokens are zeros.
-                padding: weights.qkv.1.to_vec1()?,
-            },
-            whole: sizes.windows.is_none(),
-            qkv: dense(&weights.qkv)?,
-            proj: dense(&weights.proj)?,
-            norm2: norm(&weights.norm2)?,
-            fc1: dense(&weights.fc1)?,
-            fc2: dense(&weights.fc2)?,
-            recomputes,
-        })
-    }
-
+impl FrozenAttention {
     /// The attention over `count` tokens an image.
     fn attention(&self, count: usize) -> Cow<'_, Attention> {
         if self.whole {
@@ -85,10 +81,12 @@ impl FrozenLayer {
     }
 }
 
-impl FrozenBlock for FrozenLayer {
-    const NAME: &'static str = "frozen-pre-norm-block";
+impl FrozenPart for FrozenAttention {
+    const NAME: &'static str = "frozen-pre-norm-attention";
 
-    type Activations = Activations;
+    const READS_TOKENS: bool = true;
+
+    type Activations = Attended;
 
     fn width(&self) -> usize {
         self.attention.width
@@ -98,50 +96,30 @@ impl FrozenBlock for FrozenLayer {
         (!self.whole).then_some(self.attention.windows.tokens)
     }
 
-    fn recomputes(&self) -> bool {
-        self.recomputes
-    }
-
-    fn forward(&self, inputs: Inputs<'_>, keep: bool) -> (Vec<f32>, Activations) {
+    fn forward(&self, inputs: Inputs<'_>, _keep: bool) -> (Vec<f32>, Attended) {
         let Inputs { tokens: x, shared, own, count, bias } = inputs;
         let width = self.attention.width;
         let keys = self.qkv.rows(width, 2 * width);
-        let normal = |x: &[f32]| norm_rows(self.norm1.view(), x, None);
+        let normal = |x: &[f32]| norm_rows(self.norm.view(), x, None);
         let qkv = self.qkv.view().forward(&normal(x));
         let (shared, own) = (keys.forward(&normal(shared)), keys.forward(&normal(own)));
         let prompts = PromptKeys { shared: &shared, own: &own, bias };
         let (heads, sums) = self.attention(count).forward(&qkv, prompts);
-        let middle = self.proj.view().forward_onto(&heads, x);
-        drop(heads);
-        let fc1 = self.fc1.view();
-        let mut slopes = vec![0; if keep { x.len() / fc1.inputs * fc1.outputs } else { 0 }];
-        let rest = norm_rows(self.norm2.view(), &middle, None);
-        let hidden = fc1.forward_then(&rest, keep.then_some(&mut slopes[..]), gelu_in_place_packed);
-        drop(rest);
-        let y = self.fc2.view().forward_onto(&hidden, &middle);
-        (y, Activations { qkv, shared, own, sums, middle, slopes })
+        let y = self.proj.view().forward_onto(&heads, x);
+        (y, Attended { qkv, shared, own, sums })
     }
 
-    fn backward(&self, inputs: Inputs<'_>, kept: Activations, dy: &[f32], wants_tokens: bool) -> InputGradients {
-        let Activations { qkv, shared, own, sums, middle, slopes } = kept;
+    fn backward(&self, inputs: Inputs<'_>, kept: Attended, dy: Cow<'_, [f32]>, wants_tokens: bool) -> InputGradients {
+        let Attended { qkv, shared, own, sums } = kept;
         let width = self.attention.width;
-        let mut dhidden = vec![0.0; slopes.len()];
-        self.fc2.view().backward(dy, &mut dhidden, Write::Replace);
-        multiply_by_packed(&mut dhidden, &slopes);
-        drop(slopes);
-        let mut drest = vec![0.0; dy.len()];
-        self.fc1.view().backward(&dhidden, &mut drest, Write::Replace);
-        drop(dhidden);
-        let dmiddle = norm_rows_backward(self.norm2.view(), &middle, &drest, Some(dy));
-        drop((middle, drest));
         let mut dheads = vec![0.0; dy.len()];
-        self.proj.view().backward(&dmiddle, &mut dheads, Write::Replace);
+        self.proj.view().backward(&dy, &mut dheads, Write::Replace);
         let prompts = PromptKeys { shared: &shared, own: &own, bias: inputs.bias };
         let wanted = Wanted { qkv: wants_tokens, bias_and_scale: false };
         let gradients = self.attention(inputs.count).backward(&qkv, prompts, &sums, &dheads, wanted);
         drop((qkv, dheads));
         let through_norm = |x: &[f32], dnormal: &[f32], residual: Option<&[f32]>| {
-            norm_rows_backward(self.norm1.view(), x, dnormal, residual)
+            norm_rows_backward(self.norm.view(), x, dnormal, residual)
         };
         let keys = self.qkv.rows(width, 2 * width);
         let to_prompts = |prompts: &[f32], dkeys: &[f32]| {
@@ -150,11 +128,64 @@ impl FrozenBlock for FrozenLayer {
             through_norm(prompts, &dnormal, None)
         };
         let (shared, own) = (to_prompts(inputs.shared, &gradients.shared), to_prompts(inputs.own, &gradients.own));
-        let tokens = wants_tokens.then(|| {
-            let mut dnormal = vec![0.0; dy.len()];
-            self.qkv.view().backward(&gradients.qkv, &mut dnormal, Write::Replace);
-            through_norm(inputs.tokens, &dnormal, Some(&dmiddle))
-        });
+        let tokens = match wants_tokens {
+            true => {
+                let mut dnormal = vec![0.0; dy.len()];
+                self.qkv.view().backward(&gradients.qkv, &mut dnormal, Write::Replace);
+                through_norm(inputs.tokens, &dnormal, Some(&dy))
+            }
+            false => Vec::new(),
+        };
         InputGradients { tokens, shared, own }
+    }
+}
+
+/// x + feed-forward(LN(x)).
+pub(super) struct FrozenFeed {
+    norm: NormLayer,
+    fc1: DenseLayer,
+    fc2: DenseLayer,
+}
+
+impl FrozenPart for FrozenFeed {
+    const NAME: &'static str = "frozen-pre-norm-feed-forward";
+
+    const READS_TOKENS: bool = true;
+
+    /// [N L, hidden] slopes of the non-linearity.
+    type Activations = Vec<u16>;
+
+    fn width(&self) -> usize {
+        self.fc1.view().inputs
+    }
+
+    fn tokens(&self) -> Option<usize> {
+        None
+    }
+
+    fn forward(&self, inputs: Inputs<'_>, keep: bool) -> (Vec<f32>, Vec<u16>) {
+        let (x, fc1) = (inputs.tokens, self.fc1.view());
+        let mut slopes = vec![0; if keep { x.len() / fc1.inputs * fc1.outputs } else { 0 }];
+        let normal = norm_rows(self.norm.view(), x, None);
+        let hidden = fc1.forward_then(&normal, keep.then_some(&mut slopes[..]), gelu_in_place_packed);
+        drop(normal);
+        (self.fc2.view().forward_onto(&hidden, x), slopes)
+    }
+
+    fn backward(
+        &self,
+        inputs: Inputs<'_>,
+        slopes: Vec<u16>,
+        dy: Cow<'_, [f32]>,
+        _wants_tokens: bool,
+    ) -> InputGradients {
+        let mut dhidden = vec![0.0; slopes.len()];
+        self.fc2.view().backward(&dy, &mut dhidden, Write::Replace);
+        multiply_by_packed(&mut dhidden, &slopes);
+        drop(slopes);
+        let mut dnormal = vec![0.0; dy.len()];
+        self.fc1.view().backward(&dhidden, &mut dnormal, Write::Replace);
+        drop(dhidden);
+        InputGradients::of_tokens(norm_rows_backward(self.norm.view(), inputs.tokens, &dnormal, Some(&dy)))
     }
 }

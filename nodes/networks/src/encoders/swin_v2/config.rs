@@ -1,16 +1,11 @@
 //! Sizes of a Swin-V2, its presets, and the names and shapes of its weights (those of timm >= 0.9).
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
-use super::super::placement::Placement;
-use super::super::sizes::{Family, Preset, Sizes, read};
-use super::super::{BlockInfo, Encoder, InputShape, Modality};
-use super::SwinV2;
+use crate::encoders::block_info::BlockInfo;
+use crate::encoders::placement::Placement;
 use crate::error::{Error, Result};
-use crate::kernels::Execution;
-use crate::weights::{Init, Stored, TensorSpec, Tensors};
+use crate::weights::{Init, Stored, TensorSpec};
 
 /// Hidden width of the network that makes position biases.
 const BIAS_HIDDEN: usize = 512;
@@ -172,43 +167,15 @@ impl SwinV2Config {
     pub fn is_old<'a>(mut names: impl Iterator<Item = &'a str>) -> bool {
         names.any(|name| name.starts_with("layers.0.downsample."))
     }
-}
 
-impl Sizes for SwinV2Config {
-    fn input(&self, _modality: Modality) -> Option<InputShape> {
-        Some(InputShape::picture(self.image_size))
-    }
-
-    fn blocks(&self) -> Vec<BlockInfo> {
-        self.blocks()
-    }
-
-    fn tensors(&self) -> Vec<TensorSpec> {
-        self.tensors()
-    }
-
-    fn stored(&self, name: &str, all: &[&str]) -> Stored {
+    /// What a name in a checkpoint means, beside `all` names the checkpoint has.
+    pub fn stored(name: &str, all: &[&str]) -> Stored {
         if Self::is_ignored(name) {
             return Stored::Ignore;
         }
         Stored::Keep(Self::current_name(name, Self::is_old(all.iter().copied())))
     }
-
-    fn build(&self, name: &str, weights: Tensors, execution: Execution) -> Result<Arc<dyn Encoder>> {
-        Ok(Arc::new(SwinV2::new(name, self, weights, execution)?))
-    }
 }
-
-/// Swin-V2 in the registry.
-pub(in crate::encoders) const FAMILY: Family = Family {
-    word: "swin-v2",
-    presets: || {
-        let named =
-            |sizes: &PresetSizes| Preset { name: sizes.name, aliases: sizes.aliases, sizes: Arc::new(sizes.config()) };
-        PRESETS.iter().map(named).collect()
-    },
-    read: read::<SwinV2Config>,
-};
 
 /// What presets differ in.
 struct PresetSizes {
@@ -242,6 +209,11 @@ const PRESETS: &[PresetSizes] = &[
     PresetSizes { name: "swin-v2-large-window12to16-256", aliases: &["swinv2_large_window12to16_192to256"], image_size: 256, window_size: 16, embed_dim: 192, depths: DEEP, num_heads: &[6, 12, 24, 48], pretrained_window_sizes: &[12, 12, 12, 6] },
     PresetSizes { name: "swin-v2-large-window12to24-384", aliases: &["swinv2_large_window12to24_192to384"], image_size: 384, window_size: 24, embed_dim: 192, depths: DEEP, num_heads: &[6, 12, 24, 48], pretrained_window_sizes: &[12, 12, 12, 6] },
 ];
+
+/// The presets: name, further names, sizes.
+pub(super) fn presets() -> impl Iterator<Item = (&'static str, &'static [&'static str], SwinV2Config)> {
+    PRESETS.iter().map(|preset| (preset.name, preset.aliases, preset.config()))
+}
 
 impl PresetSizes {
     /// The preset's sizes.

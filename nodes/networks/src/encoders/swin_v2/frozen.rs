@@ -1,29 +1,51 @@
-//! The arithmetic of a frozen block, forward and backward.
+//! The arithmetic of a frozen block's halves, forward and backward.
+
+use std::borrow::Cow;
 
 use candle_core::Result;
 
-use super::super::frozen::{FrozenBlock, InputGradients, Inputs};
 use super::layer::LayerWeights;
+use crate::encoders::frozen::{FrozenBlock, FrozenPart, InputGradients, Inputs};
 use crate::kernels::attention::{Attention, PromptKeys, Wanted};
 use crate::kernels::dense::DenseLayer;
 use crate::kernels::matrix::Write;
 use crate::kernels::{EPSILON, NormLayer, gelu_in_place, multiply_in_place, norm_rows, norm_rows_backward};
 
 /// A block with weights that stay as they are.
-pub(super) struct FrozenLayer {
+pub(super) fn block(weights: &LayerWeights, recomputes: bool) -> Result<FrozenBlock<FrozenAttention, FrozenFeed>> {
+    let qkv = DenseLayer::new(&weights.qkv, Some(&weights.qkv_bias))?;
+    let attention = FrozenAttention {
+        attention: Attention {
+            heads: weights.scale.dim(0)?,
+            width: weights.proj.dim(0)?,
+            cosine: true,
+            windows: weights.windows(),
+            scale: weights.scale.to_vec1()?,
+            bias: weights.bias.flatten_all()?.to_vec1()?,
+            padding: qkv.bias().to_vec(),
+        },
+        qkv,
+        proj: DenseLayer::new(&weights.proj, Some(&weights.proj_bias))?,
+        norm: NormLayer::new(&weights.norm1.0, &weights.norm1.1, EPSILON)?,
+    };
+    let feed = FrozenFeed {
+        fc1: DenseLayer::new(&weights.fc1, Some(&weights.fc1_bias))?,
+        fc2: DenseLayer::new(&weights.fc2, Some(&weights.fc2_bias))?,
+        norm: NormLayer::new(&weights.norm2.0, &weights.norm2.1, EPSILON)?,
+    };
+    Ok(FrozenBlock::new(attention, feed, recomputes))
+}
+
+/// x + LN(attention(x)).
+pub(super) struct FrozenAttention {
     attention: Attention,
     qkv: DenseLayer,
     proj: DenseLayer,
-    norm1: NormLayer,
-    fc1: DenseLayer,
-    fc2: DenseLayer,
-    norm2: NormLayer,
-    /// Forget activations, compute them again in the backward pass.
-    recomputes: bool,
+    norm: NormLayer,
 }
 
-/// What the backward pass needs.
-pub(super) struct Activations {
+/// What the backward pass of the attention needs.
+pub(super) struct Attended {
     /// [N L, 3C]
     qkv: Vec<f32>,
     /// [S, 2C] and [N O, 2C]
@@ -31,41 +53,16 @@ pub(super) struct Activations {
     own: Vec<f32>,
     /// Logarithms of the attention's sums.
     sums: Vec<f32>,
-    /// [N L, C] before the first norm, and before the second.
+    /// [N L, C] before the norm.
     attended: Vec<f32>,
-    fed: Vec<f32>,
-    /// [N L, hidden] slopes of the non-linearity.
-    slopes: Vec<f32>,
 }
 
-impl FrozenLayer {
-    pub(super) fn new(weights: &LayerWeights, recomputes: bool) -> Result<Self> {
-        let qkv = DenseLayer::new(&weights.qkv, Some(&weights.qkv_bias))?;
-        Ok(Self {
-            attention: Attention {
-                heads: weights.scale.dim(0)?,
-                width: weights.proj.dim(0)?,
-                cosine: true,
-                windows: weights.windows(),
-                scale: weights.scale.to_vec1()?,
-                bias: weights.bias.flatten_all()?.to_vec1()?,
-                padding: qkv.bias().to_vec(),
-            },
-            qkv,
-            proj: DenseLayer::new(&weights.proj, Some(&weights.proj_bias))?,
-            norm1: NormLayer::new(&weights.norm1.0, &weights.norm1.1, EPSILON)?,
-            fc1: DenseLayer::new(&weights.fc1, Some(&weights.fc1_bias))?,
-            fc2: DenseLayer::new(&weights.fc2, Some(&weights.fc2_bias))?,
-            norm2: NormLayer::new(&weights.norm2.0, &weights.norm2.1, EPSILON)?,
-            recomputes,
-        })
-    }
-}
+impl FrozenPart for FrozenAttention {
+    const NAME: &'static str = "frozen-swin-attention";
 
-impl FrozenBlock for FrozenLayer {
-    const NAME: &'static str = "frozen-swin-block";
+    const READS_TOKENS: bool = false;
 
-    type Activations = Activations;
+    type Activations = Attended;
 
     fn width(&self) -> usize {
         self.attention.width
@@ -75,11 +72,7 @@ impl FrozenBlock for FrozenLayer {
         Some(self.attention.windows.tokens)
     }
 
-    fn recomputes(&self) -> bool {
-        self.recomputes
-    }
-
-    fn forward(&self, inputs: Inputs<'_>, keep: bool) -> (Vec<f32>, Activations) {
+    fn forward(&self, inputs: Inputs<'_>, _keep: bool) -> (Vec<f32>, Attended) {
         let Inputs { tokens: x, shared, own, bias, .. } = inputs;
         let width = self.attention.width;
         let keys = self.qkv.rows(width, 2 * width);
@@ -88,31 +81,17 @@ impl FrozenBlock for FrozenLayer {
         let (heads, sums) = self.attention.forward(&qkv, PromptKeys { shared: &shared, own: &own, bias });
         let attended = self.proj.view().forward(&heads);
         drop(heads);
-        let middle = norm_rows(self.norm1.view(), &attended, Some(x));
-        let fc1 = self.fc1.view();
-        let mut slopes = vec![0.0; if keep { x.len() / fc1.inputs * fc1.outputs } else { 0 }];
-        let hidden = fc1.forward_then(&middle, keep.then_some(&mut slopes[..]), gelu_in_place);
-        let fed = self.fc2.view().forward(&hidden);
-        let y = norm_rows(self.norm2.view(), &fed, Some(&middle));
-        (y, Activations { qkv, shared, own, sums, attended, fed, slopes })
+        let y = norm_rows(self.norm.view(), &attended, Some(x));
+        (y, Attended { qkv, shared, own, sums, attended })
     }
 
-    fn backward(&self, inputs: Inputs<'_>, kept: Activations, dy: &[f32], wants_tokens: bool) -> InputGradients {
-        let Activations { qkv, shared, own, sums, attended, fed, slopes } = kept;
+    fn backward(&self, inputs: Inputs<'_>, kept: Attended, dy: Cow<'_, [f32]>, wants_tokens: bool) -> InputGradients {
+        let Attended { qkv, shared, own, sums, attended } = kept;
         let width = self.attention.width;
         let keys = self.qkv.rows(width, 2 * width);
-        let dfed = norm_rows_backward(self.norm2.view(), &fed, dy, None);
-        drop(fed);
-        let mut dhidden = vec![0.0; slopes.len()];
-        self.fc2.view().backward(&dfed, &mut dhidden, Write::Replace);
-        multiply_in_place(&mut dhidden, &slopes);
-        drop((dfed, slopes));
-        let mut dx = dy.to_vec();
-        self.fc1.view().backward(&dhidden, &mut dx, Write::Add);
-        drop(dhidden);
-        let dattended = norm_rows_backward(self.norm1.view(), &attended, &dx, None);
+        let dattended = norm_rows_backward(self.norm.view(), &attended, &dy, None);
         drop(attended);
-        let mut dheads = vec![0.0; dx.len()];
+        let mut dheads = vec![0.0; dy.len()];
         self.proj.view().backward(&dattended, &mut dheads, Write::Replace);
         drop(dattended);
         let prompts = PromptKeys { shared: &shared, own: &own, bias: inputs.bias };
@@ -124,10 +103,68 @@ impl FrozenBlock for FrozenLayer {
             d
         };
         let (shared, own) = (to_prompts(&gradients.shared), to_prompts(&gradients.own));
-        let tokens = wants_tokens.then(|| {
-            self.qkv.view().backward(&gradients.qkv, &mut dx, Write::Add);
-            dx
-        });
+        let tokens = match wants_tokens {
+            true => {
+                let mut dx = dy.into_owned();
+                self.qkv.view().backward(&gradients.qkv, &mut dx, Write::Add);
+                dx
+            }
+            false => Vec::new(),
+        };
         InputGradients { tokens, shared, own }
+    }
+}
+
+/// x + LN(feed-forward(x)).
+pub(super) struct FrozenFeed {
+    fc1: DenseLayer,
+    fc2: DenseLayer,
+    norm: NormLayer,
+}
+
+/// What the backward pass of the feed-forward layers needs.
+pub(super) struct Fed {
+    /// [N L, C] before the norm.
+    fed: Vec<f32>,
+    /// [N L, hidden] slopes of the non-linearity.
+    slopes: Vec<f32>,
+}
+
+impl FrozenPart for FrozenFeed {
+    const NAME: &'static str = "frozen-swin-feed-forward";
+
+    const READS_TOKENS: bool = false;
+
+    type Activations = Fed;
+
+    fn width(&self) -> usize {
+        self.fc1.view().inputs
+    }
+
+    fn tokens(&self) -> Option<usize> {
+        None
+    }
+
+    fn forward(&self, inputs: Inputs<'_>, keep: bool) -> (Vec<f32>, Fed) {
+        let (x, fc1) = (inputs.tokens, self.fc1.view());
+        let mut slopes = vec![0.0; if keep { x.len() / fc1.inputs * fc1.outputs } else { 0 }];
+        let hidden = fc1.forward_then(x, keep.then_some(&mut slopes[..]), gelu_in_place);
+        let fed = self.fc2.view().forward(&hidden);
+        drop(hidden);
+        let y = norm_rows(self.norm.view(), &fed, Some(x));
+        (y, Fed { fed, slopes })
+    }
+
+    fn backward(&self, _: Inputs<'_>, kept: Fed, dy: Cow<'_, [f32]>, _wants_tokens: bool) -> InputGradients {
+        let Fed { fed, slopes } = kept;
+        let dfed = norm_rows_backward(self.norm.view(), &fed, &dy, None);
+        drop(fed);
+        let mut dhidden = vec![0.0; slopes.len()];
+        self.fc2.view().backward(&dfed, &mut dhidden, Write::Replace);
+        multiply_in_place(&mut dhidden, &slopes);
+        drop((dfed, slopes));
+        let mut dx = dy.into_owned();
+        self.fc1.view().backward(&dhidden, &mut dx, Write::Add);
+        InputGradients::of_tokens(dx)
     }
 }

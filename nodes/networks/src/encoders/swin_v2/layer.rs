@@ -1,18 +1,17 @@
 //! The weights of one block, and the block from differentiable operations: for training an encoder, for devices without
-//! kernels, and as the oracle of the frozen block.
-
-use std::sync::Arc;
+//! frozen blocks, and as the oracle of those.
 
 use candle_core::{Result, Tensor};
 
-use super::super::Prompts;
-use super::super::placement::Placement;
 use super::config::SwinV2Config;
 use super::position::{BiasNetwork, position_bias};
-use crate::kernels::attention::plain::{Terms, WindowTables, attend};
-use crate::kernels::attention::trainable;
+use crate::encoders::attention::AttentionLayer;
+use crate::encoders::block::Block;
+use crate::encoders::placement::Placement;
+use crate::encoders::prompts::Prompts;
+use crate::kernels::Execution;
+use crate::kernels::attention::plain::WindowTables;
 use crate::kernels::attention::windows::Windows;
-use crate::kernels::{Execution, gelu, layer_norm, linear};
 use crate::weights::Tensors;
 
 /// Logit scales are held below 100.
@@ -75,58 +74,61 @@ impl LayerWeights {
 
 /// A block made of differentiable operations.
 pub(super) struct Layer {
-    weights: LayerWeights,
+    attention: AttentionLayer,
     tables: WindowTables,
-    windows: Arc<Windows>,
+    norm1: (Tensor, Tensor),
+    fc1: (Tensor, Tensor),
+    fc2: (Tensor, Tensor),
+    norm2: (Tensor, Tensor),
     execution: Execution,
 }
 
 impl Layer {
     pub(super) fn new(weights: LayerWeights, execution: Execution) -> Result<Self> {
-        let windows = weights.windows();
-        let tables = WindowTables::new(windows.clone(), weights.qkv.device())?;
-        Ok(Self { weights, tables, windows: Arc::new(windows), execution })
+        let tables = WindowTables::new(weights.windows(), weights.qkv.device())?;
+        let attention = AttentionLayer {
+            qkv: (weights.qkv, weights.qkv_bias),
+            proj: (weights.proj, weights.proj_bias),
+            scale: weights.scale,
+            bias: Some(weights.bias),
+            cosine: true,
+            execution,
+        };
+        Ok(Self {
+            attention,
+            tables,
+            norm1: weights.norm1,
+            fc1: (weights.fc1, weights.fc1_bias),
+            fc2: (weights.fc2, weights.fc2_bias),
+            norm2: weights.norm2,
+            execution,
+        })
     }
 
-    /// x + LN(attention(x)), then x + LN(feed-forward(x)).
-    pub(super) fn forward(&self, x: &Tensor, prompts: Option<&Prompts>) -> crate::Result<Tensor> {
-        let w = &self.weights;
-        let attended = self.attention(x, prompts)?;
-        let x = (x + layer_norm(&attended, &w.norm1.0, &w.norm1.1, self.execution)?)?;
-        let hidden = gelu(&linear(&x, &w.fc1, Some(&w.fc1_bias), self.execution)?, self.execution)?;
-        let out = linear(&hidden, &w.fc2, Some(&w.fc2_bias), self.execution)?;
-        Ok((&x + layer_norm(&out, &w.norm2.0, &w.norm2.1, self.execution)?)?)
+    fn linear(&self, x: &Tensor, (weight, bias): &(Tensor, Tensor)) -> Result<Tensor> {
+        self.execution.linear(x, weight, Some(bias))
     }
 
-    fn attention(&self, x: &Tensor, prompts: Option<&Prompts>) -> crate::Result<Tensor> {
-        let w = &self.weights;
+    /// x + LN(branch).
+    fn residual(&self, x: &Tensor, branch: &Tensor, (weight, bias): &(Tensor, Tensor)) -> Result<Tensor> {
+        x + self.execution.layer_norm(branch, weight, bias)?
+    }
+}
+
+impl Block for Layer {
+    /// x + LN(attention(x)).
+    fn attend(&self, x: &Tensor, prompts: Option<&Prompts>) -> crate::Result<Tensor> {
         let prompts = match prompts {
             Some(prompts) => prompts.joined(x.dim(0)?)?.map(|tokens| (tokens, prompts.bias)),
             None => None,
         };
-        if prompts.is_none() && self.execution.uses_kernels(x) && !self.windows.has_padding() {
-            let qkv = linear(x, &w.qkv, Some(&w.qkv_bias), self.execution)?;
-            let out = trainable::attend(&self.windows, &qkv, &w.bias, &w.scale, true)?;
-            return Ok(linear(&out, &w.proj, Some(&w.proj_bias), self.execution)?);
-        }
-        // Padding enters before the linear layer, as in timm: its queries and values are their biases.
-        let qkv = linear(&self.tables.split(x)?, &w.qkv, Some(&w.qkv_bias), self.execution)?;
-        let width = w.proj.dim(0)?;
-        let keys = match &prompts {
-            Some((tokens, _)) => {
-                let (weight, bias) = (w.qkv.narrow(0, width, 2 * width)?, w.qkv_bias.narrow(0, width, 2 * width)?);
-                Some(linear(tokens, &weight, Some(&bias), self.execution)?)
-            }
-            None => None,
-        };
-        let terms = Terms {
-            heads: w.scale.dim(0)?,
-            cosine: true,
-            scale: &w.scale,
-            bias: Some(&w.bias),
-            prompts: keys.as_ref().zip(prompts.as_ref().map(|(_, bias)| *bias)),
-        };
-        let out = attend(&self.tables, &qkv, &terms, self.execution)?;
-        Ok(self.tables.join(&linear(&out, &w.proj, Some(&w.proj_bias), self.execution)?)?)
+        let prompts = prompts.as_ref().map(|(tokens, bias)| (tokens, *bias));
+        Ok(self.residual(x, &self.attention.forward(&self.tables, x, prompts)?, &self.norm1)?)
+    }
+
+    /// x + LN(feed-forward(x)).
+    fn feed(&self, x: &Tensor) -> crate::Result<Tensor> {
+        let hidden = self.execution.gelu(&self.linear(x, &self.fc1)?)?;
+        Ok(self.residual(x, &self.linear(&hidden, &self.fc2)?, &self.norm2)?)
     }
 }

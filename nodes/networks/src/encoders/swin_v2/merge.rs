@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-use super::super::merging::Neighbours;
+use crate::encoders::merging::Neighbours;
 use crate::kernels::dense::DenseLayer;
+use crate::kernels::kept::Kept;
 use crate::kernels::matrix::Write;
-use crate::kernels::{
-    EPSILON, Execution, Kept, NormLayer, floats, layer_norm, linear, norm_rows, norm_rows_backward, with_floats,
-};
+use crate::kernels::slices::{floats, with_floats};
+use crate::kernels::{EPSILON, Execution, NormLayer, norm_rows, norm_rows_backward};
 
 /// The merging that opens a stage.
 pub(super) enum Merge {
@@ -59,8 +59,8 @@ pub(super) struct DifferentiableMerge {
 
 impl DifferentiableMerge {
     fn forward(&self, tokens: &Tensor) -> Result<Tensor> {
-        let reduced = linear(&self.neighbours.gather_tokens(tokens)?, &self.reduction, None, self.execution)?;
-        layer_norm(&reduced, &self.norm.0, &self.norm.1, self.execution)
+        let reduced = self.execution.linear(&self.neighbours.gather_tokens(tokens)?, &self.reduction, None)?;
+        self.execution.layer_norm(&reduced, &self.norm.0, &self.norm.1)
     }
 }
 

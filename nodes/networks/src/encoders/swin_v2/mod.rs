@@ -4,10 +4,12 @@
 //! start of every stage but the first. Prompts enter a block raw and act as keys and values of every window.
 //!
 //! - [`config`]: sizes, presets, weight names
-//! - `layer`: a block from differentiable operations; `frozen`: the same as one operation without weight gradients
+//! - `layer`: a block from differentiable operations; `frozen`: its halves as operations without weight gradients
 //! - `merge`: patch merging; `position`: position biases
+//! - `family`: its entry in the registry
 
 pub mod config;
+pub(super) mod family;
 mod frozen;
 mod layer;
 mod merge;
@@ -15,18 +17,19 @@ pub(super) mod position;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
 use candle_core::Tensor;
 
 use self::config::SwinV2Config;
-use self::frozen::FrozenLayer;
 use self::layer::{Layer, LayerWeights};
 use self::merge::Merge;
+use super::block::{self, Block};
+use super::block_info::BlockInfo;
+use super::encoder::Encoder;
+use super::input::{InputShape, Modality};
 use super::patches::unfold;
-use super::{BlockInfo, Encoder, InputShape, Modality, Prompts};
+use super::prompts::Prompts;
 use crate::error::{Error, Result};
-use crate::kernels::{Execution, layer_norm, linear};
+use crate::kernels::Execution;
 use crate::weights::Tensors;
 
 /// A Swin-V2 with its weights.
@@ -37,25 +40,20 @@ pub struct SwinV2 {
     proj: (Tensor, Tensor),
     embed_norm: (Tensor, Tensor),
     merges: Vec<Option<Merge>>,
-    layers: Vec<Block>,
+    layers: Vec<Box<dyn Block>>,
     norm: (Tensor, Tensor),
     execution: Execution,
 }
 
-enum Block {
-    Frozen(Arc<FrozenLayer>),
-    Differentiable(Box<Layer>),
-}
-
 impl SwinV2 {
-    /// Builds the encoder. Unless `execution` is plain, blocks are frozen operations on the CPU, unless the weights
-    /// take part in a graph: then every operation is differentiable in them.
+    /// Builds the encoder. Its blocks are single operations where there are such, unless the weights take part in a graph:
+    /// then every operation is differentiable in them.
     ///
     /// # Errors
     /// If sizes do not fit together or a weight is absent.
     pub fn new(name: &str, config: &SwinV2Config, mut weights: Tensors, execution: Execution) -> Result<Self> {
         config.validate()?;
-        let frozen = execution.uses_kernels(&weights.get("norm.weight")?) && !weights.tracked();
+        let frozen = execution.freezes_blocks() && !weights.tracked();
         let (mut merges, mut layers) = (Vec::new(), Vec::new());
         for (stage, &depth) in config.depths.iter().enumerate() {
             for block in 0..depth {
@@ -68,9 +66,9 @@ impl SwinV2 {
                 });
                 let layer = LayerWeights::new(config, &mut weights, stage, block)?;
                 layers.push(if frozen {
-                    Block::Frozen(Arc::new(FrozenLayer::new(&layer, execution.recomputes(stage))?))
+                    Box::new(frozen::block(&layer, execution.recomputes(stage))?) as Box<dyn Block>
                 } else {
-                    Block::Differentiable(Box::new(Layer::new(layer, execution)?))
+                    Box::new(Layer::new(layer, execution)?)
                 });
             }
         }
@@ -123,8 +121,8 @@ impl Encoder for SwinV2 {
             }
         }
         let patches = unfold(images, self.config.patch_size)?;
-        let tokens = linear(&patches, &self.proj.0.flatten_from(1)?, Some(&self.proj.1), self.execution)?;
-        Ok(layer_norm(&tokens, &self.embed_norm.0, &self.embed_norm.1, self.execution)?)
+        let tokens = self.execution.linear(&patches, &self.proj.0.flatten_from(1)?, Some(&self.proj.1))?;
+        Ok(self.execution.layer_norm(&tokens, &self.embed_norm.0, &self.embed_norm.1)?)
     }
 
     fn merge(&self, block: usize, tokens: &Tensor) -> Result<Tensor> {
@@ -135,15 +133,23 @@ impl Encoder for SwinV2 {
     }
 
     fn block(&self, block: usize, tokens: &Tensor, prompts: Option<&Prompts>) -> Result<Tensor> {
-        match self.layers.get(block) {
-            Some(Block::Frozen(layer)) => Ok(super::frozen::apply(layer, tokens, prompts)?),
-            Some(Block::Differentiable(layer)) => layer.forward(tokens, prompts),
-            None => Err(Error::Config(format!("{} has {} blocks, not {}", self.name, self.layers.len(), block + 1))),
-        }
+        block::at(&self.layers, block, &self.name)?.whole(tokens, prompts)
+    }
+
+    fn attend(&self, block: usize, tokens: &Tensor, prompts: Option<&Prompts>) -> Result<Tensor> {
+        block::at(&self.layers, block, &self.name)?.attend(tokens, prompts)
+    }
+
+    fn feed(&self, block: usize, tokens: &Tensor) -> Result<Tensor> {
+        block::at(&self.layers, block, &self.name)?.feed(tokens)
+    }
+
+    fn execution(&self) -> Execution {
+        self.execution
     }
 
     fn finish(&self, tokens: &Tensor) -> Result<Tensor> {
-        Ok(layer_norm(tokens, &self.norm.0, &self.norm.1, self.execution)?)
+        Ok(self.execution.layer_norm(tokens, &self.norm.0, &self.norm.1)?)
     }
 
     fn pool(&self, tokens: &Tensor) -> Result<Tensor> {

@@ -5,8 +5,9 @@ use candle_core::{Device, Tensor, Var};
 use copl_testing::tensors::{assert_gradients, difference, tensor, values, var};
 
 use super::*;
-use crate::encoders::PromptBias;
-use crate::encoders::{Maps, encode};
+use crate::encoders::halves_tests::{assert_half_gradients, assert_halves, assert_no_weight_gradients};
+use crate::encoders::{Maps, PromptBias, encode};
+use crate::kernels::Stages;
 use crate::weights::{Init, TensorSpec};
 
 /// A small encoder with lively weights: at their usual start they are too tame to show a wrong bias or norm.
@@ -50,7 +51,7 @@ fn compare_block(
     bias: PromptBias,
 ) {
     let (fast, plain) =
-        (encoder(image_size, window, depths, Execution::Fast), encoder(image_size, window, depths, Execution::Plain));
+        (encoder(image_size, window, depths, Execution::CPU), encoder(image_size, window, depths, Execution::PLAIN));
     let info = fast.blocks()[block];
     let images = 3;
     let tokens = var(&[images, info.tokens, info.width], 1);
@@ -96,8 +97,8 @@ fn frozen_block_agrees_with_the_differentiable_one() {
 
 #[test]
 fn forgetting_activations_changes_nothing() {
-    let low = Execution::Recompute("0".parse().unwrap());
-    let (fast, low) = (encoder(20, 4, &[2, 2], Execution::Fast), encoder(20, 4, &[2, 2], low));
+    let low = Execution::CPU.recomputing("0".parse().unwrap());
+    let (fast, low) = (encoder(20, 4, &[2, 2], Execution::CPU), encoder(20, 4, &[2, 2], low));
     let (tokens, shared) = (var(&[2, 100, 6], 1), var(&[3, 6], 2));
     let run = |encoder: &SwinV2| {
         let prompts = Prompts { shared: Some(shared.as_tensor().clone()), own: None, bias: PromptBias::Zero };
@@ -110,7 +111,7 @@ fn forgetting_activations_changes_nothing() {
 
 #[test]
 fn frozen_block_gradients_are_those_of_finite_differences() {
-    let encoder = encoder(12, 4, &[2], Execution::Fast);
+    let encoder = encoder(12, 4, &[2], Execution::CPU);
     let tokens = var(&[2, 36, 6], 1);
     let (shared, own) = (var(&[2, 6], 2), var(&[2, 1, 6], 3));
     assert_gradients(&[&tokens, &shared, &own], 10, 1e-2, || {
@@ -124,10 +125,22 @@ fn frozen_block_gradients_are_those_of_finite_differences() {
 }
 
 #[test]
+fn a_block_is_its_halves() {
+    // With shift and padding, with shift, and in one window.
+    for (size, window, block, tokens) in [(20, 4, 1, 100), (16, 4, 1, 64), (16, 4, 3, 16)] {
+        let [fast, low, plain] = [Execution::CPU, Execution::CPU.recomputing(Stages::ALL), Execution::PLAIN]
+            .map(|execution| encoder(size, window, &[2, 2], execution));
+        assert_halves([&fast, &low, &plain], block, tokens, PromptBias::Mean);
+        assert_half_gradients(&fast, block, tokens);
+    }
+    assert_no_weight_gradients(&encoder(16, 4, &[2, 2], Execution::PLAIN), 1, 64);
+}
+
+#[test]
 fn merging_agrees_on_even_and_odd_maps() {
     for size in [16, 20, 18] {
         let (fast, plain) =
-            (encoder(size, 4, &[1, 1, 1], Execution::Fast), encoder(size, 4, &[1, 1, 1], Execution::Plain));
+            (encoder(size, 4, &[1, 1, 1], Execution::CPU), encoder(size, 4, &[1, 1, 1], Execution::PLAIN));
         for block in 1..3 {
             let before = fast.blocks()[block - 1];
             let tokens = var(&[2, before.tokens, before.width], 1);
@@ -145,7 +158,7 @@ fn merging_agrees_on_even_and_odd_maps() {
 
 #[test]
 fn training_all_weights_gives_the_gradients_of_the_plain_composition() {
-    let config = encoder(16, 4, &[2, 2], Execution::Fast).config().clone();
+    let config = encoder(16, 4, &[2, 2], Execution::CPU).config().clone();
     let weights = Tensors::initial(&config.tensors(), 1, "test", &Device::Cpu).unwrap();
     let vars: Vec<(String, Var)> =
         weights.iter().map(|(name, t)| (name.to_string(), Var::from_tensor(t).unwrap())).collect();
@@ -158,7 +171,7 @@ fn training_all_weights_gives_the_gradients_of_the_plain_composition() {
         let grads = (&out * &weight).unwrap().sum_all().unwrap().backward().unwrap();
         (out, grads)
     };
-    let ((a, ga), (b, gb)) = (run(Execution::Fast), run(Execution::Plain));
+    let ((a, ga), (b, gb)) = (run(Execution::CPU), run(Execution::PLAIN));
     assert!(difference(&a, &b) < 2e-5);
     for (name, var) in &vars {
         let d = difference(ga.get(var).expect(name), gb.get(var).expect(name));
@@ -168,13 +181,13 @@ fn training_all_weights_gives_the_gradients_of_the_plain_composition() {
 
 #[test]
 fn a_frozen_encoder_keeps_no_graph() {
-    let encoder = encoder(16, 4, &[1, 1], Execution::Fast);
+    let encoder = encoder(16, 4, &[1, 1], Execution::CPU);
     assert!(!encode(&encoder, &tensor(&[1, 3, 16, 16], 1), Maps::None).unwrap().pooled.track_op());
 }
 
 #[test]
 fn images_of_another_size_are_refused() {
-    let encoder = encoder(16, 4, &[1], Execution::Fast);
+    let encoder = encoder(16, 4, &[1], Execution::CPU);
     let error = encoder.embed(&tensor(&[1, 3, 8, 8], 1)).unwrap_err().to_string();
     assert!(error.contains("[N, 3, 16, 16]"), "{error}");
 }

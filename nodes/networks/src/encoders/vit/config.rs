@@ -1,19 +1,15 @@
 //! Sizes of a ViT, its presets, and the names and shapes of its weights (those of timm).
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
-use super::super::pre_norm::BlockWeights;
-use super::super::sizes::{Family, Preset, Sizes, read};
-use super::super::{BlockInfo, Encoder, InputShape, Modality};
-use super::Vit;
+use crate::encoders::block_info::BlockInfo;
+use crate::encoders::input::{InputShape, Modality};
+use crate::encoders::pre_norm::BlockWeights;
 use crate::error::{Error, Result};
-use crate::kernels::Execution;
-use crate::weights::{Init, Stored, TensorSpec, Tensors};
+use crate::weights::{Init, Stored, TensorSpec};
 
 /// Last blocks that exchange prompts (k).
-const COUPLED_SITES: usize = 4;
+pub(super) const COUPLED_SITES: usize = 4;
 
 /// Spectrogram of a second as LAVISH cuts it for ViT: frames of 10 ms, mel bands.
 const SECOND: [usize; 2] = [102, 128];
@@ -75,22 +71,23 @@ impl VitConfig {
     pub fn patches(&self) -> usize {
         (self.image_size / self.patch_size).pow(2)
     }
-}
 
-impl Sizes for VitConfig {
-    fn input(&self, modality: Modality) -> Option<InputShape> {
-        Some(match (modality, self.spectrogram) {
+    /// The images of a modality.
+    pub fn input(&self, modality: Modality) -> InputShape {
+        match (modality, self.spectrogram) {
             (Modality::Audio, Some([height, width])) => InputShape { channels: 3, height, width },
             _ => InputShape::picture(self.image_size),
-        })
+        }
     }
 
-    fn blocks(&self) -> Vec<BlockInfo> {
+    /// All blocks, first to last.
+    pub fn blocks(&self) -> Vec<BlockInfo> {
         let tokens = 1 + self.patches();
         (0..self.depth).map(|stage| BlockInfo { width: self.embed_dim, tokens, stage, window: tokens }).collect()
     }
 
-    fn tensors(&self) -> Vec<TensorSpec> {
+    /// Name, shape and initial value of every weight.
+    pub fn tensors(&self) -> Vec<TensorSpec> {
         let (d, patch) = (self.embed_dim, self.patch_size);
         let (zero, one, normal) = (Init::Constant(0.0), Init::Constant(1.0), Init::Normal { std: 0.02 });
         let convolution = Init::Uniform { bound: 1.0 / ((3 * patch * patch) as f64).sqrt() };
@@ -107,37 +104,15 @@ impl Sizes for VitConfig {
         all
     }
 
-    /// A classifier, and the layer older files have before it, are no weights of the encoder.
-    fn stored(&self, name: &str, _all: &[&str]) -> Stored {
+    /// What a name in a checkpoint means: a classifier, and the layer older files have before it, are no weights of the
+    /// encoder.
+    pub fn stored(name: &str, _all: &[&str]) -> Stored {
         match name.starts_with("head.") || name.starts_with("pre_logits.") {
             true => Stored::Ignore,
             false => Stored::Keep(name.to_string()),
         }
     }
-
-    fn coupled_sites(&self) -> usize {
-        COUPLED_SITES
-    }
-
-    fn class_tokens(&self) -> usize {
-        1
-    }
-
-    fn build(&self, name: &str, weights: Tensors, execution: Execution) -> Result<Arc<dyn Encoder>> {
-        Ok(Arc::new(Vit::new(name, self, weights, execution)?))
-    }
 }
-
-/// ViT in the registry.
-pub(in crate::encoders) const FAMILY: Family = Family {
-    word: "vit",
-    presets: || {
-        let named =
-            |sizes: &PresetSizes| Preset { name: sizes.name, aliases: sizes.aliases, sizes: Arc::new(sizes.config()) };
-        PRESETS.iter().map(named).collect()
-    },
-    read: read::<VitConfig>,
-};
 
 /// What presets differ in.
 struct PresetSizes {
@@ -157,6 +132,11 @@ const PRESETS: &[PresetSizes] = &[
     PresetSizes { name: "vit-large-16", aliases: &["vit_large_patch16_224", "vit_large_patch16_224.augreg_in21k", "vit_large_patch16_224_in21k"], embed_dim: 1024, depth: 24, num_heads: 16 },
 ];
 
+/// The presets: name, further names, sizes.
+pub(super) fn presets() -> impl Iterator<Item = (&'static str, &'static [&'static str], VitConfig)> {
+    PRESETS.iter().map(|preset| (preset.name, preset.aliases, preset.config()))
+}
+
 impl PresetSizes {
     fn config(&self) -> VitConfig {
         VitConfig {
@@ -174,8 +154,7 @@ impl PresetSizes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encoders::EncoderShape;
-    use crate::encoders::preset;
+    use crate::encoders::{EncoderShape, preset};
 
     #[test]
     fn weights_are_as_many_as_those_of_timm() {

@@ -9,8 +9,10 @@
 //!
 //! - [`config`]: sizes, presets, weight names
 //! - `positions`: position embeddings of other numbers of patches
+//! - `family`: its entry in the registry
 
 pub mod config;
+pub(super) mod family;
 mod positions;
 #[cfg(test)]
 mod tests;
@@ -18,12 +20,15 @@ mod tests;
 use candle_core::Tensor;
 
 use self::config::VitConfig;
+use super::block::{self, Block};
+use super::block_info::BlockInfo;
+use super::encoder::Encoder;
+use super::input::{InputShape, Modality};
 use super::patches::unfold;
-use super::pre_norm::{Block, BlockSizes, BlockWeights};
-use super::sizes::{Sizes, served};
-use super::{BlockInfo, Encoder, InputShape, Modality, Prompts};
+use super::pre_norm::{self, BlockSizes, BlockWeights};
+use super::prompts::Prompts;
 use crate::error::{Error, Result};
-use crate::kernels::{Execution, layer_norm_with, linear};
+use crate::kernels::Execution;
 use crate::weights::{TensorSpec, Tensors};
 
 /// Added to the variance in norms (timm's; PyTorch's default is 1e-5).
@@ -39,24 +44,24 @@ pub struct Vit {
     class_token: Tensor,
     /// [1, 1 + patches, d], the class token's first.
     positions: Tensor,
-    layers: Vec<Block>,
+    layers: Vec<Box<dyn Block>>,
     norm: (Tensor, Tensor),
     execution: Execution,
 }
 
 impl Vit {
-    /// Builds the encoder. Unless `execution` is plain, blocks are frozen operations on the CPU, unless the weights
-    /// take part in a graph: then every operation is differentiable in them.
+    /// Builds the encoder. Its blocks are single operations where there are such, unless the weights take part in a graph:
+    /// then every operation is differentiable in them.
     ///
     /// # Errors
     /// If sizes do not fit together or a weight is absent.
     pub fn new(name: &str, config: &VitConfig, mut weights: Tensors, execution: Execution) -> Result<Self> {
         config.validate()?;
-        let frozen = execution.uses_kernels(&weights.get("norm.weight")?) && !weights.tracked();
+        let frozen = execution.freezes_blocks() && !weights.tracked();
         let layer = |weights: &mut Tensors, block: usize| {
             let sizes = BlockSizes { heads: config.num_heads, epsilon: EPSILON, windows: None, bias: None };
             let taken = BlockWeights::take(weights, &format!("blocks.{block}"))?;
-            Block::new(taken, sizes, execution, frozen, execution.recomputes(block))
+            pre_norm::block(taken, sizes, execution, frozen, execution.recomputes(block))
         };
         Ok(Self {
             name: name.to_string(),
@@ -83,7 +88,7 @@ impl Encoder for Vit {
     }
 
     fn input(&self, modality: Modality) -> Result<InputShape> {
-        served(&self.name, self.config.input(modality), modality)
+        Ok(self.config.input(modality))
     }
 
     fn blocks(&self) -> &[BlockInfo] {
@@ -95,7 +100,7 @@ impl Encoder for Vit {
     }
 
     fn coupled_sites(&self) -> usize {
-        self.config.coupled_sites()
+        config::COUPLED_SITES
     }
 
     /// Images of any height and width that hold a patch; rows and columns that fill no patch are dropped.
@@ -112,7 +117,7 @@ impl Encoder for Vit {
             }
         };
         let patches = unfold(images, patch)?;
-        let tokens = linear(&patches, &self.proj.0.flatten_from(1)?, Some(&self.proj.1), self.execution)?;
+        let tokens = self.execution.linear(&patches, &self.proj.0.flatten_from(1)?, Some(&self.proj.1))?;
         let class = self.class_token.broadcast_as((count, 1, self.config.embed_dim))?;
         let tokens = Tensor::cat(&[&class.contiguous()?, &tokens], 1)?;
         Ok(tokens.broadcast_add(&positions::resized(&self.positions, tokens.dim(1)?)?)?)
@@ -123,14 +128,23 @@ impl Encoder for Vit {
     }
 
     fn block(&self, block: usize, tokens: &Tensor, prompts: Option<&Prompts>) -> Result<Tensor> {
-        match self.layers.get(block) {
-            Some(layer) => layer.forward(tokens, prompts),
-            None => Err(Error::Config(format!("{} has {} blocks, not {}", self.name, self.layers.len(), block + 1))),
-        }
+        block::at(&self.layers, block, &self.name)?.whole(tokens, prompts)
+    }
+
+    fn attend(&self, block: usize, tokens: &Tensor, prompts: Option<&Prompts>) -> Result<Tensor> {
+        block::at(&self.layers, block, &self.name)?.attend(tokens, prompts)
+    }
+
+    fn feed(&self, block: usize, tokens: &Tensor) -> Result<Tensor> {
+        block::at(&self.layers, block, &self.name)?.feed(tokens)
+    }
+
+    fn execution(&self) -> Execution {
+        self.execution
     }
 
     fn finish(&self, tokens: &Tensor) -> Result<Tensor> {
-        Ok(layer_norm_with(tokens, &self.norm.0, &self.norm.1, EPSILON, self.execution)?)
+        Ok(self.execution.layer_norm_with(tokens, &self.norm.0, &self.norm.1, EPSILON)?)
     }
 
     fn pool(&self, tokens: &Tensor) -> Result<Tensor> {

@@ -4,8 +4,9 @@ use candle_core::{Device, Var};
 use copl_testing::tensors::{assert_gradients, difference, tensor, values, var};
 
 use super::*;
-use crate::encoders::PromptBias;
-use crate::encoders::{Maps, encode};
+use crate::encoders::halves_tests::{assert_half_gradients, assert_halves, assert_no_weight_gradients};
+use crate::encoders::{Maps, PromptBias, encode};
+use crate::kernels::Stages;
 use crate::weights::Init;
 
 fn config(image_size: usize) -> VitConfig {
@@ -32,7 +33,7 @@ fn encoder(image_size: usize, execution: Execution) -> Vit {
 
 /// Compares a block's output and gradients between the two implementations.
 fn compare_block(tokens: usize, (shared, own): (usize, usize), bias: PromptBias) {
-    let (fast, plain) = (encoder(16, Execution::Fast), encoder(16, Execution::Plain));
+    let (fast, plain) = (encoder(16, Execution::CPU), encoder(16, Execution::PLAIN));
     let tokens = var(&[3, tokens, 12], 1);
     let (shared_prompts, own_prompts) = (var(&[shared, 12], 2), var(&[3, own, 12], 3));
     let prompts = (shared + own > 0).then(|| Prompts {
@@ -72,8 +73,8 @@ fn frozen_block_agrees_with_the_differentiable_one() {
 
 #[test]
 fn forgetting_activations_changes_nothing() {
-    let low = Execution::Recompute("0".parse().unwrap());
-    let (fast, low) = (encoder(16, Execution::Fast), encoder(16, low));
+    let low = Execution::CPU.recomputing("0".parse().unwrap());
+    let (fast, low) = (encoder(16, Execution::CPU), encoder(16, low));
     let (tokens, own) = (var(&[2, 17, 12], 1), var(&[2, 3, 12], 2));
     let run = |encoder: &Vit| {
         let prompts = Prompts { shared: None, own: Some(own.as_tensor().clone()), bias: PromptBias::Zero };
@@ -86,7 +87,7 @@ fn forgetting_activations_changes_nothing() {
 
 #[test]
 fn frozen_block_gradients_are_those_of_finite_differences() {
-    let encoder = encoder(8, Execution::Fast);
+    let encoder = encoder(8, Execution::CPU);
     let tokens = var(&[2, 5, 12], 1);
     let (shared, own) = (var(&[2, 12], 2), var(&[2, 1, 12], 3));
     assert_gradients(&[&tokens, &shared, &own], 10, 1e-2, || {
@@ -100,8 +101,19 @@ fn frozen_block_gradients_are_those_of_finite_differences() {
 }
 
 #[test]
+fn a_block_is_its_halves() {
+    let [fast, low, plain] = [Execution::CPU, Execution::CPU.recomputing(Stages::ALL), Execution::PLAIN]
+        .map(|execution| encoder(16, execution));
+    for tokens in [17, 7] {
+        assert_halves([&fast, &low, &plain], 1, tokens, PromptBias::Zero);
+    }
+    assert_half_gradients(&fast, 0, 5);
+    assert_no_weight_gradients(&plain, 1, 17);
+}
+
+#[test]
 fn spectrograms_of_any_size_are_embedded_in_whole_patches() {
-    let encoder = encoder(16, Execution::Fast);
+    let encoder = encoder(16, Execution::CPU);
     let image = tensor(&[1, 3, 11, 8], 1);
     let tokens = encoder.embed(&image).unwrap();
     assert_eq!(tokens.dims(), [1, 1 + 2 * 2, 12]);
@@ -125,7 +137,7 @@ fn training_all_weights_gives_the_gradients_of_the_plain_composition() {
         let grads = (&out * &weight).unwrap().sum_all().unwrap().backward().unwrap();
         (out, grads)
     };
-    let ((a, ga), (b, gb)) = (run(Execution::Fast), run(Execution::Plain));
+    let ((a, ga), (b, gb)) = (run(Execution::CPU), run(Execution::PLAIN));
     assert!(difference(&a, &b) < 2e-5);
     for (name, var) in &vars {
         let d = difference(ga.get(var).expect(name), gb.get(var).expect(name));
@@ -135,12 +147,12 @@ fn training_all_weights_gives_the_gradients_of_the_plain_composition() {
 
 #[test]
 fn a_frozen_encoder_keeps_no_graph() {
-    let encoder = encoder(16, Execution::Fast);
+    let encoder = encoder(16, Execution::CPU);
     assert!(!encode(&encoder, &tensor(&[1, 3, 16, 16], 1), Maps::None).unwrap().pooled.track_op());
 }
 
 #[test]
 fn images_without_a_patch_are_refused() {
-    let error = encoder(16, Execution::Fast).embed(&tensor(&[1, 3, 8, 3], 1)).unwrap_err().to_string();
+    let error = encoder(16, Execution::CPU).embed(&tensor(&[1, 3, 8, 3], 1)).unwrap_err().to_string();
     assert!(error.contains("at least 4"), "{error}");
 }

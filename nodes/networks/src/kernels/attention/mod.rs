@@ -3,7 +3,8 @@
 //! Tokens [N, L, C] of N images stand in windows of W positions; every window of an image also sees that image's P
 //! prompts. Logits of query i and column j in head h: `scale_h <q_i, k_j> + bias_h(i, j) + mask(i, j)`, with q and k
 //! normalised when `cosine` is set; a prompt column has no mask, and bias 0 or the mean of bias_h(i, ·) over the
-//! window's own columns ([`PromptBias`]); without position biases both are 0. Queries, keys and values come packed: `qkv` [N, L, 3C], prompts `kv` [P, 2C].
+//! window's own columns ([`PromptBias`]); without position biases both are 0. Queries, keys and values come packed: `qkv`
+//! [N, L, 3C], prompts `kv` [P, 2C].
 //!
 //! - [`windows`]: index arithmetic of windows
 //! - `forward`, `backward`: the kernel on slices, one task an image
@@ -13,11 +14,12 @@
 mod backward;
 mod forward;
 pub mod plain;
+mod prompt_bias;
 mod scratch;
 pub mod trainable;
 pub mod windows;
 
-use crate::encoders::PromptBias;
+pub use prompt_bias::PromptBias;
 use windows::Windows;
 
 /// What one attention layer is, apart from its linear layers.

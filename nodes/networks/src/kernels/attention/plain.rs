@@ -1,15 +1,17 @@
 //! Window attention from elementary tensor operations: any device, differentiable in everything.
 
+use std::sync::Arc;
+
 use candle_core::{D, Device, Result, Tensor};
 
-use super::super::{Execution, softmax};
+use super::super::constants::{plus, times};
+use super::PromptBias;
 use super::windows::{PADDING, Windows};
-use crate::encoders::PromptBias;
 
 /// The index tables of windows as tensors.
 #[derive(Debug, Clone)]
 pub struct WindowTables {
-    windows: Windows,
+    windows: Arc<Windows>,
     /// [windows * W]: token, or L for padding.
     source: Tensor,
     /// [L]
@@ -36,12 +38,12 @@ impl WindowTables {
             source: Tensor::from_vec(source, count * size, device)?,
             positions: Tensor::from_vec(positions, windows.tokens, device)?,
             mask,
-            windows,
+            windows: Arc::new(windows),
         })
     }
 
     /// The windows.
-    pub fn windows(&self) -> &Windows {
+    pub fn windows(&self) -> &Arc<Windows> {
         &self.windows
     }
 
@@ -82,11 +84,16 @@ pub struct Terms<'a> {
     pub prompts: Option<(&'a Tensor, PromptBias)>,
 }
 
-/// Attends packed windows `qkv` [N, windows * W, 3C] -> [N, windows * W, C].
+/// Attends packed windows `qkv` [N, windows * W, 3C] -> [N, windows * W, C], by a `softmax` over the last dimension.
 ///
 /// # Errors
 /// If the shapes do not fit.
-pub fn attend(tables: &WindowTables, qkv: &Tensor, terms: &Terms<'_>, execution: Execution) -> Result<Tensor> {
+pub fn attend(
+    tables: &WindowTables,
+    qkv: &Tensor,
+    terms: &Terms<'_>,
+    softmax: impl Fn(&Tensor) -> Result<Tensor>,
+) -> Result<Tensor> {
     let (images, positions, packed) = qkv.dims3()?;
     let (count, size, heads) = (tables.windows.count(), tables.windows.size, terms.heads);
     let (width, depth) = (packed / 3, packed / 3 / heads);
@@ -124,8 +131,8 @@ pub fn attend(tables: &WindowTables, qkv: &Tensor, terms: &Terms<'_>, execution:
     let k = k.contiguous()?.reshape((batch, columns, depth))?;
     let v = v.contiguous()?.reshape((batch, columns, depth))?;
     let logits = q.matmul(&k.t()?.contiguous()?)?.reshape((images, count, heads, size, columns))?;
-    let logits = logits.broadcast_mul(&terms.scale.reshape((1, 1, heads, 1, 1))?)?.broadcast_add(&bias)?;
-    let probabilities = softmax(&logits, execution)?.reshape((batch, size, columns))?;
+    let logits = plus(&times(&logits, &terms.scale.reshape((1, 1, heads, 1, 1))?)?, &bias)?;
+    let probabilities = softmax(&logits)?.reshape((batch, size, columns))?;
     let out = probabilities.matmul(&v)?.reshape((images, count, heads, size, depth))?;
     out.permute((0, 1, 3, 2, 4))?.contiguous()?.reshape((images, positions, width))
 }
@@ -141,6 +148,7 @@ mod tests {
     use candle_core::Var;
     use copl_testing::tensors::{difference, tensor, values, var};
 
+    use super::super::super::softmax;
     use super::super::{Attention, PromptKeys, Wanted};
     use super::*;
 
@@ -194,7 +202,7 @@ mod tests {
             bias: (case.biased).then_some(bias.as_tensor()),
             prompts: prompts.as_ref().map(|p| (p, case.bias)),
         };
-        let expected = tables.join(&attend(&tables, &split, &terms, Execution::Plain).unwrap()).unwrap();
+        let expected = tables.join(&attend(&tables, &split, &terms, softmax::plain).unwrap()).unwrap();
         let weight = tensor(expected.dims(), 9);
         let grads = (&expected * &weight).unwrap().sum_all().unwrap().backward().unwrap();
 

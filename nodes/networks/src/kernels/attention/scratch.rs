@@ -3,8 +3,7 @@
 use super::super::math::dot;
 use super::super::matrix::{Matrix, MatrixMut, Threads, Write, product};
 use super::windows::PADDING;
-use super::{Attention, PromptKeys};
-use crate::encoders::PromptBias;
+use super::{Attention, PromptBias, PromptKeys};
 
 /// Rows of one head: queries of a window, keys and values of the window then of the prompts, and the logits between
 /// them.

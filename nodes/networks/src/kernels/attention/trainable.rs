@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
-use super::super::{Kept, floats, with_floats};
+use super::super::kept::Kept;
+use super::super::slices::{floats, with_floats};
 use super::windows::Windows;
 use super::{Attention, PromptKeys, Wanted};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::machine::{Id, Objects, Value};
-use super::{Kind, Stored};
+use super::stored::{Kind, Stored};
 
 /// Keys that state dictionaries lie under, as training codes write them.
 const KEYS: &[&str] = &["state_dict", "model", "net", "model_state_dict", "module"];

@@ -1,33 +1,24 @@
-//! A frozen block as one operation of the graph: forward keeps what backward needs, and no weight has a gradient. What a
-//! block computes is its own affair ([`FrozenBlock`]); here is what all share.
+//! A frozen block, or a half of one, as one operation of the graph. What it computes is its own affair ([`FrozenPart`]);
+//! here is how images are shared out, and what is kept.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::Prompts;
-use crate::encoders::PromptBias;
-use crate::kernels::{Kept, floats, with_floats};
+use super::part::{FrozenPart, InputGradients, Inputs};
+use crate::encoders::prompts::Prompts;
+use crate::kernels::attention::PromptBias;
+use crate::kernels::kept::Kept;
+use crate::kernels::slices::{floats, with_floats};
 
-/// Below so many products of tokens' numbers and width, each thread takes whole images through the block: shared out layer
-/// by layer, the work of a small block is not worth waking a thread for.
+/// Below so many products of tokens' numbers and width, each thread takes whole images through: shared out layer by layer,
+/// the work of a small block is not worth waking a thread for.
 const SMALL: usize = 1 << 24;
 
 /// Numbers of tokens that go through a small block together: what its layers make of them stays in a core's cache.
 const CACHED: usize = 24 * 1024;
-
-/// Numbers that enter a block: tokens [N L, C], prompts of all images [S, C] and of each image [N O, C].
-#[derive(Clone, Copy)]
-pub(super) struct Inputs<'a> {
-    pub(super) tokens: &'a [f32],
-    pub(super) shared: &'a [f32],
-    pub(super) own: &'a [f32],
-    /// Tokens of an image (L).
-    pub(super) count: usize,
-    /// Position bias of the prompts' columns.
-    pub(super) bias: PromptBias,
-}
 
 impl<'a> Inputs<'a> {
     /// The same for groups of images in their order, at most `most`.
@@ -45,73 +36,44 @@ impl<'a> Inputs<'a> {
     }
 }
 
-/// Gradients of the inputs; that of the tokens if it was asked for.
-pub(super) struct InputGradients {
-    pub(super) tokens: Option<Vec<f32>>,
-    pub(super) shared: Vec<f32>,
-    pub(super) own: Vec<f32>,
-}
-
 impl InputGradients {
     /// Those of all images from those of their groups; what all images share is summed in the groups' order.
     fn of_groups(groups: Vec<Self>) -> Self {
         let (mut tokens, mut shared, mut own) = (Vec::new(), Vec::<f32>::new(), Vec::new());
         for group in groups {
-            tokens.extend(group.tokens);
+            tokens.push(group.tokens);
             own.push(group.own);
             match shared.is_empty() {
                 true => shared = group.shared,
                 false => shared.iter_mut().zip(&group.shared).for_each(|(sum, d)| *sum += d),
             }
         }
-        let tokens = (!tokens.is_empty()).then(|| joined(tokens));
-        Self { tokens, shared, own: joined(own) }
+        Self { tokens: joined(tokens), shared, own: joined(own) }
     }
 }
 
-/// A block whose weights stay as they are.
-pub(super) trait FrozenBlock: Send + Sync + 'static {
-    /// Its name in a graph.
-    const NAME: &'static str;
-
-    /// What the backward pass needs beside the inputs.
-    type Activations: Send;
-
-    /// Width of its tokens (C).
-    fn width(&self) -> usize;
-
-    /// The number of tokens it was made for; none if it takes any.
-    fn tokens(&self) -> Option<usize>;
-
-    /// True if the backward pass computes the activations again.
-    fn recomputes(&self) -> bool;
-
-    /// Forward pass on numbers: the output [N L, C], and activations that are whole only if `keep` is set.
-    fn forward(&self, inputs: Inputs<'_>, keep: bool) -> (Vec<f32>, Self::Activations);
-
-    /// Backward pass on numbers, from the gradient `dy` [N L, C] of the output.
-    fn backward(&self, inputs: Inputs<'_>, kept: Self::Activations, dy: &[f32], wants_tokens: bool) -> InputGradients;
-}
-
-/// Tokens [N, L, C] -> [N, L, C] through a block, with prompts or without.
+/// Tokens [N, L, C] -> [N, L, C], with prompts or without. What `recomputes` forgets its activations, and computes them
+/// again in the backward pass.
 ///
 /// # Errors
 /// If the shapes do not fit.
-pub(super) fn apply<B: FrozenBlock>(block: &Arc<B>, tokens: &Tensor, prompts: Option<&Prompts>) -> Result<Tensor> {
+pub(super) fn apply<P: FrozenPart>(
+    part: &Arc<P>,
+    tokens: &Tensor,
+    prompts: Option<&Prompts>,
+    recomputes: bool,
+) -> Result<Tensor> {
     let tokens = tokens.contiguous()?;
     let (images, count, width) = tokens.dims3()?;
-    if width != block.width() || block.tokens().is_some_and(|expected| expected != count) {
-        let expected = block.tokens().map_or("any number of".to_string(), |tokens| tokens.to_string());
-        candle_core::bail!(
-            "a block of {expected} tokens of width {} was given {count} of width {width}",
-            block.width()
-        );
+    if width != part.width() || part.tokens().is_some_and(|expected| expected != count) {
+        let expected = part.tokens().map_or("any number of".to_string(), |tokens| tokens.to_string());
+        candle_core::bail!("a block of {expected} tokens of width {} was given {count} of width {width}", part.width());
     }
-    let op = |tracked: bool, bias| BlockOp {
-        block: block.clone(),
+    let op = |tracked: bool, bias| PartOp {
+        part: part.clone(),
         count,
         bias,
-        keep: !block.recomputes() && (tracked || tokens.track_op()),
+        keep: !recomputes && (tracked || tokens.track_op()),
         wants_tokens: tokens.track_op(),
         kept: Kept::empty(),
     };
@@ -128,9 +90,9 @@ pub(super) fn apply<B: FrozenBlock>(block: &Arc<B>, tokens: &Tensor, prompts: Op
     tokens.apply_op3(&shared, &own, op(prompts.tracked(), prompts.bias))
 }
 
-/// One pass of a frozen block over a batch.
-struct BlockOp<B: FrozenBlock> {
-    block: Arc<B>,
+/// One pass over a batch.
+struct PartOp<P: FrozenPart> {
+    part: Arc<P>,
     count: usize,
     bias: PromptBias,
     /// A backward pass may follow, and is to find the activations.
@@ -138,25 +100,25 @@ struct BlockOp<B: FrozenBlock> {
     /// The tokens take part in the graph, not only the prompts.
     wants_tokens: bool,
     /// Of each group of images.
-    kept: Kept<Vec<B::Activations>>,
+    kept: Kept<Vec<P::Activations>>,
 }
 
-impl<B: FrozenBlock> BlockOp<B> {
+impl<P: FrozenPart> PartOp<P> {
     fn inputs<'a>(&self, tokens: &'a [f32], shared: &'a [f32], own: &'a [f32]) -> Inputs<'a> {
         Inputs { tokens, shared, own, count: self.count, bias: self.bias }
     }
 
     /// The groups of images that pass by themselves: at least one to a thread if the block is small, else all together.
     fn groups<'a>(&self, inputs: Inputs<'a>) -> Vec<Inputs<'a>> {
-        let width = self.block.width();
+        let width = self.part.width();
         let small = inputs.tokens.len().saturating_mul(width) < SMALL;
         let cached = inputs.tokens.len().div_ceil(CACHED);
         inputs.groups(width, if small { cached.max(rayon::current_num_threads()) } else { 1 })
     }
 
-    /// EncoderShape and activations of the groups.
-    fn pass(&self, groups: &[Inputs<'_>], keep: bool) -> Vec<(Vec<f32>, B::Activations)> {
-        groups.par_iter().map(|group| self.block.forward(*group, keep)).collect()
+    /// Outputs and activations of the groups.
+    fn pass(&self, groups: &[Inputs<'_>], keep: bool) -> Vec<(Vec<f32>, P::Activations)> {
+        groups.par_iter().map(|group| self.part.forward(*group, keep)).collect()
     }
 
     fn forward(&self, inputs: Inputs<'_>, shape: &Shape) -> (CpuStorage, Shape) {
@@ -178,7 +140,7 @@ impl<B: FrozenBlock> BlockOp<B> {
             // All groups but the last are of one size.
             let size = groups.first().map_or(0, |group| group.tokens.len()).max(1);
             let parts = groups.into_par_iter().zip(kept).zip(dy.par_chunks(size));
-            let one = |((group, kept), dy)| self.block.backward(group, kept, dy, self.wants_tokens);
+            let one = |((group, kept), dy)| self.part.backward(group, kept, Cow::Borrowed(dy), self.wants_tokens);
             Ok(InputGradients::of_groups(parts.map(one).collect()))
         })
     }
@@ -192,9 +154,9 @@ fn joined(mut parts: Vec<Vec<f32>>) -> Vec<f32> {
     }
 }
 
-impl<B: FrozenBlock> CustomOp1 for BlockOp<B> {
+impl<P: FrozenPart> CustomOp1 for PartOp<P> {
     fn name(&self) -> &'static str {
-        B::NAME
+        P::NAME
     }
 
     fn cpu_fwd(&self, tokens: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
@@ -203,13 +165,13 @@ impl<B: FrozenBlock> CustomOp1 for BlockOp<B> {
 
     fn bwd(&self, tokens: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         let found = with_floats(tokens, |x| self.backward(self.inputs(x, &[], &[]), grad))?;
-        found.tokens.map(|d| Tensor::from_vec(d, tokens.shape(), tokens.device())).transpose()
+        self.wants_tokens.then(|| Tensor::from_vec(found.tokens, tokens.shape(), tokens.device())).transpose()
     }
 }
 
-impl<B: FrozenBlock> CustomOp3 for BlockOp<B> {
+impl<P: FrozenPart> CustomOp3 for PartOp<P> {
     fn name(&self) -> &'static str {
-        B::NAME
+        P::NAME
     }
 
     fn cpu_fwd(
@@ -238,7 +200,7 @@ impl<B: FrozenBlock> CustomOp3 for BlockOp<B> {
         })?;
         let like = |d: Vec<f32>, of: &Tensor| Tensor::from_vec(d, of.shape(), of.device());
         let prompt = |d: Vec<f32>, of: &Tensor| if of.track_op() { like(d, of).map(Some) } else { Ok(None) };
-        let tokens = found.tokens.map(|d| like(d, tokens)).transpose()?;
+        let tokens = self.wants_tokens.then(|| like(found.tokens, tokens)).transpose()?;
         Ok((tokens, prompt(found.shared, shared)?, prompt(found.own, own)?))
     }
 }

@@ -1,0 +1,64 @@
+//! The fused operations of the CPU, f32.
+
+use candle_core::{Result, Tensor};
+
+use super::{Backend, WindowAttention};
+use crate::kernels::attention::trainable;
+use crate::kernels::batch_norm::{self, BatchStatistics};
+use crate::kernels::conv::{self, Filter};
+use crate::kernels::resize::{self, Interpolation};
+use crate::kernels::{gelu, linear, lstm, norm, relu, softmax};
+
+/// Fuses everything.
+#[derive(Debug)]
+pub(in crate::kernels) struct Cpu;
+
+impl Backend for Cpu {
+    fn linear(&self, x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+        linear::fused(x, weight, bias)
+    }
+
+    fn layer_norm_with(&self, x: &Tensor, weight: &Tensor, bias: &Tensor, epsilon: f64) -> Result<Tensor> {
+        norm::fused(x, weight, bias, epsilon)
+    }
+
+    fn gelu(&self, x: &Tensor) -> Result<Tensor> {
+        gelu::fused(x)
+    }
+
+    fn relu(&self, x: &Tensor) -> Result<Tensor> {
+        relu::fused(x)
+    }
+
+    fn softmax(&self, x: &Tensor) -> Result<Tensor> {
+        softmax::fused(x)
+    }
+
+    fn convolve(&self, x: &Tensor, filters: &[Filter]) -> Result<Tensor> {
+        conv::fused(x, filters)
+    }
+
+    fn resize(&self, x: &Tensor, size: (usize, usize), how: Interpolation) -> Result<Tensor> {
+        resize::fused(x, size, how)
+    }
+
+    fn batch_statistics(&self, x: &Tensor) -> Result<BatchStatistics> {
+        batch_norm::statistics_fused(x)
+    }
+
+    fn batch_norm(&self, x: &Tensor, weight: &Tensor, bias: &Tensor, statistics: &BatchStatistics) -> Result<Tensor> {
+        batch_norm::fused(x, weight, bias, statistics)
+    }
+
+    fn lstm(&self, inputs: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+        lstm::fused(inputs, weight, bias)
+    }
+
+    fn window_attention(&self) -> Option<WindowAttention> {
+        Some(trainable::attend)
+    }
+
+    fn freezes_blocks(&self) -> bool {
+        true
+    }
+}
