@@ -13,7 +13,6 @@ mod graph;
 mod interrupt;
 mod nodes;
 mod outcome;
-mod own_time;
 mod params;
 mod parity;
 mod predict;

@@ -15,6 +15,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use copl_contract::events::Event;
+use copl_contract::own_time::OwnTime;
 use copl_contract::{ExitCode, checkpoint};
 use copl_engine::{Line, shm};
 use copl_reports::store::{RunFolder, RunRecord, Store, SweepPlace};
@@ -22,7 +23,6 @@ use copl_reports::store::{RunFolder, RunRecord, Store, SweepPlace};
 use crate::args::{RunArgs, ShowArgs};
 use crate::dataflow::{diagnostic, resolve};
 use crate::outcome::{Failure, Outcome};
-use crate::own_time::OwnTime;
 use crate::progress::{Mode, Progress};
 use crate::terminal::shown;
 use crate::{catalog, verbs};
@@ -77,6 +77,7 @@ impl Session {
         let mut progress = Progress::new(mode);
         progress.log("", &self.title());
         let (before, kills) = (shm::Snapshot::take(), memory::Kills::so_far());
+        #[allow(clippy::disallowed_methods, reason = "the command reads lines as they come")]
         let (sender, lines) = channel::<Line>();
         let mut watch = Watch::new(node_ids(&yaml)?, self.limits, guard.pid());
         let can_checkpoint = self.resolved.contains("node copl-model");

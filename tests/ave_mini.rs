@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{mini_run, run_folder, text, tiny_ave};
+use common::{copl, mini_run, run_folder, text, tiny_ave};
 use copl_reports::tables::Table;
 
 #[test]
@@ -26,18 +26,36 @@ fn a_run_trains_evaluates_and_writes_its_report() {
 }
 
 #[test]
+fn without_a_validation_split_the_last_epoch_leaves_its_adapters() {
+    let work = tempfile::tempdir().unwrap();
+    let data = work.path().join("ave");
+    let counts = ["data", "synth", "ave", "--train", "4", "--val", "0", "--test", "2", "--out"];
+    let made = copl().args(counts).arg(&data).output().unwrap();
+    assert!(made.status.success(), "{}", text(&made));
+    let done = mini_run(&data, work.path(), &["--epochs", "2"]).output().unwrap();
+    assert!(done.status.success(), "{}", text(&done));
+    let checkpoints = run_folder(work.path()).join("checkpoints");
+    for name in ["last", "best"] {
+        let card = std::fs::read(checkpoints.join(name).with_extension("json")).unwrap();
+        let card: serde_json::Value = serde_json::from_slice(&card).unwrap();
+        assert_eq!(card["metrics"], serde_json::json!({ "epoch": 2.0 }));
+    }
+}
+
+#[test]
 fn the_second_run_decodes_nothing() {
     let work = tempfile::tempdir().unwrap();
     let first = mini_run(tiny_ave(), work.path(), &["--epochs", "1"]).output().unwrap();
     assert!(first.status.success(), "{}", text(&first));
-    // Without a working ffmpeg the same run goes through: every clip comes from the cache.
-    let second = mini_run(
-        tiny_ave(),
-        work.path(),
-        &["--epochs", "1", "--set", "video.FFMPEG=/nonexistent", "--set", "spectrogram.FFMPEG=/nonexistent"],
-    );
-    let second = { second }.output().unwrap();
-    assert!(second.status.success(), "{}", text(&second));
+    // Every pass of both decoders says so; without ffmpeg nobody could say that its clips are those of the cache.
+    let second = mini_run(tiny_ave(), work.path(), &["--epochs", "1"]).output().unwrap();
+    let said = text(&second);
+    assert!(second.status.success(), "{said}");
+    let told: Vec<&str> = said.lines().filter(|line| line.contains("were decoded")).collect();
+    assert!(told.len() >= 2 && told.iter().all(|line| line.contains(", 0 were decoded")), "{said}");
+    let absent = ["--epochs", "1", "--set", "video.FFMPEG=/nonexistent"];
+    let without = mini_run(tiny_ave(), work.path(), &absent).output().unwrap();
+    assert!(text(&without).contains("ffmpeg was not found"), "{}", text(&without));
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn an_encoder_in_python_follows_ours() {
         python.display(),
         root().join("nodes/examples/timm_encoder.py").display(),
         r#"{"img_size":64,"window_size":4,"embed_dim":24,"depths":[2,2,2,1],"num_heads":[2,4,8,16]}"#,
-        root().join("nodes/copl-model/weights/swin-v2-nano.safetensors").display(),
+        root().join("nodes/networks/weights/swin-v2-nano.safetensors").display(),
     );
     let swapped = format!("{}{node}{}", &split[..start], &split[end..])
         .replace("      report_visual: { source: visual/report, queue_size: 64 }\n", "");

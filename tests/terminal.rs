@@ -3,8 +3,12 @@
 mod common;
 
 use std::process::Stdio;
+use std::sync::Mutex;
 
 use common::{copl, run_with, text};
+
+/// Runs one after the other: what a run leaves in shared memory is looked for while no other is there.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// Clears the screen, sets the window's title, goes back to the line's beginning.
 const EVIL: &str = "a\u{1b}[2Jb\u{1b}]0;title\u{7}c\rd";
@@ -17,6 +21,7 @@ fn assert_plain(said: &str, shown: &str) {
 
 #[test]
 fn a_nodes_lines_are_shown_as_they_are_written() {
+    let _alone = ALONE.lock();
     let work = tempfile::tempdir().unwrap();
     let script = work.path().join("node.sh");
     let line = EVIL.replace('\u{1b}', r"\033").replace('\u{7}', r"\007").replace('\r', r"\r");
@@ -35,6 +40,7 @@ fn a_nodes_lines_are_shown_as_they_are_written() {
 
 #[test]
 fn a_files_name_is_shown_as_it_is_written() {
+    let _alone = ALONE.lock();
     let work = tempfile::tempdir().unwrap();
     let absent = work.path().join(EVIL);
     let refused = copl().arg("check").arg(&absent).output().unwrap();

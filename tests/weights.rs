@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 
 use common::{copl, root, text};
 
-const NANO: &str = "nodes/copl-model/weights/swin-v2-nano.safetensors";
+const NANO: &str = "nodes/networks/weights/swin-v2-nano.safetensors";
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
 /// The command with an empty cache and no variables of this machine's hub.
@@ -123,7 +123,7 @@ fn a_file_is_recognised_by_its_tensors() {
     let done = weights(cache.path()).args(["weights", "verify"]).arg(root().join(NANO)).output().unwrap();
     assert!(done.status.success(), "{}", text(&done));
     assert!(text(&done).contains("encoder    swin-v2-nano:"), "{}", text(&done));
-    let checkpoint = root().join("nodes/copl-model/tests/fixtures/checkpoints/lightning.ckpt");
+    let checkpoint = root().join("nodes/networks/tests/fixtures/checkpoints/lightning.ckpt");
     let other =
         weights(cache.path()).args(["weights", "verify", "--as", "swin-v2-nano"]).arg(checkpoint).output().unwrap();
     assert_eq!(code(&other), 11);

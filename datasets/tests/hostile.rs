@@ -243,6 +243,7 @@ fn annotation_files_that_are_no_files_are_refused_at_once() {
                     _ => fs::create_dir(&path).unwrap(),
                 }
                 // Opening a pipe nobody writes to waits for ever, so another thread does it.
+                #[allow(clippy::disallowed_methods, reason = "one message")]
                 let (send, receive) = std::sync::mpsc::channel();
                 std::thread::spawn(move || send.send(layout.read(root.path()).map(|_| ()).map_err(|e| e.to_string())));
                 let said = receive.recv_timeout(Duration::from_secs(10));

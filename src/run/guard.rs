@@ -14,11 +14,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use copl_contract::ExitCode;
+use copl_contract::own_time::OwnTime;
 use copl_engine::shm;
 
 use super::process::{self, Process};
 use crate::outcome::{Failure, Outcome};
-use crate::own_time::OwnTime;
 
 const LOCK: &str = ".guard.lock";
 /// How long orphans may take to leave by themselves, and then to be gone.

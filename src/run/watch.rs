@@ -1,6 +1,6 @@
 //! Watches the nodes' processes: one that is gone, silent, stuck or never ready must not leave the others waiting.
 //!
-//! Times are the command's own ([`crate::own_time`]): while it was stopped itself no node was silent. A node's word for its
+//! Times are the command's own ([`copl_contract::own_time`]): while it was stopped itself no node was silent. A node's word for its
 //! process id holds only where that process descends from the command: no other is looked at, or sent a signal.
 
 use std::collections::{BTreeMap, VecDeque};

@@ -87,6 +87,7 @@ mod tests {
         let path = folder.path().join("lock");
         let first = Lock::take(&path, || panic!("nobody has it")).unwrap();
         assert!(Lock::try_take(&path).unwrap().is_none());
+        #[allow(clippy::disallowed_methods, reason = "one message")]
         let (waits, heard) = mpsc::channel();
         std::thread::scope(|scope| {
             // Both wait for the same file, which has no name any more when the second of them gets it.

@@ -105,6 +105,7 @@ pub(crate) fn render_all<T: Sync, R: Send>(
 ) -> Result<Vec<R>, SynthError> {
     let next = AtomicUsize::new(0);
     let stop = AtomicBool::new(false);
+    #[allow(clippy::disallowed_methods, reason = "a result a clip")]
     let (sender, results) = mpsc::channel();
     let mut records: Vec<Option<R>> = plans.iter().map(|_| None).collect();
     let mut failure = None;

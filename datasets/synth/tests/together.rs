@@ -32,6 +32,7 @@ fn names(folder: &Path) -> Vec<String> {
 fn of_two_makers_one_makes_the_set_and_the_other_waits_for_it() {
     let folder = tempfile::tempdir().unwrap();
     let out = &folder.path().join("mini");
+    #[allow(clippy::disallowed_methods, reason = "one message")]
     let (waits, waited) = mpsc::channel();
     let (first, second) = thread::scope(|scope| {
         let mut second = None;

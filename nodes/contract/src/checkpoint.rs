@@ -320,6 +320,7 @@ mod tests {
         claim(run.path()).unwrap();
         claim(run.path()).unwrap();
         let whole = make(run.path(), 4);
+        commit(run.path(), &whole).unwrap();
         tidy(run.path()).unwrap();
         assert!(is_claimed(run.path()));
         assert!(latest(run.path()).unwrap().unwrap().ends_with(&whole));

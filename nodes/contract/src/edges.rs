@@ -20,6 +20,7 @@ use crate::error::NodeError;
 use crate::events::{Heartbeat, ProgressMeter};
 use crate::header::{Header, Kind, Split};
 use crate::message::Message;
+use crate::own_time::OwnTime;
 use crate::payload;
 use crate::recording::Recorder;
 use crate::schema::Schema;
@@ -75,7 +76,8 @@ pub enum Polled {
 struct Input {
     spec: EdgeSpec,
     sequence: Sequence<ArrayRef>,
-    closed: Option<Instant>,
+    /// Since its producer has gone.
+    closed: Option<OwnTime>,
     /// Rows of its last data message, for one that repeats them.
     latest: Option<(Schema, RecordBatch)>,
 }
@@ -255,7 +257,7 @@ impl Edges {
             Raw::Input { id, parameters, data } => self.arrive(&id, &parameters, data)?,
             Raw::Closed(id) => {
                 if let Some(input) = self.inputs.get_mut(&id) {
-                    input.closed = Some(Instant::now());
+                    input.closed = Some(OwnTime::start());
                 }
             }
             Raw::Failed { node, error } => return Err(NodeError::Upstream(format!("node `{node}` failed: {error}"))),
@@ -267,9 +269,12 @@ impl Edges {
         Ok(false)
     }
 
-    fn check_closed(&self) -> Result<(), NodeError> {
-        let late = |i: &Input| !i.sequence.ended() && i.closed.is_some_and(|t| t.elapsed() > CLOSED_GRACE);
-        let Some((name, input)) = self.inputs.iter().find(|(_, i)| late(i)) else { return Ok(()) };
+    fn check_closed(&mut self) -> Result<(), NodeError> {
+        let late =
+            |i: &mut Input| !i.sequence.ended() && i.closed.as_mut().is_some_and(|time| time.tick() > CLOSED_GRACE);
+        let Some((name, input)) = self.inputs.iter_mut().find_map(|(name, i)| late(i).then_some((name, i))) else {
+            return Ok(());
+        };
         Err(input.sequence.lost().map_or_else(|| closed_early(name), |problem| NodeError::contract(name, problem)))
     }
 
@@ -431,10 +436,10 @@ impl Edges {
         for output in self.outputs.keys().cloned().collect::<Vec<_>>() {
             self.send_end(&output)?;
         }
-        let start = Instant::now();
+        let mut time = OwnTime::start();
         let settled = |i: &Input| i.sequence.ended() && (i.spec.feedback || i.closed.is_some());
         while !self.inputs.values().all(settled) {
-            if start.elapsed() > FINISH_GRACE {
+            if time.tick() > FINISH_GRACE {
                 return Err(NodeError::Stalled(
                     "the graph upstream did not close after the end of the streams".to_owned(),
                 ));

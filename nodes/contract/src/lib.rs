@@ -6,6 +6,7 @@
 //! - [`schema`]: the Arrow schema of every edge we ship, versioned by [`CONTRACT_VERSION`];
 //! - [`names`]: names of metrics, which have parts;
 //! - [`message`]: a message as a node gets it;
+//! - [`own_time`]: deadlines that forgive a pause of the process itself;
 //! - [`payload`]: the rows of a message, checked before anything reads them;
 //! - [`tensor`]: tensors as Arrow columns (`arrow.fixed_shape_tensor`);
 //! - [`mod@settings`]: a node's settings, typed, with defaults and meanings, read from the `env:` map of the dataflow;
@@ -31,6 +32,7 @@ pub mod header;
 pub mod launch;
 pub mod message;
 pub mod names;
+pub mod own_time;
 pub mod payload;
 pub mod recording;
 pub mod schema;

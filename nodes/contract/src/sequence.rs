@@ -1,9 +1,10 @@
 //! Order, gaps and duplicates: every output counts its messages, every input puts them in that order and checks the count.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::header::{Header, Kind};
+use crate::own_time::OwnTime;
 
 /// How long a message may be late behind one that was sent after it. Large messages and small ones take different ways
 /// through the engine, so that the end of a pass may overtake its last clip.
@@ -17,7 +18,8 @@ pub(crate) struct Sequence<T> {
     next: u64,
     ended: bool,
     early: BTreeMap<u64, (Header, T)>,
-    gap: Option<Instant>,
+    /// Since a message is missing.
+    gap: Option<OwnTime>,
     grace: Duration,
 }
 
@@ -45,7 +47,7 @@ impl<T> Sequence<T> {
         }
         self.early.insert(number, (header, content));
         if number != self.next {
-            self.gap.get_or_insert_with(Instant::now);
+            self.gap.get_or_insert_with(OwnTime::start);
         }
         Ok(())
     }
@@ -55,7 +57,7 @@ impl<T> Sequence<T> {
         let message = self.early.remove(&self.next)?;
         self.next += 1;
         self.ended = message.0.kind == Kind::End;
-        self.gap = (!self.early.is_empty()).then(Instant::now);
+        self.gap = (!self.early.is_empty()).then(OwnTime::start);
         Some(message)
     }
 
@@ -63,9 +65,9 @@ impl<T> Sequence<T> {
     ///
     /// # Errors
     /// If there is one.
-    pub(crate) fn check(&self) -> Result<(), String> {
-        match self.gap {
-            Some(since) if since.elapsed() > self.grace => self.lost().map_or(Ok(()), Err),
+    pub(crate) fn check(&mut self) -> Result<(), String> {
+        match self.gap.as_mut().map(OwnTime::tick) {
+            Some(waited) if waited > self.grace => self.lost().map_or(Ok(()), Err),
             _ => Ok(()),
         }
     }

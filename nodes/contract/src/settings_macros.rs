@@ -95,9 +95,11 @@ macro_rules! choice {
 
         impl $name {
             /// Every value, in the order of their declaration.
+            #[allow(dead_code, reason = "not every enumeration is listed")]
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
             /// The word of this value.
+            #[allow(dead_code, reason = "some are read only")]
             pub const fn word(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }
             }

@@ -111,6 +111,7 @@ impl EncoderNodes {
         let names =
             [(Modality::Visual, &settings.own.visual_encoder.0), (Modality::Audio, &settings.own.audio_encoder.0)];
         let connected: Vec<Modality> = names.into_iter().filter(|(_, name)| *name == NODE).map(|(m, _)| m).collect();
+        #[allow(clippy::disallowed_methods, reason = "one of the two ends works at a time")]
         let ((turns_in, turns), (answers, answers_out)) = (channel(), channel());
         let channel = Arc::new(Channel { turns: Mutex::new(turns_in), answers: Mutex::new(answers_out) });
         let (waiting, waited) = (VecDeque::new(), Duration::ZERO);

@@ -12,10 +12,8 @@ use candle_core::DType;
 use copl_contract::events::Event;
 use copl_contract::settings::Settings;
 use copl_contract::{EdgeSpec, Edges, ExitCode, Header, Kind, Message, Node, NodeError, NodeSpec, Split};
-use copl_networks::device;
 use copl_networks::encoders::{self, EncoderShape, Modality};
 use copl_networks::handles::{EncoderMessage, Server};
-use copl_networks::images;
 use copl_networks::wire::{self, Introduction};
 use copl_networks::{device, images};
 

@@ -31,6 +31,7 @@ pub(crate) fn ask<T: Send + 'static>(
     let bounded = confine::memory(&child, patience.max_memory_bytes);
     let stdout = child.stdout.take();
     let answer = bounded.and_then(|()| stdout.ok_or_else(|| io::ErrorKind::BrokenPipe.into())).and_then(|stdout| {
+        #[allow(clippy::disallowed_methods, reason = "one message")]
         let (send, receive) = channel();
         thread::Builder::new().name("answer".to_owned()).spawn(move || {
             // The receiver is gone after a time-out; then the answer is of no use.

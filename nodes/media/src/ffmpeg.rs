@@ -132,6 +132,7 @@ where
     T: Send + 'static,
 {
     let pipe = pipe.ok_or_else(|| MediaError::system("read from ffmpeg", ErrorKind::BrokenPipe.into()))?;
+    #[allow(clippy::disallowed_methods, reason = "one message")]
     let (send, receive) = channel();
     thread::Builder::new()
         .name("ffmpeg-pipe".to_owned())

@@ -35,7 +35,9 @@ pub struct Pool<T> {
 impl<T: Send + 'static> Pool<T> {
     /// Starts `threads` threads (at least one) named `name`.
     pub fn new(name: &str, threads: usize) -> io::Result<Self> {
+        #[allow(clippy::disallowed_methods, reason = "credits bound the clips under way")]
         let (jobs, queue) = channel::<Job<T>>();
+        #[allow(clippy::disallowed_methods, reason = "a result a job, and those are bounded")]
         let (send, results) = channel();
         let queue = Arc::new(Mutex::new(queue));
         for _ in 0..threads.max(1) {

@@ -12,8 +12,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::system::{self, Process};
+use copl_contract::own_time::OwnTime;
+
 use crate::interrupt;
-use crate::own_time::OwnTime;
 use crate::run::process::descends;
 
 /// Time between two looks at the processes.

@@ -146,13 +146,13 @@ fn dataset_and_model_are_of_one_task() {
     };
     assert!(said("MASK_SIZE: 64", "MASK_SIZE: 96").is_empty(), "sizes of masks are known when they are read");
     for new in ["TASK: ave", "SEED: 1"] {
-        let found = said("TASK: avs", new);
+        let found = said("TASK: avs-s4", new);
         assert!(
             shown(&found).contains("TASK ave of `model` is not that of the dataset avs-s4-mini"),
             "{}",
             shown(&found)
         );
-        assert_eq!(found[0].help.as_deref(), Some("set TASK to avs"));
+        assert_eq!(found[0].help.as_deref(), Some("set TASK to avs-s4"));
     }
     let found = said("SIZE: 64, SEGMENTS: 5", "SIZE: 64, SEGMENTS: 6");
     assert!(shown(&found).contains("SEGMENTS 6 of `video`, but clips of the dataset avs-s4-mini of `source` have 5"));

@@ -18,10 +18,10 @@ fn questions_are_asked_where_the_task_has_some() {
     let mini = file("music-avqa-mini.yml");
     let line = mini.lines().find(|line| line.trim_start().starts_with("questions: {")).unwrap();
     let said = checked(&mini.replace(line, ""), &[]);
-    assert!(said.contains("`model` has TASK avqa and no input `questions`"), "{said}");
+    assert!(said.contains("`model` has TASK music-avqa and no input `questions`"), "{said}");
     let said = checked(&mini, &["model.TASK=ave"]);
     assert!(said.contains("`model` has TASK ave, which asks no questions"), "{said}");
-    assert!(said.contains("set TASK to avqa"), "{said}");
+    assert!(said.contains("set TASK to music-avqa"), "{said}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! Time in which the command itself ran.
+//! Time in which a process itself ran.
 //!
-//! A command that was stopped (Ctrl-Z, a freezer) or starved has heard nothing in the meantime, so what it waits for has not
+//! A process that was stopped (Ctrl-Z, a freezer) or starved has heard nothing in the meantime, so what it waits for has not
 //! failed to come. Its deadlines count this time, which stands still while it does: the time between two ticks counts up to a
 //! second.
 
@@ -9,21 +9,21 @@ use std::time::{Duration, Instant};
 /// The most that one step of time can be. Ticks come several times a second.
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// A clock of the command's own time.
+/// A clock of the process's own time.
 #[derive(Debug)]
-pub(crate) struct OwnTime {
+pub struct OwnTime {
     ticked: Instant,
     now: Duration,
 }
 
 impl OwnTime {
     /// Begins at zero.
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         Self { ticked: Instant::now(), now: Duration::ZERO }
     }
 
     /// The own time now. To be called several times a second.
-    pub(crate) fn tick(&mut self) -> Duration {
+    pub fn tick(&mut self) -> Duration {
         self.tick_at(Instant::now())
     }
 
