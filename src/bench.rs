@@ -28,7 +28,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Outcome {
             let stages: Stages = checkpoint_stages.parse().map_err(|e: String| Failure::new(ExitCode::Usage, e))?;
             let execution = Execution::CPU.recomputing(stages);
             let (preset, weights) = (encoder.clone(), weights.clone());
-            let task = Task::parse(&task).map_err(|e| Failure::new(ExitCode::Usage, e))?;
+            let task = Task::parse(task).map_err(|e| Failure::new(ExitCode::Usage, e))?;
             let (clips, steps, same_size) = (*clips, *steps, *same_size);
             let config = BenchConfig { preset, clips, steps, weights, same_size, execution, ..BenchConfig::of(task) };
             step(config, *json)

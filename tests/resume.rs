@@ -43,6 +43,7 @@ const MOMENTS: [Moment; 5] =
 /// Waits for the moment: reads the events the run prints; looks at its folder while a checkpoint is awaited.
 fn wait_for(moment: Moment, run: &mut Child, work: &Path) {
     let out = run.stdout.take().unwrap();
+    #[allow(clippy::disallowed_methods, reason = "the test reads events as they come")]
     let (sender, events) = std::sync::mpsc::channel();
     // Reads on to the end, so that the run is never kept waiting.
     std::thread::spawn(move || {

@@ -45,7 +45,7 @@ fn task(source: &Source<'_>, seen: &Seen<'_>) -> Option<Diagnostic> {
     };
     let Source { label, dataset, task, .. } = source;
     let wanted = task.as_str();
-    let Some(named) = task::by_name(given).filter(|named| named.name != wanted) else { return None };
+    let named = task::by_name(given).filter(|named| named.name != wanted)?;
     let message =
         format!("TASK {} of `{}` is not that of the dataset {dataset} of `{label}`", named.name, seen.label());
     Some(Diagnostic::error(place, message).help(format!("set TASK to {wanted}")))

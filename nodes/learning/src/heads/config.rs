@@ -16,8 +16,11 @@ pub struct Family {
     /// the task's own, and holds the setting that names the head.
     pub groups: fn(Task, &Env) -> Vec<ChosenGroup>,
     /// Reads the settings, divided as the groups are.
-    pub read: fn(Task, &[Env]) -> Result<HeadConfig, (String, String)>,
+    pub read: Read,
 }
+
+/// Reads the settings of a task's head, divided as its groups are; else the setting that is wrong, and why.
+pub type Read = fn(Task, &[Env]) -> Result<HeadConfig, (String, String)>;
 
 /// A head with its settings.
 #[derive(Debug, Clone)]

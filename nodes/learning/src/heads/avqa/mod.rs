@@ -49,7 +49,7 @@ impl QuestionBatch {
     /// Dropout of the step they are asked in; none in evaluation.
     fn dropout(&self, rate: f64, context: Context) -> Option<Dropout> {
         let Context { training, step, seed } = context;
-        training.then(|| Dropout { rate, seed, step, row: self.before })
+        training.then_some(Dropout { rate, seed, step, row: self.before })
     }
 
     /// The questions about some of the videos, which become the videos 0, 1, ...; none if nothing is asked about them, or
