@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{copl, mini_run, run_folder, text, tiny_ave};
+use common::{mini_run, run_folder, text, tiny_ave};
 use copl_reports::tables::Table;
 
 #[test]
@@ -23,23 +23,6 @@ fn a_run_trains_evaluates_and_writes_its_report() {
     let record: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.join("run.json")).unwrap()).unwrap();
     assert_eq!(record["device"], "cpu");
     assert_eq!(record["data_fingerprint"].as_str().unwrap().len(), 64);
-}
-
-#[test]
-fn without_a_validation_split_the_last_epoch_leaves_its_adapters() {
-    let work = tempfile::tempdir().unwrap();
-    let data = work.path().join("ave");
-    let counts = ["data", "synth", "ave", "--train", "4", "--val", "0", "--test", "2", "--out"];
-    let made = copl().args(counts).arg(&data).output().unwrap();
-    assert!(made.status.success(), "{}", text(&made));
-    let done = mini_run(&data, work.path(), &["--epochs", "2"]).output().unwrap();
-    assert!(done.status.success(), "{}", text(&done));
-    let checkpoints = run_folder(work.path()).join("checkpoints");
-    for name in ["last", "best"] {
-        let card = std::fs::read(checkpoints.join(name).with_extension("json")).unwrap();
-        let card: serde_json::Value = serde_json::from_slice(&card).unwrap();
-        assert_eq!(card["metrics"], serde_json::json!({ "epoch": 2.0 }));
-    }
 }
 
 #[test]

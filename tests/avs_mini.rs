@@ -65,3 +65,20 @@ fn a_clip_whose_mask_is_broken_is_quarantined_and_the_rest_goes_on() {
     assert_eq!(quarantine.height(), 1);
     assert_eq!(quarantine.column("reason").unwrap().str().unwrap().get(0), Some("bad_mask"));
 }
+
+#[test]
+fn without_a_validation_split_the_last_epoch_leaves_its_adapters() {
+    let work = tempfile::tempdir().unwrap();
+    let data = work.path().join("avs");
+    let counts = ["data", "synth", "avs", "--train", "4", "--val", "0", "--test", "2", "--out"];
+    let made = copl().args(counts).arg(&data).output().unwrap();
+    assert!(made.status.success(), "{}", text(&made));
+    let done = mini_run_of("avs-s4-mini.yml", &data, work.path(), &["--epochs", "2"]).output().unwrap();
+    assert!(done.status.success(), "{}", text(&done));
+    let checkpoints = run_folder(work.path()).join("checkpoints");
+    for name in ["last", "best"] {
+        let card = std::fs::read(checkpoints.join(name).with_extension("json")).unwrap();
+        let card: serde_json::Value = serde_json::from_slice(&card).unwrap();
+        assert_eq!(card["metrics"], serde_json::json!({ "epoch": 2.0 }));
+    }
+}

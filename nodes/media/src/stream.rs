@@ -14,7 +14,7 @@ use copl_contract::events::Event;
 use copl_contract::schema::{self, BatchBuilder, Schema};
 use copl_contract::{Edges, ExitCode, Header, Kind, Message, NodeError, Polled, Split};
 
-use crate::cache::{Cache, PassReport};
+use crate::cache::{Cache, CacheCounts, PassReport};
 use crate::error::{BadClip, MediaError};
 use crate::pool::Pool;
 
@@ -206,8 +206,12 @@ where
     Ok(())
 }
 
-/// What the cache did in a pass: in the log, and as a warning where clips are decoded anew that need not be.
+/// What the cache did in a pass: in the log, and as a warning where clips are decoded anew that need not be. A set whose
+/// frames and sound lie in files of their own asks nothing of it, and nothing is said.
 fn tell(report: &PassReport, epoch: u32, split: Split) {
+    if report.counts == CacheCounts::default() {
+        return;
+    }
     let text = format!("epoch {epoch} {split}: {report}");
     let event = if report.is_worth_a_warning() { Event::warning(text) } else { Event::info(text) };
     event.emit();
