@@ -59,8 +59,8 @@ fn working(run: &mut Child) -> std::thread::JoinHandle<String> {
     })
 }
 
-/// Stops these processes for the length of the pause; the exit code and all that was said.
-fn pause(mut run: Child, stopped: impl Fn(&Child) -> Vec<i32>) -> (Option<i32>, String) {
+/// Stops these processes for the length of the pause, and sees the run end well.
+fn pause(mut run: Child, messages: u32, stopped: impl Fn(&Child) -> Vec<i32>) {
     let rest = working(&mut run);
     let stopped = stopped(&run);
     stopped.iter().for_each(|pid| signal(*pid, Signal::SIGSTOP));
@@ -68,30 +68,23 @@ fn pause(mut run: Child, stopped: impl Fn(&Child) -> Vec<i32>) -> (Option<i32>, 
     stopped.iter().for_each(|pid| signal(*pid, Signal::SIGCONT));
     let (output, _) = wait(run, Duration::from_secs(120));
     let said = format!("{}{}", rest.join().unwrap(), String::from_utf8_lossy(&output.stderr));
-    (output.status.code(), said)
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains(&format!("{messages} tensors")), "{said}");
 }
 
 #[test]
 fn a_command_that_was_stopped_alone_goes_on() {
     let work = tempfile::tempdir().unwrap();
     // The nodes work on, and are not done when the command goes on.
-    let (code, said) = pause(start(work.path(), 90), |run| vec![i32::try_from(run.id()).unwrap()]);
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("90 tensors"), "{said}");
+    pause(start(work.path(), 90), 90, |run| vec![i32::try_from(run.id()).unwrap()]);
 }
 
-/// Nobody's silence ends it. What it may end with is a loss: the engine has been seen to lose messages that were under way
-/// to a node that was stopped, and a loss is never passed over (exit 8; `copl resume` goes on).
 #[test]
-fn a_run_that_was_frozen_as_a_whole_does_not_end_for_silence() {
+fn a_run_that_was_frozen_as_a_whole_goes_on() {
     let work = tempfile::tempdir().unwrap();
-    let (code, said) = pause(start(work.path(), 20), |run| {
+    pause(start(work.path(), 20), 20, |run| {
         let nodes = children(run.id()).into_iter().map(|(pid, _)| pid);
         // The command goes on last, as it may.
         nodes.chain([i32::try_from(run.id()).unwrap()]).collect()
     });
-    match code {
-        Some(0) => assert!(said.contains("20 tensors"), "{said}"),
-        _ => assert!(code == Some(8) && said.contains("message(s) lost"), "{code:?}: {said}"),
-    }
 }

@@ -19,8 +19,11 @@ pub mod shm;
 ///
 /// No shared memory: zenoh gives up a buffer in it, and drops its message without a word, when a watchdog thread of the sender
 /// was late by a tenth of a second, so a paused or starved run would lose messages (tests/delivery.rs).
-const ZENOH_OVERLAY: &str = "{transport:{shared_memory:{enabled:false},link:{tx:{queue:{size:{real_time:16},\
-    congestion_control:{drop:{wait_before_drop:3600000000,max_wait_before_drop_fragments:3600000000}}}}}}}";
+///
+/// A lease of ten minutes: after zenoh's own 10 s without a sign of life it closes the link, with the messages in it, and a
+/// run that was stopped as a whole for longer would lose them (tests/pause.rs). That a process ended is seen by its socket.
+const ZENOH_OVERLAY: &str = "{transport:{shared_memory:{enabled:false},link:{tx:{lease:600000,\
+    queue:{size:{real_time:16},congestion_control:{drop:{wait_before_drop:3600000000,max_wait_before_drop_fragments:3600000000}}}}}}}";
 
 /// Why the engine could not run a dataflow at all.
 #[derive(Debug, thiserror::Error)]
