@@ -149,9 +149,12 @@ mod tests {
     const FRAMES: usize = 3;
     const CHANNELS: usize = 2;
 
-    /// Numbers that look random, from -1 to 1.
+    /// Numbers that look random, from -1 to 1; not evenly spaced, so that no two rows are equally near to a third.
     fn numbers(count: usize, seed: u32) -> Vec<f32> {
-        let of = |i: u32| (i.wrapping_mul(2_654_435_761).wrapping_add(seed).wrapping_mul(2_246_822_519) >> 8) as f32;
+        let of = |i: u32| {
+            let mixed = i.wrapping_mul(2_654_435_761).wrapping_add(seed).wrapping_mul(2_246_822_519);
+            ((mixed ^ (mixed >> 15)).wrapping_mul(3_266_489_917) >> 8) as f32
+        };
         (0..count as u32).map(|i| of(i + 1) / (1 << 23) as f32 - 1.0).collect()
     }
 
