@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema as ArrowSchema};
 use super::catalogue::Schema;
 
 impl Schema {
-    /// The batch with the columns that a sender of an earlier build left out ([`Column::added`]), 0 in every row. Any other
+    /// The batch with the columns that a sender of an earlier build left out (`Column::added`), 0 in every row. Any other
     /// batch comes back as it is, for [`Schema::check`] to judge.
     ///
     /// # Errors
