@@ -10,6 +10,7 @@
 //! For a fixed number of threads the same call gives the same bits: work is split where no sum crosses, and what is
 //! summed over tasks is summed in their order.
 
+mod adapter;
 pub mod attention;
 mod backend;
 mod batch_norm;
@@ -30,6 +31,7 @@ pub(crate) mod slices;
 mod softmax;
 mod stages;
 
+pub use adapter::{AdaptedTokens, Bottleneck, Fusion, GatePlace, RowNorm};
 pub use backend::{Backend, WindowAttention};
 pub use batch_norm::BatchStatistics;
 pub use conv::Filter;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use candle_core::{Result, Tensor};
 
+use super::adapter::{self, AdaptedTokens, Bottleneck, Fusion};
 use super::attention::windows::Windows;
 use super::batch_norm::{self, BatchStatistics};
 use super::conv::{self, Filter};
@@ -83,6 +84,22 @@ pub trait Backend: Debug + Send + Sync {
     /// `weight` [4D, D] and `bias` `[4D]` are `weight_hh` and `bias_hh`.
     fn lstm(&self, inputs: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
         lstm::plain(inputs, weight, bias)
+    }
+
+    /// What latents L [t, d] gather from tokens Y [N, m, d]: L + softmax(L Yᵀ) Y, [N, t, d]; the softmax is over tokens, one
+    /// head, without 1/√d.
+    fn gather(&self, latents: &Tensor, tokens: &Tensor) -> Result<Tensor> {
+        adapter::gather(latents, tokens)
+    }
+
+    /// Tokens `x` [N, n, d] that read gathered latents, [N, n, d].
+    fn fuse(&self, x: &Tensor, fusion: &Fusion) -> Result<Tensor> {
+        adapter::fuse(x, fusion)
+    }
+
+    /// What an adapter makes of tokens `x` [N, n, d], which read gathered latents first where there are some.
+    fn adapt(&self, x: &Tensor, fusion: Option<&Fusion>, layers: &Bottleneck) -> Result<AdaptedTokens> {
+        adapter::adapt(x, fusion, layers)
     }
 
     /// Window attention as one operation, where there is one; without, it is composed of the others.
