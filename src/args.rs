@@ -379,32 +379,7 @@ pub(crate) enum BenchVerb {
         clips: usize,
     },
     /// One training step of a model: milliseconds forward and backward
-    Step {
-        /// Encoder
-        #[arg(long, default_value = "swin-v2-nano")]
-        encoder: String,
-        /// Task: ave, or avs with masks of 224 x 224
-        #[arg(long, default_value = "ave")]
-        task: String,
-        /// Clips a step
-        #[arg(long, default_value_t = 1)]
-        clips: usize,
-        /// Steps measured
-        #[arg(long, default_value_t = 10)]
-        steps: usize,
-        /// Its weights: a file, or random
-        #[arg(long, default_value = "random")]
-        weights: String,
-        /// Spectrograms as large as frames, where the encoder takes such
-        #[arg(long)]
-        same_size: bool,
-        /// Stages whose activations are computed again: none, all, or numbers such as 0,1
-        #[arg(long, default_value = "none")]
-        checkpoint_stages: String,
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
+    Step(StepArgs),
     /// Share of a run's wall time that is not the model's arithmetic, by pass
     Overhead {
         /// A run's folder
@@ -412,6 +387,43 @@ pub(crate) enum BenchVerb {
     },
     /// Run the mini tasks for a long time and see whether memory, handles, shared memory or disk grow
     Soak(SoakArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct StepArgs {
+    /// Encoder, of both modalities unless another is named
+    #[arg(long, default_value = "swin-v2-nano")]
+    pub(crate) encoder: String,
+    /// Encoder of the spectrograms
+    #[arg(long)]
+    pub(crate) audio_encoder: Option<String>,
+    /// Method, with its settings for the task
+    #[arg(long, default_value = "copl")]
+    pub(crate) method: String,
+    /// Task: ave, or avs with masks of 224 x 224
+    #[arg(long, default_value = "ave")]
+    pub(crate) task: String,
+    /// Clips a step
+    #[arg(long, default_value_t = 1)]
+    pub(crate) clips: usize,
+    /// Steps measured
+    #[arg(long, default_value_t = 10)]
+    pub(crate) steps: usize,
+    /// Its weights: a file, or random
+    #[arg(long, default_value = "random")]
+    pub(crate) weights: String,
+    /// Weights of the audio encoder: a file, or random
+    #[arg(long, default_value = "random")]
+    pub(crate) audio_weights: String,
+    /// Spectrograms as large as frames, where the encoder takes such
+    #[arg(long)]
+    pub(crate) same_size: bool,
+    /// Stages whose activations are computed again: none, all, or numbers such as 0,1
+    #[arg(long, default_value = "none")]
+    pub(crate) checkpoint_stages: String,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -8,15 +8,16 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use copl_contract::ExitCode;
-use copl_contract::settings::SettingValue;
+use copl_contract::settings::{Env, SettingValue};
 use copl_contract::task::Task;
 use copl_learning::bench::BenchConfig;
+use copl_learning::methods::MethodConfig;
 use copl_media::Limits;
 use copl_networks::kernels::{Execution, Stages};
 use copl_spectrogram::{AudioSettings, Fbank, FbankSettings, decode_audio};
 use copl_video_decoder::{FrameSettings, decode_frames};
 
-use crate::args::{BenchArgs, BenchVerb};
+use crate::args::{BenchArgs, BenchVerb, StepArgs};
 use crate::outcome::{Failure, Outcome};
 
 /// The `bench` verbs.
@@ -24,15 +25,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Outcome {
     match &args.verb {
         BenchVerb::Decode { files, passes } => decode(files, *passes),
         BenchVerb::Fbank { clips } => fbank(*clips),
-        BenchVerb::Step { encoder, task, clips, steps, weights, same_size, checkpoint_stages, json } => {
-            let stages: Stages = checkpoint_stages.parse().map_err(|e: String| Failure::new(ExitCode::Usage, e))?;
-            let execution = Execution::CPU.recomputing(stages);
-            let (preset, weights) = (encoder.clone(), weights.clone());
-            let task = Task::parse(task).map_err(|e| Failure::new(ExitCode::Usage, e))?;
-            let (clips, steps, same_size) = (*clips, *steps, *same_size);
-            let config = BenchConfig { preset, clips, steps, weights, same_size, execution, ..BenchConfig::of(task) };
-            step(config, *json)
-        }
+        BenchVerb::Step(args) => step(args),
         BenchVerb::Overhead { run } => overhead(run),
         BenchVerb::Soak(args) => soak::soak(args),
     }
@@ -91,7 +84,22 @@ fn fbank(clips: usize) -> Outcome {
     Ok(ExitCode::Success)
 }
 
-fn step(config: BenchConfig, json: bool) -> Outcome {
+fn step(args: &StepArgs) -> Outcome {
+    let usage = |e: String| Failure::new(ExitCode::Usage, e);
+    let stages: Stages = args.checkpoint_stages.parse().map_err(usage)?;
+    let task = Task::parse(&args.task).map_err(usage)?;
+    let method = MethodConfig::read(&args.method, task, &Env::new()).map_err(|(_, problem)| usage(problem))?;
+    let config = BenchConfig {
+        preset: args.encoder.clone(),
+        weights: args.weights.clone(),
+        audio: args.audio_encoder.clone().map(|preset| (preset, args.audio_weights.clone())),
+        method,
+        clips: args.clips,
+        steps: args.steps,
+        same_size: args.same_size,
+        execution: Execution::CPU.recomputing(stages),
+        ..BenchConfig::of(task)
+    };
     let report = std::thread::Builder::new()
         .stack_size(1 << 29)
         .spawn(move || copl_learning::bench::run(&config))
@@ -99,18 +107,22 @@ fn step(config: BenchConfig, json: bool) -> Outcome {
         .join()
         .map_err(|_| failed("the measurement panicked"))?
         .map_err(failed)?;
-    if json {
+    if args.json {
         println!("{}", serde_json::to_string(&report).map_err(failed)?);
         return Ok(ExitCode::Success);
     }
     let share = 100.0 * report.gflop / (report.forward_ms + report.backward_ms) * 1e3 / report.machine_gflops;
-    println!("{} ({} images a step, {} threads), medians:", report.preset, report.images, report.threads);
+    println!(
+        "{} on {} ({} images a step, {} threads), medians:",
+        report.method, report.preset, report.images, report.threads
+    );
     println!("  forward   {:8.1} ms", report.forward_ms);
     println!("  backward  {:8.1} ms", report.backward_ms);
     println!("  optimizer {:8.1} ms", report.optimizer_ms);
     println!("  step      {:8.1} ms", report.step_ms);
     println!("  predict   {:8.1} ms (evaluation, no graph)", report.predict_ms);
     println!("  memory    {:8.1} MB at most", report.peak_memory_mb);
+    println!("  learn     {:8.3} M numbers beside the head", report.additional as f64 / 1e6);
     println!("  speed     {share:8.1} % of a plain matrix product's {:.0} GFLOP/s", report.machine_gflops);
     Ok(ExitCode::Success)
 }

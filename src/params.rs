@@ -86,13 +86,13 @@ pub(crate) fn params(args: &ParamsArgs) -> Outcome {
                 row.encoders,
                 millions(row.additional),
                 millions(row.total),
-                millions(row.rest)
+                millions(row.rest())
             );
         }
         println!(
             "Its totals include the encoders' classifier heads of 21 thousand classes. No reading of the paper gives all"
         );
-        println!("of its counts; ours are counted from the tensors. A dash: not in this project's notes.");
+        println!("of its counts; ours are counted from the tensors. A dash: the paper prints none.");
     }
     Ok(ExitCode::Success)
 }

@@ -125,8 +125,8 @@ mod tests {
     fn settings_have_their_type_default_and_meaning() {
         let schema = schema(&crate::catalog::specs());
         let model = &schema["definitions"]["copl-model"]["properties"];
-        assert_eq!(model["BATCH"]["default"], 2);
-        assert_eq!(model["BATCH"]["anyOf"][0]["type"], "integer");
+        assert_eq!(model["CLASSES"]["default"], 29);
+        assert_eq!(model["CLASSES"]["anyOf"][0]["type"], "integer");
         assert_eq!(model["GLOBAL"]["default"], true);
         assert!(model["METHOD"]["anyOf"][0]["enum"].as_array().unwrap().contains(&json!("copl")));
         assert_eq!(schema["definitions"]["clip-source"]["required"], json!(["DATASET", "ROOT"]));

@@ -78,7 +78,7 @@ fn advice(document: &Document, specs: &[NodeSpec], node: &str) -> Vec<String> {
         let spec = specs.iter().find(|spec| Some(spec.name) == node.kind())?;
         let setting = spec.settings.iter().find(|setting| setting.key == key)?;
         let given = node.variables().find(|(name, _)| *name == key).map(|(_, value)| value.to_owned());
-        given.or_else(|| setting.default.clone())
+        given.or_else(|| setting.default_in(&node.settings()))
     };
     let mut advice = Vec::new();
     // Its own settings; what an encoder node holds grows with the batch of the model.

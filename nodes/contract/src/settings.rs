@@ -120,6 +120,8 @@ pub struct SettingSpec {
     pub type_name: &'static str,
     /// Default as text; `None` where a value must be given.
     pub default: Option<String>,
+    /// The default that other settings choose, where they do.
+    pub default_with: Option<fn(&Env) -> Option<String>>,
     /// What it does, with unit and source.
     pub meaning: &'static str,
     /// Valid values where they can be listed.
@@ -131,6 +133,13 @@ pub struct SettingSpec {
     /// The setting and the value (or values, with commas between) with which it applies, such as `METHOD copl`; several such
     /// with `and` between them. Empty: always.
     pub applies: &'static str,
+}
+
+impl SettingSpec {
+    /// The value it has with an `env:` map that does not give it.
+    pub fn default_in(&self, env: &Env) -> Option<String> {
+        self.default_with.and_then(|chosen| chosen(env)).or_else(|| self.default.clone())
+    }
 }
 
 /// A set of settings, as [`crate::settings!`] declares it.

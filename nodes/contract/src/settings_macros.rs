@@ -36,6 +36,7 @@ macro_rules! settings {
                     key: $key,
                     type_name: <$t as $crate::settings::SettingValue>::TYPE,
                     default: $crate::settings!(@shown $t, $default),
+                    default_with: None,
                     meaning: $meaning,
                     choices: <$t as $crate::settings::SettingValue>::choices(),
                     check: |text| <$t as $crate::settings::SettingValue>::parse(text).map(|_| ()),

@@ -162,7 +162,7 @@ impl Running<'_> {
             Joined::Clip(clip) => {
                 let header = clip.frames.header.clone();
                 self.batch.push(*clip);
-                if self.batch.len() == self.settings.own.batch {
+                if self.batch.len() == self.settings.training.batch {
                     self.step()?;
                 }
                 (header, false)

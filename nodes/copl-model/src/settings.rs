@@ -6,10 +6,11 @@ use candle_core::{DType, Device};
 use copl_contract::setting_choice::{ChosenGroup, divided};
 use copl_contract::settings::{Env, SettingSpec, SettingValue, Settings};
 use copl_contract::spec::Axis;
-use copl_contract::task::Task;
+use copl_contract::task::{self, Task};
 use copl_learning::config::{ModelConfig, NODE, SHARED};
 use copl_learning::heads::{self, HeadConfig};
-use copl_learning::methods::{self, MethodConfig};
+use copl_learning::methods::{self, MethodConfig, Training};
+use copl_learning::params;
 use copl_learning::train::{AdamConfig, Schedule};
 use copl_networks::encoders::{self, Modality};
 use copl_networks::kernels::{Execution, Stages};
@@ -25,7 +26,10 @@ impl SettingValue for MethodName {
         let family = methods::FAMILIES.iter().find(|family| family.word == text.trim());
         match family {
             Some(family) => Ok(Self(family.word)),
-            None => Err(MethodConfig::read(text, &Env::new()).err().map_or_else(String::new, |(_, problem)| problem)),
+            None => {
+                let refused = MethodConfig::read(text, task::AVE, &Env::new()).err();
+                Err(refused.map_or_else(String::new, |(_, problem)| problem))
+            }
         }
     }
     fn show(&self) -> String {
@@ -40,7 +44,7 @@ copl_contract::settings! {
     /// The node's own settings.
     pub struct ModelSettings {
         "TASK" task: Task = "ave", "The task, which decides the head: ave (event localisation), avs-s4 (segmentation), music-avqa (question answering).";
-        "METHOD" method: MethodName = "copl", "How the encoders are adapted: copl (collaborative prompts), linear-probe (frozen encoders and a head), full (every weight; to make an encoder).";
+        "METHOD" method: MethodName = "copl", "How the encoders are adapted: copl (collaborative prompts), lavish and dg-sct (adapters inside the blocks), linear-probe (frozen encoders and a head), full (every weight; to make an encoder).";
         "VISUAL_ENCODER" visual_encoder: EncoderName = "swin-v2-large-192", "Encoder of the frames: a preset name (`copl nodes describe copl-model` lists them), or node, an encoder node joined by the edges `visual`.";
         "AUDIO_ENCODER" audio_encoder: EncoderName = "shared", "Encoder of the spectrograms: shared, a preset name, or node, an encoder node joined by the edges `audio`.";
         "VISUAL_WEIGHTS" visual_weights: Option<String> = "", "Its weights: a file (safetensors or PyTorch's), hub:OWNER/NAME/FILE, or `random`; unset for those inside the program or in the hub's cache (`copl weights list`).";
@@ -48,10 +52,10 @@ copl_contract::settings! {
         "CLASSES" classes: usize = "29", "Classes a segment is sorted into, background included; or answers to questions.";
         "SEGMENTS" segments: usize = "10", "T, the segments of a clip.";
         "ALIGN" align: bool = "true", "Map audio features to the visual width for the consistency loss, where widths differ and the method adapts features (equation 10). Off: features of two widths are not compared.";
-        "BATCH" batch: usize = "2", "Clips a step; with TASK music-avqa questions, those of a video sharing its features.";
-        "LR_PROMPTS" lr_prompts: f64 = "0.001", "Learning rate of prompts, and of all that is not the head.";
-        "LR_HEAD" lr_head: f64 = "0.00001", "Learning rate of the head.";
-        "SCHEDULE" schedule: Schedule = "constant", "How both rates change: constant; step:EPOCHS:FACTOR; cosine:WARMUP_STEPS:TOTAL_STEPS.";
+        "BATCH" batch: Option<usize> = "", "Clips a step; with TASK music-avqa questions, those of a video sharing its features. If unset, the method's for the task (docs/methods.md).";
+        "LR_PROMPTS" lr_prompts: Option<f64> = "", "Learning rate of prompts, adapters, and of all that is not the head; if unset, the method's for the task.";
+        "LR_HEAD" lr_head: Option<f64> = "", "Learning rate of the head; likewise.";
+        "SCHEDULE" schedule: Option<Schedule> = "", "How both rates change: constant; step:EPOCHS:FACTOR; cosine:WARMUP_STEPS:TOTAL_STEPS; likewise.";
         "SEED" seed: u64 = "0", "Seed of the parameters' first values.";
         "DEVICE" device: String = "auto", "cpu, cuda:N, or auto (the first GPU of a cuda build, else the CPU).";
         "DTYPE" dtype: Precision = "f32", "Precision of the frozen encoders' matrix products; bf16 and f16 need a GPU (on the CPU they gain nothing).";
@@ -65,12 +69,28 @@ copl_contract::settings! {
 /// Settings of `copl-model`.
 #[derive(Clone, Debug)]
 pub struct CoplModelSettings {
-    /// The node's own.
+    /// The node's own; batch, rates and schedule as `training` has them.
     pub own: ModelSettings,
+    /// How the model is trained.
+    pub training: Training,
     /// The method, with its settings.
     pub method: MethodConfig,
     /// The task's head, with its settings.
     pub head: HeadConfig,
+}
+
+/// How a model is trained with the method for the task that an `env:` map names, where it says nothing else.
+fn trained(env: &Env) -> Option<Training> {
+    let default = |key: &str| ModelSettings::specs().into_iter().find(|spec| spec.key == key)?.default;
+    let word = |key: &str| env.get(key).cloned().or_else(|| default(key));
+    let (task, method) = (Task::parse(&word("TASK")?).ok()?, MethodName::parse(&word("METHOD")?).ok()?);
+    Some(official(method, task))
+}
+
+/// How the method's own code, or its paper, trains for a task.
+fn official(method: MethodName, task: Task) -> Training {
+    let family = methods::FAMILIES.iter().find(|family| family.word == method.0);
+    family.map_or_else(|| Training::of_paper(task), |family| (family.training)(task))
 }
 
 /// The settings in groups: the node's own, every method's, every task's; those that `env` chooses are chosen.
@@ -80,8 +100,17 @@ fn groups(env: &Env) -> Result<Vec<ChosenGroup>, (String, String)> {
         let text = env.get(key).or_else(default).map_or("", String::as_str);
         T::parse(text).map_err(|problem| (key.to_owned(), problem))
     }
-    let specs = ModelSettings::specs();
+    let mut specs = ModelSettings::specs();
     let (task, method): (Task, MethodName) = (chosen(env, &specs, "TASK")?, chosen(env, &specs, "METHOD")?);
+    for spec in &mut specs {
+        spec.default_with = match spec.key {
+            "BATCH" => Some(|env| Some(trained(env)?.batch.to_string())),
+            "LR_PROMPTS" => Some(|env| Some(trained(env)?.lr_prompts.to_string())),
+            "LR_HEAD" => Some(|env| Some(trained(env)?.lr_head.to_string())),
+            "SCHEDULE" => Some(|env| Some(trained(env)?.schedule.show())),
+            _ => None,
+        };
+    }
     let own = ChosenGroup { applies: "", chosen: true, specs };
     Ok(std::iter::once(own).chain(methods::groups(method.0)).chain(heads::groups(task, env)).collect())
 }
@@ -97,12 +126,20 @@ impl Settings for CoplModelSettings {
         let mut own = env.clone();
         own.retain(|key, _| groups.iter().any(|group| group.specs.iter().any(|spec| spec.key == key)));
         let mut parts = divided(&own, &groups)?.into_iter();
-        let own = ModelSettings::from_env(&parts.next().unwrap_or_default())?;
+        let mut own = ModelSettings::from_env(&parts.next().unwrap_or_default())?;
         let rest: Env = parts.flatten().collect();
         let of_method = |key: &str| methods::groups(own.method.0).iter().any(|g| g.specs.iter().any(|s| s.key == key));
         let (method, head): (Env, Env) = rest.into_iter().partition(|(key, _)| of_method(key));
-        let (method, head) = (MethodConfig::read(own.method.0, &method)?, HeadConfig::read(own.task, &head)?);
-        Ok(Self { own, method, head })
+        let method = MethodConfig::read(own.method.0, own.task, &method)?;
+        let head = HeadConfig::read(own.task, &head)?;
+        let official = official(own.method.clone(), own.task);
+        let training = Training {
+            batch: *own.batch.get_or_insert(official.batch),
+            lr_prompts: *own.lr_prompts.get_or_insert(official.lr_prompts),
+            lr_head: *own.lr_head.get_or_insert(official.lr_head),
+            schedule: *own.schedule.get_or_insert(official.schedule),
+        };
+        Ok(Self { own, training, method, head })
     }
 
     fn values(&self) -> Vec<(&'static str, String)> {
@@ -139,12 +176,8 @@ impl CoplModelSettings {
 
     /// The optimizer these settings describe.
     pub fn adam(&self) -> AdamConfig {
-        AdamConfig {
-            lr_prompts: self.own.lr_prompts,
-            lr_head: self.own.lr_head,
-            schedule: self.own.schedule,
-            ..AdamConfig::default()
-        }
+        let Training { lr_prompts, lr_head, schedule, .. } = self.training;
+        AdamConfig { lr_prompts, lr_head, schedule, ..AdamConfig::default() }
     }
 }
 
@@ -168,7 +201,8 @@ pub(super) fn spectrogram_shape(env: &Env) -> Option<Vec<Axis>> {
 
 /// Checks what single settings cannot say.
 pub(super) fn check(env: &Env) -> Result<(), (String, String)> {
-    let CoplModelSettings { own: s, method, .. } = CoplModelSettings::from_env(env)?;
+    let settings = CoplModelSettings::from_env(env)?;
+    let CoplModelSettings { own: s, training, method, .. } = &settings;
     if s.visual_encoder.0 == SHARED {
         return Err((
             "VISUAL_ENCODER".to_owned(),
@@ -206,15 +240,25 @@ pub(super) fn check(env: &Env) -> Result<(), (String, String)> {
         SHARED => serves("AUDIO_ENCODER", &s.visual_encoder.0, Modality::Audio)?,
         name => serves("AUDIO_ENCODER", name, Modality::Audio)?,
     }
-    let positive =
-        [("CLASSES", s.classes), ("SEGMENTS", s.segments), ("BATCH", s.batch), ("THREADS", s.threads.unwrap_or(1))];
+    let positive = [
+        ("CLASSES", s.classes),
+        ("SEGMENTS", s.segments),
+        ("BATCH", training.batch),
+        ("THREADS", s.threads.unwrap_or(1)),
+    ];
     if let Some((key, _)) = positive.into_iter().find(|(_, v)| *v == 0) {
         return Err((key.to_owned(), "must be at least 1".to_owned()));
     }
-    if let Some((key, rate)) =
-        [("LR_PROMPTS", s.lr_prompts), ("LR_HEAD", s.lr_head)].into_iter().find(|(_, r)| !(*r >= 0.0 && r.is_finite()))
+    if let Some((key, rate)) = [("LR_PROMPTS", training.lr_prompts), ("LR_HEAD", training.lr_head)]
+        .into_iter()
+        .find(|(_, r)| !(*r >= 0.0 && r.is_finite()))
     {
         return Err((key.to_owned(), format!("{rate} is no learning rate")));
     }
-    copl_networks::device::parse(&s.device).map(|_| ()).map_err(|e| ("DEVICE".to_owned(), e))
+    copl_networks::device::parse(&s.device).map_err(|e| ("DEVICE".to_owned(), e))?;
+    // The sizes of an encoder node are not known here.
+    if s.visual_encoder.0 != NODE && s.audio_encoder.0 != NODE {
+        params::check(&settings.model()).map_err(|(key, e)| (key.to_owned(), e.to_string()))?;
+    }
+    Ok(())
 }

@@ -1,11 +1,11 @@
-//! Speed of a training step: forward, backward and optimizer of CoPL for a task on one preset, with random weights and inputs.
+//! Speed of a training step: forward, backward and optimizer of a method for a task on one preset or two, with random inputs.
 
 use std::time::Instant;
 
 use candle_core::{Device, Tensor};
 use copl_contract::task::{self, SampleLabels, Task};
 use copl_networks::Result;
-use copl_networks::encoders::{self, BlockInfo, EncoderShape};
+use copl_networks::encoders::{self, BlockInfo, EncoderShape, LoadedEncoder};
 use copl_networks::kernels::Execution;
 use copl_networks::random::Stream;
 use serde::Serialize;
@@ -21,10 +21,12 @@ use crate::train::{Adam, AdamConfig};
 pub struct BenchConfig {
     /// Task, of its published sizes.
     pub task: Task,
-    /// Encoder, shared by both modalities.
+    /// Encoder, shared by both modalities where no other is named.
     pub preset: String,
     /// Its weights: a file, or `random`.
     pub weights: String,
+    /// Encoder of the spectrograms, and its weights.
+    pub audio: Option<(String, String)>,
     /// Method.
     pub method: MethodConfig,
     /// Clips a batch (B).
@@ -55,6 +57,7 @@ impl Default for BenchConfig {
             task: task::AVE,
             preset: "swin-v2-nano".to_string(),
             weights: "random".to_string(),
+            audio: None,
             method: CoplSettings::default().into(),
             clips: 1,
             same_size: false,
@@ -69,8 +72,12 @@ impl Default for BenchConfig {
 /// Medians over the timed steps, in milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BenchReport {
-    /// Encoder.
+    /// Method.
+    pub method: &'static str,
+    /// Encoder, or encoders.
     pub preset: String,
+    /// Numbers that learn, beside the head.
+    pub additional: usize,
     /// Images a step, both modalities together.
     pub images: usize,
     /// Threads of the pool.
@@ -122,10 +129,16 @@ pub fn run(config: &BenchConfig) -> Result<BenchReport> {
     let model_config = ModelConfig { method, segments, ..ModelConfig::of(config.task) };
     let machine_gflops = machine_gflops(&device)?;
     let encoder = encoders::load(&config.preset, Some(&config.weights), 0, &device)?;
-    let operations: f64 = encoder.architecture.blocks().iter().map(BlockInfo::operations).sum();
-    let model = Model::from_encoders(&model_config, encoder, None, config.execution, &device)?;
+    let audio = match &config.audio {
+        Some((preset, weights)) => Some(encoders::load(preset, Some(weights), 0, &device)?),
+        None => None,
+    };
+    let operations =
+        |encoder: &LoadedEncoder| encoder.architecture.blocks().iter().map(BlockInfo::operations).sum::<f64>();
+    let of_pair = operations(&encoder) + operations(audio.as_ref().unwrap_or(&encoder));
+    let model = Model::from_encoders(&model_config, encoder, audio, config.execution, &device)?;
     let mut inputs = model.inputs();
-    if config.same_size {
+    if config.same_size && config.audio.is_none() {
         inputs.audio = inputs.visual;
     }
     let mut stream = Stream::new(0, "bench");
@@ -162,10 +175,13 @@ pub fn run(config: &BenchConfig) -> Result<BenchReport> {
         }
     }
     let [forward_ms, backward_ms, optimizer_ms, step_ms, predict_ms] = times.map(median);
-    let preset = config.preset.clone();
+    let names = std::iter::once(&config.preset).chain(config.audio.iter().map(|(preset, _)| preset));
+    let preset = names.map(String::as_str).collect::<Vec<_>>().join(", ");
     let threads = rayon::current_num_threads();
     Ok(BenchReport {
+        method: config.method.word(),
         preset,
+        additional: model.table().additional,
         images: 2 * images,
         threads,
         forward_ms,
@@ -174,7 +190,7 @@ pub fn run(config: &BenchConfig) -> Result<BenchReport> {
         step_ms,
         predict_ms,
         peak_memory_mb: copl_contract::stats::peak_memory_bytes() as f64 / 1e6,
-        gflop: 2.0 * operations * 2.0 * images as f64 / 1e9,
+        gflop: 2.0 * of_pair * images as f64 / 1e9,
         machine_gflops,
     })
 }

@@ -3,7 +3,7 @@
 //! The library knows tensors and files, nothing of dataflows; [`model::Model`] is what a node drives: `forward` a
 //! batch, receive the loss's gradients of the predictions from elsewhere, `backward` them, step the optimizer.
 //!
-//! - [`methods`]: collaborative prompts, linear probe, full training; [`heads`]: task heads
+//! - [`methods`]: collaborative prompts, LAVISH, DG-SCT, linear probe, full training; [`heads`]: task heads
 //! - [`model`]: method, encoders and head together; [`config`]: what a user chooses
 //! - [`parameters`]: trainable tensors by name; [`params`]: the table of counts
 //! - [`train`]: optimizer, schedules, checkpoints
@@ -26,6 +26,7 @@ pub mod model;
 pub mod parameters;
 pub mod params;
 pub mod parity;
+mod running_statistics;
 pub mod train;
 
 pub use copl_networks::{Error, Result};

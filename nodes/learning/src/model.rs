@@ -36,7 +36,7 @@ pub struct Predictions {
     pub others: Vec<(&'static str, Tensor)>,
     /// [B, T, d_v]
     pub visual_features: Tensor,
-    /// [B, T, d_v], aligned to the visual ones; [B, T, d_a] if the consistency loss is off.
+    /// [B, T, d_v], aligned to the visual ones; [B, T, d_a] if the consistency loss is off, [B, T, 0] if the method has none.
     pub audio_features: Tensor,
 }
 
@@ -154,6 +154,7 @@ impl Graph {
 /// A scalar whose gradient with respect to the predictions are these.
 fn inject(predictions: &Predictions, gradients: &OutputGradients) -> Result<Tensor> {
     let one = |output: &Tensor, gradient: &Tensor| (output * gradient)?.sum_all();
+    let has_numbers = |tensor: &&Tensor| tensor.elem_count() > 0;
     let mut total = one(&predictions.logits, &gradients.logits)?;
     for ((_, output), gradient) in predictions.others.iter().zip(&gradients.others) {
         total = (total + one(output, gradient)?)?;
@@ -163,7 +164,7 @@ fn inject(predictions: &Predictions, gradients: &OutputGradients) -> Result<Tens
         (&predictions.audio_features, &gradients.audio_features),
     ];
     for (output, gradient) in features {
-        if let Some(gradient) = gradient {
+        if let Some(gradient) = gradient.as_ref().filter(has_numbers) {
             total = (total + one(output, gradient)?)?;
         }
     }
@@ -178,6 +179,7 @@ pub struct Model {
     alignment: Alignment,
     parameters: Parameters,
     encoders: Vec<(EncoderCard, usize)>,
+    unused: usize,
     inputs: Inputs,
     batch_parts: Arc<BatchParts>,
 }
@@ -284,8 +286,8 @@ impl Model {
                 var.set(&tensor)?;
             }
         }
-        let (config, alignment, head) = (config.clone(), parts.alignment, parts.head);
-        Ok(Self { config, method, head, alignment, parameters, encoders: cards, inputs, batch_parts })
+        let (config, alignment, head, unused) = (config.clone(), parts.alignment, parts.head, parts.unused);
+        Ok(Self { config, method, head, alignment, parameters, encoders: cards, unused, inputs, batch_parts })
     }
 
     /// Predictions of a batch in training, and the graph to carry gradients back through. Running statistics follow the
@@ -320,9 +322,18 @@ impl Model {
     /// # Errors
     /// If the batch has another shape than the model was made for.
     pub fn features(&self, batch: &Batch) -> Result<Features> {
+        self.features_as(batch, self.head.maps(), false)
+    }
+
+    /// Features of a batch with any token maps, outside any graph; in training mode, with the statistics of the batch, which
+    /// are not kept.
+    pub(crate) fn features_as(&self, batch: &Batch, maps: Maps, training: bool) -> Result<Features> {
         let (parameters, buffers) = (self.parameters.detached(), self.parameters.buffers());
         let learned = Learned { parameters: &parameters, buffers: &buffers };
-        Ok(self.adapted(learned, batch, self.context(batch, false))?.features)
+        let (frames, spectrogram) = (&batch.frames.flatten(0, 1)?, &batch.spectrogram.flatten(0, 1)?);
+        let input =
+            MethodInput { frames, spectrogram, shape: batch.shape()?, maps, context: self.context(batch, training) };
+        Ok(self.method.features(learned, input)?.features)
     }
 
     /// The last token maps of frames [V, T, C, H, W] as the frozen encoder alone leaves them, [V T, L, d]: unadapted, no
@@ -402,7 +413,7 @@ impl Model {
 
     /// The parameter table.
     pub fn table(&self) -> ParameterTable {
-        ParameterTable::new(self.parameters.specs(), &self.encoders)
+        ParameterTable::new(self.parameters.specs(), self.unused, &self.encoders)
     }
 
     /// The images its encoders take.

@@ -3,14 +3,14 @@
 //! The paper's totals include the encoders' own classifier heads of 21 thousand classes, which nobody uses; so the
 //! table gives its total with and without them.
 
-use copl_networks::Result;
 use copl_networks::encoders::{self, Architecture, EncoderCard, EncoderShape};
 use copl_networks::kernels::Execution;
 use copl_networks::weights::TensorSpec;
+use copl_networks::{Error, Result};
 use serde::Serialize;
 
 use crate::config::{ModelConfig, SHARED};
-use crate::heads::align::Alignment;
+use crate::heads::align::{Alignment, Compared};
 use crate::heads::{Head, HeadPlace};
 use crate::methods::EncoderShapes;
 use crate::parameters::{Owner, ParamGroup, ParamSpec};
@@ -25,6 +25,26 @@ pub(crate) struct Trainable {
     pub(crate) specs: Vec<ParamSpec>,
     /// Their running statistics.
     pub(crate) buffers: Vec<TensorSpec>,
+    /// Numbers that the method's official code declares and never uses.
+    pub(crate) unused: usize,
+}
+
+/// Checks that head, method and encoders of a model fit together, without reading a weight.
+///
+/// # Errors
+/// The setting to look at, and why they do not.
+pub fn check(config: &ModelConfig) -> Result<(), (&'static str, Error)> {
+    let encoder = |setting, name: &str| encoders::preset(name).map_err(|e| (setting, e));
+    let visual = encoder("VISUAL_ENCODER", &config.visual_encoder)?;
+    let audio = match config.audio_encoder.as_str() {
+        SHARED => None,
+        name => Some(encoder("AUDIO_ENCODER", name)?),
+    };
+    let other = audio.as_ref().unwrap_or(&visual);
+    let shapes = EncoderShapes { visual: &visual, audio: other, shared: audio.is_none() };
+    config.method.parameters(config.segments, shapes).map_err(|e| ("METHOD", e))?;
+    let place = HeadPlace { classes: config.classes, visual: &visual, audio: other, execution: Execution::PLAIN };
+    config.head.build(place).map(drop).map_err(|e| ("TASK", e))
 }
 
 impl Trainable {
@@ -43,13 +63,17 @@ impl Trainable {
         let head = config.head.build(HeadPlace { classes: config.classes, visual, audio: other, execution })?;
         let mut specs = config.method.parameters(config.segments, shapes)?;
         // Features that nothing adapts cannot come nearer to each other.
-        let compared = config.consistency && !specs.is_empty();
+        let compared = match config.method.compares_features() {
+            true => Compared::Mapped(config.consistency && !specs.is_empty()),
+            false => Compared::No,
+        };
         let alignment = Alignment::new(visual.out_dim(), other.out_dim(), compared, execution);
         specs.extend(head.parameters());
         specs.extend(alignment.parameters());
         let mut buffers = config.method.buffers(config.segments, shapes)?;
         buffers.extend(head.buffers());
-        Ok(Self { head, alignment, specs, buffers })
+        let unused = config.method.unused(shapes)?;
+        Ok(Self { head, alignment, specs, buffers, unused })
     }
 }
 
@@ -75,6 +99,9 @@ pub struct ParameterTable {
     pub trainable: usize,
     /// Numbers that learn, without the head: the paper's "additional parameters".
     pub additional: usize,
+    /// Numbers that the method's official code declares as parameters and never uses: published counts have them, no other
+    /// number here has.
+    pub unused: usize,
     /// All numbers: what learns and what is frozen, without the encoders' own classifier heads.
     pub total: usize,
     /// Numbers of the encoders' own classifier heads, which the paper's totals include.
@@ -95,7 +122,7 @@ fn classifier_head(encoder: &str) -> usize {
 impl ParameterTable {
     /// Counts a model's parameters and its encoders', each with its number of tensors. Encoders whose weights learn are
     /// counted among the parameters.
-    pub fn new(specs: &[ParamSpec], encoders: &[(EncoderCard, usize)]) -> Self {
+    pub fn new(specs: &[ParamSpec], unused: usize, encoders: &[(EncoderCard, usize)]) -> Self {
         let mut groups: Vec<(ParamGroup, usize, usize)> = Vec::new();
         for spec in specs {
             let count = spec.tensor.count();
@@ -124,7 +151,7 @@ impl ParameterTable {
         let trainable: usize = sum(&|row| row.trainable);
         let head: usize = of(Owner::Head).map(|(_, _, count)| count).sum();
         let classifier_heads = encoders.iter().map(|(card, _)| classifier_head(&card.name)).sum();
-        Self { trainable, additional: trainable - head, total: sum(&|_| true), classifier_heads, rows }
+        Self { trainable, additional: trainable - head, unused, total: sum(&|_| true), classifier_heads, rows }
     }
 
     /// The table of a model that is not built: no weights are read.
@@ -139,7 +166,7 @@ impl ParameterTable {
         };
         let shape = audio.as_ref().map(|audio| audio as &dyn EncoderShape);
         // Nothing is computed.
-        let specs = Trainable::of(config, &visual, shape, Execution::PLAIN)?.specs;
+        let Trainable { specs, unused, .. } = Trainable::of(config, &visual, shape, Execution::PLAIN)?;
         let card = |architecture: &Architecture, role: &str| {
             let tensors = architecture.tensors();
             let parameters = tensors.iter().map(copl_networks::weights::TensorSpec::count).sum();
@@ -149,7 +176,7 @@ impl ParameterTable {
         let role = if audio.is_some() { "visual" } else { "visual and audio" };
         let cards: Vec<_> =
             std::iter::once(card(&visual, role)).chain(audio.iter().map(|a| card(a, "audio"))).collect();
-        Ok(Self::new(&specs, &cards))
+        Ok(Self::new(&specs, unused, &cards))
     }
 
     /// The table as text: a row a group with its tensors, numbers and share of all.
@@ -166,6 +193,9 @@ impl ParameterTable {
         let mut line = |what: &str, count: usize| text += &format!("{what:width$}  {:21.3} M\n", millions(count));
         line("learn", self.trainable);
         line("learn, beside the head", self.additional);
+        if self.unused > 0 {
+            line("with what its code never uses", self.additional + self.unused);
+        }
         line("all", self.total);
         if self.classifier_heads > 0 {
             line("all, with classifier heads", self.total + self.classifier_heads);
@@ -176,6 +206,7 @@ impl ParameterTable {
 
 #[cfg(test)]
 mod tests {
+    use copl_contract::task::{self, Task};
     use copl_networks::encoders::preset;
 
     use super::*;
@@ -191,7 +222,7 @@ mod tests {
         let mut specs = parameters(&CoplSettings::default(), 10, &blocks, &blocks, 2).unwrap();
         let place = HeadPlace { classes: 29, visual: &encoder, audio: &encoder, execution: Execution::PLAIN };
         specs.extend(AveHead::new(HeadKind::Linear, place).parameters());
-        let table = ParameterTable::new(&specs, &[]);
+        let table = ParameterTable::new(&specs, 0, &[]);
         assert_eq!(table.additional / 10_000, 179);
         assert_eq!(table.trainable - table.additional, 3072 * 29 + 29);
     }
@@ -202,7 +233,7 @@ mod tests {
             let config = ModelConfig {
                 visual_encoder: "swin-v2-large-192".to_string(),
                 audio_encoder: "hts-at".to_string(),
-                method: MethodConfig::read(method, &Default::default()).unwrap(),
+                method: MethodConfig::read(method, task::AVE, &Default::default()).unwrap(),
                 ..ModelConfig::default()
             };
             ParameterTable::of(&config).unwrap().rows.into_iter().map(|row| row.group).collect::<Vec<_>>()
@@ -227,10 +258,43 @@ mod tests {
     #[test]
     fn the_table_of_a_model_is_the_one_foretold() {
         for family in crate::methods::FAMILIES {
-            let method = MethodConfig::read(family.word, &Default::default()).unwrap();
-            let config = ModelConfig { method, ..ModelConfig::default() };
+            let method = MethodConfig::read(family.word, task::AVE, &Default::default()).unwrap();
+            // DG-SCT has two encoders.
+            let audio_encoder = if family.word == "dg-sct" { "swin-v2-nano" } else { SHARED }.to_string();
+            let config = ModelConfig { method, audio_encoder, ..ModelConfig::default() };
             let model = crate::model::Model::build(&config, &candle_core::Device::Cpu).unwrap();
             assert_eq!(model.table(), ParameterTable::of(&config).unwrap());
         }
+    }
+
+    /// Numbers that learn beside the head, and those with what the official code declares and never uses, in thousands.
+    fn thousands(task: Task, method: &str, visual: &str, audio: &str) -> (usize, usize) {
+        let config = ModelConfig {
+            visual_encoder: visual.to_string(),
+            audio_encoder: audio.to_string(),
+            method: MethodConfig::read(method, task, &Default::default()).unwrap(),
+            // Heads of the same kind for all: what is counted here is beside them.
+            ..ModelConfig::default()
+        };
+        let table = ParameterTable::of(&config).unwrap();
+        let rounded = |count: usize| (count + 500) / 1000;
+        (rounded(table.additional), rounded(table.additional + table.unused))
+    }
+
+    #[test]
+    fn lavish_and_dg_sct_have_the_published_numbers_of_parameters() {
+        let (swin, vit, hts_at) = ("swin-v2-large-192", "vit-large-16", "hts-at");
+        // The paper's Tables 1 to 3 print 8.5, 13.5; 18.3; 17.1, 27.1; and 187.1, 196.6, 186.3.
+        assert_eq!(thousands(task::AVE, "lavish", swin, SHARED), (8_448, 8_448));
+        assert_eq!(thousands(task::AVE, "lavish", vit, SHARED), (13_394, 13_394));
+        assert_eq!(thousands(task::AVS_S4, "lavish", swin, SHARED), (18_159, 18_303));
+        assert_eq!(thousands(task::MUSIC_AVQA, "lavish", swin, SHARED), (17_148, 17_148));
+        assert_eq!(thousands(task::MUSIC_AVQA, "lavish", vit, SHARED), (27_132, 27_132));
+        assert_eq!(thousands(task::AVE, "dg-sct", swin, hts_at), (187_131, 187_131));
+        assert_eq!(thousands(task::AVS_S4, "dg-sct", swin, hts_at), (115_357, 196_566));
+        assert_eq!(thousands(task::MUSIC_AVQA, "dg-sct", swin, hts_at), (186_336, 186_336));
+        // LAVISH over two encoders, our reading: 6.05, 9.43, 9.05 M where the paper prints 6.5, 17.1, 12.9.
+        let two = |task| thousands(task, "lavish", swin, hts_at).1 / 10;
+        assert_eq!([two(task::AVE), two(task::AVS_S4), two(task::MUSIC_AVQA)], [605, 943, 905]);
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn rows(views: &[RunView]) -> Option<(&'static PaperTable, Vec<Cell>,
             text(row.encoders),
             number(row.additional, 1),
             number(row.total, 1),
-            number(row.rest, 1),
+            number(row.rest(), 1),
         ];
         cells.extend(metrics.iter().map(|(metric, _)| number(row.result(metric), 1)));
         (false, cells)

@@ -42,7 +42,7 @@ impl<'a> Seen<'a> {
         let setting = self.spec?.settings.iter().find(|s| s.key == key)?;
         match self.variable(key) {
             Some((item, text)) => Some((text.trim().parse().ok()?, &item.place)),
-            None => Some((setting.default.as_ref()?.parse().ok()?, self.node.place())),
+            None => Some((setting.default_in(&self.node.settings())?.parse().ok()?, self.node.place())),
         }
     }
 

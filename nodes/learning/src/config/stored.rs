@@ -90,7 +90,7 @@ impl TryFrom<Stored> for ModelConfig {
         let named = |(key, problem): (String, String)| format!("{key}: {problem}");
         Ok(Self {
             task,
-            method: MethodConfig::read(&today.method, &today.method_settings).map_err(named)?,
+            method: MethodConfig::read(&today.method, task, &today.method_settings).map_err(named)?,
             head: HeadConfig::read(task, &today.head_settings).map_err(named)?,
             segments: today.segments,
             classes: today.classes,

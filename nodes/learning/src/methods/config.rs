@@ -4,21 +4,60 @@ use std::sync::Arc;
 
 use copl_contract::setting_choice::ChosenGroup;
 use copl_contract::settings::{Env, SettingSpec, nearest};
+use copl_contract::task::{self, Task};
 
 use super::{FAMILIES, MethodSettings};
+use crate::train::Schedule;
 
 /// A method of the registry.
 pub struct Family {
     /// Its name: the value of the setting `METHOD`.
     pub word: &'static str,
-    /// Where its settings apply: `METHOD` and the name.
-    pub applies: &'static str,
     /// What it is, in a line.
     pub about: &'static str,
-    /// Its settings.
-    pub settings: fn() -> Vec<SettingSpec>,
-    /// Reads its settings.
-    pub read: fn(&Env) -> Result<MethodConfig, (String, String)>,
+    /// Its settings. Methods may share a group.
+    pub settings: &'static [SettingGroup],
+    /// Reads its settings; those that are unset are the task's.
+    pub read: fn(Task, &Env) -> Result<MethodConfig, (String, String)>,
+    /// How a model is trained for a task with it, unless a user says otherwise.
+    pub training: fn(Task) -> Training,
+}
+
+/// Settings of a method, or of several.
+#[derive(Debug)]
+pub struct SettingGroup {
+    /// Where they apply: `METHOD` and the names of the methods.
+    pub applies: &'static str,
+    /// The settings.
+    pub specs: fn() -> Vec<SettingSpec>,
+}
+
+/// How a model is trained.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Training {
+    /// Clips a step; of question answering, questions.
+    pub batch: usize,
+    /// Learning rate of all that is not the head.
+    pub lr_prompts: f64,
+    /// Learning rate of the head.
+    pub lr_head: f64,
+    /// How both rates change.
+    pub schedule: Schedule,
+}
+
+impl Training {
+    /// The CoPL paper's rates for a task; batch and schedule, which it does not state, are those of the codebases it
+    /// compares with.
+    pub fn of_paper(task: Task) -> Self {
+        let ave = Self { batch: 2, lr_prompts: 1e-3, lr_head: 1e-5, schedule: Schedule::Constant };
+        match task {
+            t if t == task::AVS_S4 || t == task::AVS_MS3 => Self { batch: 4, lr_head: 5e-5, ..ave },
+            t if t == task::MUSIC_AVQA => {
+                Self { batch: 8, lr_head: 1e-4, schedule: Schedule::Step { size: 8, gamma: 0.1 }, ..ave }
+            }
+            _ => ave,
+        }
+    }
 }
 
 /// A method with its settings.
@@ -26,14 +65,14 @@ pub struct Family {
 pub struct MethodConfig(Arc<dyn MethodSettings>);
 
 impl MethodConfig {
-    /// The method `word` with the settings of an `env:` map.
+    /// The method `word` for a task, with the settings of an `env:` map.
     ///
     /// # Errors
     /// The setting that is wrong, and why; `METHOD` if there is no such method.
-    pub fn read(word: &str, env: &Env) -> Result<Self, (String, String)> {
+    pub fn read(word: &str, task: Task, env: &Env) -> Result<Self, (String, String)> {
         let words = || FAMILIES.iter().map(|family| family.word);
         match FAMILIES.iter().find(|family| family.word == word) {
-            Some(family) => (family.read)(env),
+            Some(family) => (family.read)(task, env),
             None => {
                 let all = words().collect::<Vec<_>>().join(", ");
                 let hint = nearest(word, words()).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
@@ -68,12 +107,17 @@ impl PartialEq for MethodConfig {
     }
 }
 
-/// The settings of every method, those of `word` chosen.
+/// The settings of every method, those of `word` chosen; a group that several share is there once.
 pub fn groups(word: &str) -> Vec<ChosenGroup> {
-    let group = |family: &&Family| ChosenGroup {
-        applies: family.applies,
-        chosen: family.word == word,
-        specs: (family.settings)(),
-    };
-    FAMILIES.iter().map(group).collect()
+    let mut groups: Vec<ChosenGroup> = Vec::new();
+    for family in FAMILIES {
+        for SettingGroup { applies, specs } in family.settings {
+            let chosen = family.word == word;
+            match groups.iter_mut().find(|group| group.applies == *applies) {
+                Some(group) => group.chosen |= chosen,
+                None => groups.push(ChosenGroup { applies, chosen, specs: specs() }),
+            }
+        }
+    }
+    groups
 }

@@ -4,9 +4,12 @@
 //! [`FAMILIES`]; nothing else asks which method a model has. A method holds no numbers of its own: what it learns is described
 //! by its parameter specifications and handed to it at every call.
 
+mod adapters;
 mod config;
 pub mod copl;
+pub mod dg_sct;
 pub mod full;
+pub mod lavish;
 pub mod linear_probe;
 #[cfg(test)]
 mod tests;
@@ -22,11 +25,12 @@ use copl_networks::kernels::Execution;
 use copl_networks::weights::{TensorSpec, Tensors};
 use copl_networks::{Error, Result};
 
-pub use self::config::{Family, MethodConfig, groups};
+pub use self::config::{Family, MethodConfig, SettingGroup, Training, groups};
 use crate::parameters::{ParamSpec, Parameters};
 
 /// Every method: a new one is a line here.
-pub static FAMILIES: [&Family; 3] = [&copl::FAMILY, &linear_probe::FAMILY, &full::FAMILY];
+pub static FAMILIES: [&Family; 5] =
+    [&copl::FAMILY, &lavish::FAMILY, &dg_sct::FAMILY, &linear_probe::FAMILY, &full::FAMILY];
 
 /// What a head is given of every segment.
 #[derive(Debug, Clone)]
@@ -175,6 +179,19 @@ pub trait MethodSettings: std::fmt::Debug + Send + Sync {
     /// If the settings do not fit the encoders.
     fn buffers(&self, _segments: usize, _encoders: EncoderShapes<'_>) -> Result<Vec<TensorSpec>> {
         Ok(Vec::new())
+    }
+
+    /// Numbers that its official code declares as parameters and never uses: published counts have them, ours do not.
+    ///
+    /// # Errors
+    /// If the settings do not fit the encoders.
+    fn unused(&self, _encoders: EncoderShapes<'_>) -> Result<usize> {
+        Ok(0)
+    }
+
+    /// True if its training compares the features of the two modalities (eq. 10), where the loss has a weight for it.
+    fn compares_features(&self) -> bool {
+        true
     }
 
     /// The method with other choices that a user may want counted beside it, each with its name.

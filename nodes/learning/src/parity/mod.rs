@@ -1,11 +1,12 @@
 //! Comparison with reference results: a fixture file holds weights, inputs, and what PyTorch made of them.
 //!
 //! A fixture is a safetensors file whose metadata key `config` is JSON: its `kind`, sizes, settings. Each kind has a file
-//! here: `avqa` (the head of question answering), `avs` (the decoder of segmentation), `ms3` (the loss of several
+//! here: `adapters` (LAVISH and DG-SCT), `avqa` (the head of question answering), `avs` (the decoder of segmentation), `ms3` (the loss of several
 //! sources), `backbone` (tokens after every block), `copl` (predictions, loss, every
 //! gradient, five optimizer steps), and `hts-at` (an encoder of sounds, which is handed the spectra: [`run_spectra`]).
 //! Tensors are named `backbone.*`, `audio_backbone.*`, `param.*`, `input.*`, `expect.*`, `grad.*`.
 
+mod adapters;
 mod avqa;
 mod avs;
 mod backbone;
@@ -78,6 +79,15 @@ impl ParityReport {
     }
 
     fn compare(&mut self, name: &str, measure: Measure, found: &Tensor, expected: &Tensor) -> Result<()> {
+        self.judge(name, measure, found, expected, 0.0)
+    }
+
+    /// A gradient that may differ by `floor` beside its own part, in 2-norm.
+    fn compare_gradient(&mut self, name: &str, found: &Tensor, expected: &Tensor, floor: f64) -> Result<()> {
+        self.judge(name, Measure::Gradient, found, expected, floor)
+    }
+
+    fn judge(&mut self, name: &str, measure: Measure, found: &Tensor, expected: &Tensor, floor: f64) -> Result<()> {
         let read = |t: &Tensor| -> Result<Vec<f32>> { Ok(t.flatten_all()?.to_vec1()?) };
         let (a, b) = (read(found)?, read(expected)?);
         if a.len() != b.len() {
@@ -99,6 +109,8 @@ impl ParityReport {
         let rel_norm = if norm > 0.0 { (difference / norm).sqrt() } else { difference.sqrt() };
         let (judged, tolerance) = match measure {
             Measure::Activation => (max_abs, ACTIVATION_TOLERANCE * largest.max(1.0)),
+            Measure::Gradient if norm > 0.0 => (rel_norm, GRADIENT_TOLERANCE + floor / norm.sqrt()),
+            Measure::Gradient if floor > 0.0 => (rel_norm, floor),
             Measure::Gradient => (rel_norm, GRADIENT_TOLERANCE),
             Measure::Loss => (max_abs, LOSS_TOLERANCE * largest.max(1.0)),
         };
@@ -142,6 +154,7 @@ fn compare(path: &Path, spectra: Option<&[f32]>, execution: Execution) -> Result
         ("avs-ms3-loss", None) => ms3::compare(&fixture, &mut report)?,
         ("backbone", None) => backbone::compare(&fixture, execution, &mut report)?,
         ("copl", None) => copl::compare(&fixture, execution, &mut report)?,
+        (word @ ("lavish" | "dg-sct"), None) => adapters::compare(&fixture, word, execution, &mut report)?,
         ("hts-at", Some(spectra)) => hts_at::compare(&fixture, spectra, execution, &mut report)?,
         ("hts-at", None) => {
             return Err(Error::Unsupported(

@@ -70,3 +70,19 @@ fn head_is_that_of_avst() {
 fn the_loss_of_several_sources_is_that_of_avsbench() {
     assert_parity("avs_ms3_loss.safetensors", Execution::CPU);
 }
+
+#[test]
+fn lavish_is_that_of_the_reference() {
+    for name in ["lavish_swin_v2_shared", "lavish_swin_v2_avs", "lavish_vit_shared", "lavish_swin_hts_at"] {
+        assert_parity(&format!("{name}.safetensors"), Execution::PLAIN);
+        assert_parity(&format!("{name}.safetensors"), Execution::CPU);
+    }
+}
+
+#[test]
+fn dg_sct_is_that_of_the_reference() {
+    for name in ["dg_sct_swin_hts_at", "dg_sct_swin_hts_at_avs"] {
+        assert_parity(&format!("{name}.safetensors"), Execution::PLAIN);
+        assert_parity(&format!("{name}.safetensors"), Execution::CPU);
+    }
+}

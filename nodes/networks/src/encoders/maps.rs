@@ -17,6 +17,8 @@ pub enum Maps {
     /// One of every resolution, finest first: the tokens of each stage before they are merged, the last ones after the
     /// final norm. An encoder of one resolution (ViT) has one.
     Scales,
+    /// The tokens of every block, the last ones after the final norm: for comparisons with other implementations.
+    Blocks,
 }
 
 impl Maps {
@@ -28,6 +30,7 @@ impl Maps {
             Self::None => Vec::new(),
             Self::Final => scales.next_back().into_iter().collect(),
             Self::Scales => scales.collect(),
+            Self::Blocks => (0..blocks.len()).collect(),
         }
     }
 

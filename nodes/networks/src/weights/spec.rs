@@ -20,6 +20,8 @@ pub enum Init {
         /// Largest magnitude.
         bound: f64,
     },
+    /// U(0, 1).
+    Unit,
 }
 
 /// Name, shape and start of a tensor.
@@ -54,6 +56,7 @@ impl TensorSpec {
             Init::Constant(value) => vec![value as f32; self.count()],
             Init::Normal { std } => (0..self.count()).map(|_| (stream.normal() * std) as f32).collect(),
             Init::Uniform { bound } => (0..self.count()).map(|_| (stream.uniform(-bound, bound)) as f32).collect(),
+            Init::Unit => (0..self.count()).map(|_| stream.uniform(0.0, 1.0) as f32).collect(),
         };
         Ok(Tensor::from_vec(values, self.shape.as_slice(), device)?)
     }

@@ -6,17 +6,15 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use copl_networks::Result;
-use copl_networks::kernels::{BatchStatistics, Execution};
-use copl_networks::weights::{Init, TensorSpec, Tensors};
+use copl_networks::kernels::Execution;
+use copl_networks::weights::{TensorSpec, Tensors};
 
 use crate::heads::layers::{conv_specs, dense, linear_specs, norm, norm_specs};
 use crate::methods::ClipShape;
 use crate::parameters::ParamSpec;
-
-/// How fast running statistics follow.
-const MOMENTUM: f32 = 0.1;
+use crate::running_statistics;
 
 /// What the module `name` learns, `channels` wide, audio of width `audio`.
 pub(super) fn parameters(name: &str, channels: usize, audio: usize) -> Vec<ParamSpec> {
@@ -37,8 +35,7 @@ pub(super) fn parameters(name: &str, channels: usize, audio: usize) -> Vec<Param
 
 /// Its running statistics.
 pub(super) fn buffers(name: &str, channels: usize) -> Vec<TensorSpec> {
-    let one = |what: &str, value| TensorSpec::new(format!("{name}.W_z.1.{what}"), &[channels], Init::Constant(value));
-    vec![one("running_mean", 0.0), one("running_var", 1.0)]
+    running_statistics::specs(&format!("{name}.W_z.1"), channels).to_vec()
 }
 
 /// `x` [B T, H, W, C] and `audio` [B T, d] -> [B T, H, W, C], and the audio aligned to it, [B T, C]. With `training`, batch statistics normalise and the running
@@ -73,30 +70,16 @@ pub(super) fn forward(
     let both = execution.linear(&pairs, &out, None)?;
     let theta = layer("theta", x)?.reshape((clips, segments * height * width, inner))?;
     let y = theta.matmul(&both)?.broadcast_add(&parameters.get(&format!("{name}.W_z.0.bias"))?)?;
-    let running = |what: &str| buffers.get(&format!("{name}.W_z.1.{what}"));
+    let normed = format!("{name}.W_z.1");
     let statistics = match training {
         Some(updates) => {
             let statistics = execution.batch_statistics(&y)?;
-            for (what, tensor) in follow(&statistics, &running("running_mean")?, &running("running_var")?)? {
-                updates.insert(format!("{name}.W_z.1.{what}"), tensor);
-            }
+            running_statistics::follow(buffers, &normed, &statistics, updates)?;
             statistics
         }
-        None => BatchStatistics::given(&running("running_mean")?, &running("running_var")?)?,
+        None => running_statistics::given(buffers, &normed)?,
     };
-    let scale = |what: &str| parameters.get(&format!("{name}.W_z.1.{what}"));
+    let scale = |what: &str| parameters.get(&format!("{normed}.{what}"));
     let y = execution.batch_norm(&y, &scale("weight")?, &scale("bias")?, &statistics)?;
     Ok((norm(parameters, &format!("{name}.norm_layer"), &(y.reshape(x.shape())? + x)?, execution)?, aligned))
-}
-
-/// Running statistics after a batch; as PyTorch, with the unbiased variance.
-fn follow(batch: &BatchStatistics, mean: &Tensor, variance: &Tensor) -> Result<[(&'static str, Tensor); 2]> {
-    let unbiased = batch.rows as f32 / (batch.rows.max(2) - 1) as f32;
-    let step = |old: &Tensor, new: &[f32], factor: f32| -> Result<Tensor> {
-        let old = old.to_vec1::<f32>()?;
-        let next: Vec<f32> =
-            old.iter().zip(new).map(|(old, new)| (1.0 - MOMENTUM) * old + MOMENTUM * factor * new).collect();
-        Ok(Tensor::from_vec(next, old.len(), &Device::Cpu)?)
-    };
-    Ok([("running_mean", step(mean, &batch.mean, 1.0)?), ("running_var", step(variance, &batch.variance, unbiased)?)])
 }

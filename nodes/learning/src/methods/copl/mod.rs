@@ -21,17 +21,17 @@ use self::interaction::Coupling;
 pub use self::settings::{CoplSettings, FramePrompts};
 use super::{
     Adapted, Built, ClipShape, EncoderShapes, EncoderSources, Encoders, Family, Features, Learned, Method,
-    MethodConfig, MethodInput, MethodSettings,
+    MethodConfig, MethodInput, MethodSettings, SettingGroup, Training,
 };
 use crate::parameters::{ParamGroup, ParamSpec};
 
 /// Its entry in the registry.
 pub static FAMILY: Family = Family {
     word: "copl",
-    applies: "METHOD copl",
     about: "collaborative prompts on frozen encoders",
-    settings: CoplSettings::specs,
-    read: |env| {
+    settings: &[SettingGroup { applies: "METHOD copl", specs: CoplSettings::specs }],
+    training: Training::of_paper,
+    read: |_, env| {
         let settings = CoplSettings::from_env(env)?;
         settings::check(&settings)?;
         Ok(settings.into())

@@ -14,6 +14,7 @@ use copl_networks::{Error, Result};
 
 use super::{
     Adapted, Built, EncoderShapes, EncoderSources, Family, Features, Learned, Method, MethodInput, MethodSettings,
+    SettingGroup, Training,
 };
 use crate::parameters::{ParamGroup, ParamSpec, Parameters};
 
@@ -24,10 +25,10 @@ const AUDIO: &str = "audio_encoder.";
 /// Its entry in the registry.
 pub static FAMILY: Family = Family {
     word: "full",
-    applies: "METHOD full",
     about: "every encoder weight learns; to make an encoder",
-    settings: FullSettings::specs,
-    read: |env| FullSettings::from_env(env).map(Into::into),
+    settings: &[SettingGroup { applies: "METHOD full", specs: FullSettings::specs }],
+    training: Training::of_paper,
+    read: |_, env| FullSettings::from_env(env).map(Into::into),
 };
 
 copl_contract::settings! {

@@ -8,17 +8,17 @@ use copl_networks::kernels::Execution;
 
 use super::{
     Adapted, Built, EncoderShapes, EncoderSources, Encoders, Family, Features, Learned, Method, MethodInput,
-    MethodSettings, unprompted,
+    MethodSettings, Training, unprompted,
 };
 use crate::parameters::ParamSpec;
 
 /// Its entry in the registry.
 pub static FAMILY: Family = Family {
     word: "linear-probe",
-    applies: "METHOD linear-probe",
     about: "frozen encoders, only the head learns",
-    settings: Vec::new,
-    read: |env| check_keys(env, &[]).map(|()| LinearProbe.into()),
+    settings: &[],
+    training: Training::of_paper,
+    read: |_, env| check_keys(env, &[]).map(|()| LinearProbe.into()),
 };
 
 /// The method; it has no settings.

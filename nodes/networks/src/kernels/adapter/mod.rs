@@ -84,7 +84,12 @@ impl Bottleneck {
         let (d, outputs) = self.up.dims2()?;
         let fits = self.groups > 0 && inputs * self.groups == d && outputs * self.groups == r && r % self.groups == 0;
         if !fits || d % self.groups != 0 {
-            candle_core::bail!("a bottleneck of {} groups with weights {:?} and {:?}", self.groups, [r, inputs], [d, outputs]);
+            candle_core::bail!(
+                "a bottleneck of {} groups with weights {:?} and {:?}",
+                self.groups,
+                [r, inputs],
+                [d, outputs]
+            );
         }
         Ok((d, r))
     }
