@@ -335,10 +335,10 @@ fn a_run_does_not_go_on_with_other_data() {
     assert!(text(&refused).contains("the dataset has changed since the run began"), "{}", text(&refused));
 }
 
-/// The other tasks count and draw more: masks by category, negatives, dropout. And encoders in nodes of their own are
-/// fresh when a run goes on.
+/// The other tasks count and draw more: masks by category, negatives, dropout. Encoders in nodes of their own are fresh when a
+/// run goes on, and LAVISH's batch norms have gone on with every step.
 #[test]
-fn every_task_and_encoder_nodes_go_on_the_same() {
+fn every_task_encoder_nodes_and_running_statistics_go_on_the_same() {
     let _alone = alone();
     let sets = tempfile::tempdir().unwrap();
     let made = |kind: &str, train: &str| {
@@ -349,7 +349,7 @@ fn every_task_and_encoder_nodes_go_on_the_same() {
         path
     };
     let (avs, avqa) = (made("avs", "6"), made("avqa", "6"));
-    let cases: [(&str, &Path, &str, &[&str]); 3] = [
+    let cases: [(&str, &Path, &str, &[&str]); 4] = [
         (
             "avs-s4-mini.yml",
             &avs,
@@ -358,6 +358,13 @@ fn every_task_and_encoder_nodes_go_on_the_same() {
         ),
         ("music-avqa-mini.yml", &avqa, "text-encoder", &["--epochs", "2"]),
         ("ave-mini-split.yml", tiny_ave(), "encoder", &["--epochs", "4"]),
+        // Its batch norms keep running statistics, which are state.
+        (
+            "ave-mini.yml",
+            tiny_ave(),
+            "copl-model",
+            &["--epochs", "4", "--set", "model.METHOD=lavish", "--set", "model.REDUCTION=4"],
+        ),
     ];
     for (flow, data, victim, epochs) in cases {
         let more = [epochs, &["--seed", "3", "--json", "--set", "model.CHECKPOINT_STEPS=2"]].concat();

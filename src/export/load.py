@@ -5,6 +5,9 @@ Needs numpy alone. For PyTorch: {name: torch.from_numpy(array) for name, array i
 Prompts are `visual.global_prompts.SITE` [L_g, d], `visual.frame_prompts.SITE` [T, d], the same for `audio`; the exchange
 between modalities is `coupling.I.*` for the last sites; the head is `classifier.*`. A prompt acts as a key and value of
 the attention of every block of its site, never as a query.
+
+Adapters of LAVISH and DG-SCT are `visual.adapters.P.{attention,feed_forward}.*`, the same for `audio`, P the pair of blocks;
+running statistics of their batch norms stand beside them.
 """
 
 import hashlib

@@ -57,7 +57,7 @@ pub(super) fn section(views: &[RunView]) -> String {
         body += &format!("<p><strong>{}</strong></p>\n", crate::figure::escaped(&caution));
     }
     body += &table(&head, &rows);
-    body += "<p class=\"soft\">A dash stands where the project's notes of the paper hold no number. The paper's totals include \
+    body += "<p class=\"soft\">A dash stands where the paper prints no number. The paper's totals include \
              the encoders' own classifier heads of 21 thousand classes; ours do not.</p>\n";
     section_of(&format!("Beside the paper: {}", published.title), &body)
 }
