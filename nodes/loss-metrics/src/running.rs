@@ -185,7 +185,8 @@ impl Running {
             let due = due.iter().map(|schema| schema.name()).collect::<Vec<_>>().join("` or `");
             return Err(broken(format!("`{found}` where `{due}` are due")));
         }
-        let Judged { loss: task_loss, gradients, clips: judged, step } = task.judge(batch, &clips).map_err(broken)?;
+        let Judged { loss: task_loss, joint, gradients, clips: judged, step } =
+            task.judge(batch, &clips).map_err(broken)?;
         let gradient_schema = task.gradients();
         let visual = tensor::view::<Float32Type>(batch, "visual_features").map_err(broken)?;
         let audio = tensor::view::<Float32Type>(batch, "audio_features").map_err(broken)?;
@@ -230,7 +231,7 @@ impl Running {
         let mut rows = Vec::with_capacity(clips.len());
         for ((judged, clip), position) in judged.into_iter().zip(&clips).zip(&positions) {
             self.pass.clips += 1;
-            self.pass.loss += judged.loss;
+            self.pass.loss += judged.loss + joint;
             self.pass.consistency += con;
             self.progress.clip(header.epoch, header.split);
             let status = if training { "trained" } else { "evaluated" };
