@@ -3,6 +3,7 @@
 use std::{fs, path::Path, process::Command};
 
 use copl_datasets::{Descriptor, Media, ReadOptions, Split, check};
+use copl_media::testing;
 use copl_synth::{Progress, SynthError, SynthOptions, SynthSummary};
 
 fn small() -> SynthOptions {
@@ -137,6 +138,25 @@ fn failures_leave_nothing_and_say_why() {
     let error = make(&out, &SynthOptions { clutter: 1.5, ..small() }).unwrap_err().to_string();
     assert!(error.contains("clutter is 1.5"), "{error}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn ffmpeg_sees_few_variables_and_no_secret() {
+    if !testing::has_secrets("ffmpeg_sees_few_variables_and_no_secret").unwrap() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (ffmpeg, seen) = (folder.path().join("ffmpeg"), folder.path().join("seen"));
+    testing::write_program(&ffmpeg, &format!("env >> {}\nexec ffmpeg \"$@\"", seen.display())).unwrap();
+    let options = SynthOptions { train: 1, val: 0, test: 0, jobs: 1, ffmpeg, ..small() };
+    make(&folder.path().join("mini"), &options).unwrap();
+    let seen = fs::read_to_string(seen).unwrap();
+    assert!(testing::is_bare(&seen), "{seen}");
+    assert_eq!(
+        seen.lines().filter(|line| line.starts_with("PATH=")).count(),
+        2,
+        "asked its version, and one clip\n{seen}"
+    );
 }
 
 #[test]
