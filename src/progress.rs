@@ -230,7 +230,16 @@ mod tests {
         };
         vec![
             ("source", Event::Started { pid: 1 }),
-            ("source", Event::Plan { dataset: "mini".into(), epochs: 2, clips: [4, 2, 2], fingerprint: "f".into() }),
+            (
+                "source",
+                Event::Plan {
+                    dataset: "mini".into(),
+                    epochs: 2,
+                    clips: [4, 2, 2],
+                    fingerprint: "f".into(),
+                    description: None,
+                },
+            ),
             ("source", Event::Heartbeat { state: "working".into(), secs: 1.0 }),
             ("loss", Event::Progress { epoch: 1, split: "train".into(), done: 1 }),
             ("loss", Event::Progress { epoch: 1, split: "train".into(), done: 2 }),

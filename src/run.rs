@@ -339,7 +339,10 @@ fn take(
     match Event::parse(&line.text) {
         Some(event) => {
             match &event {
-                Event::Plan { fingerprint, .. } => record.data_fingerprint = Some(fingerprint.clone()),
+                Event::Plan { fingerprint, description, .. } => {
+                    record.data_fingerprint = Some(fingerprint.clone());
+                    record.data_description.clone_from(description);
+                }
                 Event::Device { name } => record.device.clone_from(name),
                 Event::Checkpoint { requested: true, .. } => stop.answered(),
                 _ => {}

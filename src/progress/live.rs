@@ -244,7 +244,13 @@ mod tests {
     #[test]
     fn the_screen_shows_curves_nodes_and_what_was_said() {
         let (mut state, mut history, now) = (RunState::default(), History::default(), Instant::now());
-        let plan = Event::Plan { dataset: "d".into(), epochs: 2, clips: [10, 5, 4], fingerprint: "f".into() };
+        let plan = Event::Plan {
+            dataset: "d".into(),
+            epochs: 2,
+            clips: [10, 5, 4],
+            fingerprint: "f".into(),
+            description: None,
+        };
         let progress = |done| Event::Progress { epoch: 1, split: "train".into(), done };
         for (node, event) in [("source", plan), ("source", progress(8)), ("model", progress(3))] {
             state.take(node, &event, now);

@@ -212,7 +212,13 @@ mod tests {
         let (mut state, start) = (RunState::default(), Instant::now());
         state.take(
             "source",
-            &Event::Plan { dataset: "d".into(), epochs: 3, clips: [10, 5, 4], fingerprint: "f".into() },
+            &Event::Plan {
+                dataset: "d".into(),
+                epochs: 3,
+                clips: [10, 5, 4],
+                fingerprint: "f".into(),
+                description: None,
+            },
             start,
         );
         state.take("source", &progress(1, "train", 2), start);
@@ -232,7 +238,13 @@ mod tests {
         let (mut state, now) = (RunState::default(), Instant::now());
         state.take(
             "s",
-            &Event::Plan { dataset: "d".into(), epochs: 3, clips: [10, 5, 4], fingerprint: "f".into() },
+            &Event::Plan {
+                dataset: "d".into(),
+                epochs: 3,
+                clips: [10, 5, 4],
+                fingerprint: "f".into(),
+                description: None,
+            },
             now,
         );
         state.take("s", &progress(3, "test", 4), now);

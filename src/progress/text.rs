@@ -123,7 +123,7 @@ mod tests {
     fn the_brief_line_holds_the_score_and_not_all_that_was_measured() {
         let (mut state, now) = (RunState::default(), Instant::now());
         let clips = [320, 60, 100];
-        let plan = Event::Plan { dataset: "d".into(), epochs: 12, clips, fingerprint: "f".into() };
+        let plan = Event::Plan { dataset: "d".into(), epochs: 12, clips, fingerprint: "f".into(), description: None };
         let metrics =
             |epoch, split: &str, values: &[(&str, f64)], units: &[&str], picks: Option<&str>| Event::Metrics {
                 epoch,

@@ -36,6 +36,9 @@ pub enum Event {
         clips: [u64; 3],
         /// SHA-256, in hexadecimal, of the dataset's annotation files.
         fingerprint: String,
+        /// The same of what else decides what is read: what its descriptor says, and how the set was made if it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        description: Option<String>,
     },
     /// What a model computes on.
     Device {
