@@ -1,6 +1,8 @@
 //! A sweep, end to end: runs, a table, a figure; what is done is not run again, what was cut goes on, and no run outlives its
 //! sweep.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 mod common;
 
 use std::path::Path;

@@ -178,6 +178,7 @@ impl Descriptor {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "files of a test")]
 mod tests {
     use super::*;
     use crate::music_avqa::vocabulary::ANSWERS;

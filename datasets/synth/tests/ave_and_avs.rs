@@ -1,5 +1,7 @@
 //! Synthetic sets as files: made with ffmpeg, read back with the reader.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 use std::{fs, path::Path, process::Command};
 
 use copl_datasets::{Descriptor, Media, ReadOptions, Split, check};

@@ -3,6 +3,8 @@
 //!
 //! Used by the tests of the decoding nodes and of whole dataflows. Needs ffmpeg with libx264 and aac on PATH.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 use std::fs;
 use std::io;
 use std::io::Write;

@@ -1,5 +1,7 @@
 //! Files and programs that mean harm: what they cost is bounded, and each ends in a reason.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
