@@ -24,7 +24,7 @@ use crate::args::{RunArgs, ShowArgs};
 use crate::dataflow::{diagnostic, resolve};
 use crate::outcome::{Failure, Outcome};
 use crate::progress::{Mode, Progress};
-use crate::terminal::shown;
+use crate::terminal::{quoted, shown};
 use crate::{catalog, verbs};
 use guard::Guard;
 use stop::{Stop, Wish};
@@ -243,12 +243,6 @@ impl Session {
         let place = if is_default { String::new() } else { format!(" --runs {}", quoted(&runs.display().to_string())) };
         format!("{from}: copl resume {}{place}", self.run.id)
     }
-}
-
-/// A path as a shell takes it.
-fn quoted(path: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./+:@%,".contains(c);
-    if path.chars().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', "'\\''")) }
 }
 
 /// The dataflow's text, and the changes to it; refused if it is wrong.

@@ -21,7 +21,7 @@ use crate::args::{FileArgs, RunArgs, ShowArgs, SweepArgs};
 use crate::outcome::{Failure, Outcome};
 use crate::report::{defaults, failed, write, write_figure};
 use crate::run;
-use crate::terminal::shown;
+use crate::terminal::{quoted, shown};
 use data::Datasets;
 
 /// A planned run with the dataflow it resolves to, and its data where they are known.
@@ -126,11 +126,11 @@ fn dry(file: &SweepFile, wanted: &[Wanted], open: &[Open], args: &SweepArgs) -> 
 fn command(wanted: &Wanted, open: &Open, args: &SweepArgs) -> String {
     let Planned { dataflow, overrides, seed, .. } = &wanted.planned;
     if let Some(run) = &open.cut {
-        return format!("copl resume {} --runs {}", run.id, args.runs.display());
+        return format!("copl resume {} --runs {}", run.id, quoted(&args.runs.display().to_string()));
     }
     let seed = seed.map(|s| format!(" --seed {s}")).unwrap_or_default();
-    let set: Vec<String> = overrides.iter().map(|o| format!("--set '{o}'")).collect();
-    format!("copl run {}{seed} {}", dataflow.display(), set.join(" "))
+    let set: Vec<String> = overrides.iter().map(|o| format!(" --set {}", quoted(o))).collect();
+    format!("copl run {}{seed}{}", quoted(&dataflow.display().to_string()), set.concat())
 }
 
 fn find(store: &Store, wanted: &Wanted) -> Result<Known, Failure> {
