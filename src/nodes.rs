@@ -41,7 +41,7 @@ pub(crate) fn describe(spec: &NodeSpec) -> String {
         text += &describe_setting(setting);
     }
     let mut shown = Vec::new();
-    for (title, edges) in [("Inputs", &spec.inputs), ("EncoderShape", &spec.outputs)] {
+    for (title, edges) in [("Inputs", &spec.inputs), ("Outputs", &spec.outputs)] {
         text += &format!("\n{title}:\n");
         if edges.is_empty() {
             text += "  none\n";

@@ -22,7 +22,7 @@ use serde::Serialize;
 use crate::terminal::shown;
 use bars::Bars;
 use live::Live;
-use state::RunState;
+use state::{Measured, RunState};
 
 /// Time between two lines of progress where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(2);
@@ -110,7 +110,9 @@ impl Progress {
             Event::Plan { dataset, epochs, clips: [train, val, test], .. } => {
                 self.say(&format!("dataset {dataset}: {epochs} epochs of {train} training and {val} validation clips, {test} test clips"));
             }
-            Event::Metrics { epoch, split, whole: true, values } => self.say(&text::pass(*epoch, split, values)),
+            Event::Metrics { epoch, split, whole: true, values, units, picks } => {
+                self.say(&text::pass(*epoch, split, &Measured::all(values, units, picks.as_deref())));
+            }
             Event::Quarantined { clip, path, stage, reason, detail } if news => {
                 self.say(&text::quarantined(clip, path, stage, reason, detail));
             }
@@ -228,7 +230,16 @@ mod tests {
         };
         vec![
             ("source", Event::Started { pid: 1 }),
-            ("source", Event::Plan { dataset: "mini".into(), epochs: 2, clips: [4, 2, 2], fingerprint: "f".into() }),
+            (
+                "source",
+                Event::Plan {
+                    dataset: "mini".into(),
+                    epochs: 2,
+                    clips: [4, 2, 2],
+                    fingerprint: "f".into(),
+                    description: None,
+                },
+            ),
             ("source", Event::Heartbeat { state: "working".into(), secs: 1.0 }),
             ("loss", Event::Progress { epoch: 1, split: "train".into(), done: 1 }),
             ("loss", Event::Progress { epoch: 1, split: "train".into(), done: 2 }),
@@ -243,6 +254,8 @@ mod tests {
                     split: "val".into(),
                     whole: true,
                     values: vec![("accuracy".into(), 61.234)],
+                    units: vec!["percent".into()],
+                    picks: None,
                 },
             ),
         ]
@@ -313,7 +326,8 @@ mod tests {
                 reason: "truncated".into(),
                 detail: "\r\x1b[K".into(),
             };
-            progress.event("loss", &Event::Metrics { epoch: 1, split: "val".into(), whole: true, values });
+            let (split, units) = ("val".to_owned(), vec!["u\x1b[2J".to_owned()]);
+            progress.event("loss", &Event::Metrics { epoch: 1, split, whole: true, values, units, picks: None });
             progress.event("loss", &quarantined);
             progress.event("loss", &Event::warning("w\x1b[31m"));
             progress.log("model", "l\x1b[2K\x07");

@@ -24,7 +24,7 @@ use crate::args::{RunArgs, ShowArgs};
 use crate::dataflow::{diagnostic, resolve};
 use crate::outcome::{Failure, Outcome};
 use crate::progress::{Mode, Progress};
-use crate::terminal::shown;
+use crate::terminal::{quoted, shown};
 use crate::{catalog, verbs};
 use guard::Guard;
 use stop::{Stop, Wish};
@@ -245,12 +245,6 @@ impl Session {
     }
 }
 
-/// A path as a shell takes it.
-fn quoted(path: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./+:@%,".contains(c);
-    if path.chars().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', "'\\''")) }
-}
-
 /// The dataflow's text, and the changes to it; refused if it is wrong.
 fn prepare(args: &RunArgs) -> Result<(String, Vec<String>), Failure> {
     let text = verbs::read(&args.flow.file)?;
@@ -339,7 +333,10 @@ fn take(
     match Event::parse(&line.text) {
         Some(event) => {
             match &event {
-                Event::Plan { fingerprint, .. } => record.data_fingerprint = Some(fingerprint.clone()),
+                Event::Plan { fingerprint, description, .. } => {
+                    record.data_fingerprint = Some(fingerprint.clone());
+                    record.data_description.clone_from(description);
+                }
                 Event::Device { name } => record.device.clone_from(name),
                 Event::Checkpoint { requested: true, .. } => stop.answered(),
                 _ => {}

@@ -21,15 +21,15 @@ use crate::args::{FileArgs, RunArgs, ShowArgs, SweepArgs};
 use crate::outcome::{Failure, Outcome};
 use crate::report::{defaults, failed, write, write_figure};
 use crate::run;
-use crate::terminal::shown;
-use data::Fingerprints;
+use crate::terminal::{quoted, shown};
+use data::Datasets;
 
-/// A planned run with the dataflow it resolves to, and the fingerprint of its data where it is known.
+/// A planned run with the dataflow it resolves to, and its data where they are known.
 struct Wanted {
     planned: Planned,
     resolved: String,
     folder: PathBuf,
-    data: Option<String>,
+    data: Option<sweep::Data>,
 }
 
 /// A planned run that is not done: its place among all, and the run that was cut if there is one.
@@ -73,7 +73,7 @@ pub(crate) fn sweep(args: &SweepArgs) -> Outcome {
         plan.overrides.extend(args.set.iter().cloned());
     }
     // Everything is checked before anything is run.
-    let (mut wanted, mut data) = (Vec::new(), Fingerprints::default());
+    let (mut wanted, mut data) = (Vec::new(), Datasets::default());
     for planned in planned {
         let (resolved, folder) = run::resolved(&run_args(&file, &planned, args))?;
         let data = data.of(&resolved, &folder, |warning| eprintln!("{}", shown(warning)));
@@ -126,16 +126,16 @@ fn dry(file: &SweepFile, wanted: &[Wanted], open: &[Open], args: &SweepArgs) -> 
 fn command(wanted: &Wanted, open: &Open, args: &SweepArgs) -> String {
     let Planned { dataflow, overrides, seed, .. } = &wanted.planned;
     if let Some(run) = &open.cut {
-        return format!("copl resume {} --runs {}", run.id, args.runs.display());
+        return format!("copl resume {} --runs {}", run.id, quoted(&args.runs.display().to_string()));
     }
     let seed = seed.map(|s| format!(" --seed {s}")).unwrap_or_default();
-    let set: Vec<String> = overrides.iter().map(|o| format!("--set '{o}'")).collect();
-    format!("copl run {}{seed} {}", dataflow.display(), set.join(" "))
+    let set: Vec<String> = overrides.iter().map(|o| format!(" --set {}", quoted(o))).collect();
+    format!("copl run {}{seed}{}", quoted(&dataflow.display().to_string()), set.concat())
 }
 
 fn find(store: &Store, wanted: &Wanted) -> Result<Known, Failure> {
     let Wanted { resolved, folder, data, .. } = wanted;
-    let wanted = sweep::Wanted { resolved, folder, version: env!("CARGO_PKG_VERSION"), data: data.as_deref() };
+    let wanted = sweep::Wanted { resolved, folder, version: env!("CARGO_PKG_VERSION"), data: data.as_ref() };
     sweep::known(store, &wanted).map_err(failed)
 }
 

@@ -22,6 +22,16 @@ pub(crate) fn shown(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// A word as a shell takes it, in a command that a user may copy.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./+:@%,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
 /// Whether a terminal does something at this character instead of showing it. The marks of direction are those of Unicode's
 /// Annex 9: embeddings, overrides and isolates.
 fn is_command(c: char) -> bool {
@@ -35,6 +45,15 @@ mod tests {
     #[test]
     fn what_a_terminal_obeys_is_written_out() {
         assert_eq!(shown("a\x1b[2Jb\rc\x07\x7f\u{9b}1m\u{202e}d"), "a\\u{1b}[2Jb\\rc\\u{7}\\u{7f}\\u{9b}1m\\u{202e}d");
+    }
+
+    #[test]
+    fn a_shell_reads_a_quoted_word_back() {
+        for word in ["runs/a-1", "model.NOTE=it's $HOME", "", "a b", "a\\'\"b"] {
+            let output = std::process::Command::new("sh").args(["-c", &format!("printf %s {}", quoted(word))]).output();
+            assert_eq!(String::from_utf8(output.unwrap().stdout).unwrap(), word);
+        }
+        assert_eq!(quoted("runs/a-1"), "runs/a-1");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::dataflow::document::Document;
 use crate::dataflow::{check, resolve};
 use crate::outcome::{Failure, Outcome};
 use crate::terminal::shown;
-use crate::{catalog, doctor, graph, nodes};
+use crate::{catalog, doctor, graph, nodes, report};
 
 /// The text of a dataflow.
 pub(crate) fn read(file: &Path) -> Result<String, Failure> {
@@ -71,8 +71,7 @@ pub(crate) fn graph(args: &GraphArgs) -> Outcome {
     };
     match &args.output {
         None => println!("{}", shown(&picture)),
-        Some(path) => std::fs::write(path, picture)
-            .map_err(|e| Failure::new(ExitCode::Internal, format!("{}: {e}", path.display())))?,
+        Some(path) => report::write(path, picture.as_bytes())?,
     }
     Ok(ExitCode::Success)
 }

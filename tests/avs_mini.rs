@@ -1,5 +1,7 @@
 //! Segmentation, end to end, on a tiny made AVSBench-S4: real clips, exact masks, a report that shows them.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 mod common;
 
 use common::{copl, mini_run_of, run_folder, text};

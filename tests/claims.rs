@@ -1,5 +1,7 @@
 //! A node's word for its process id is believed where that process is one of the run's, and nowhere else.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 mod common;
 
 use std::os::unix::process::ExitStatusExt;

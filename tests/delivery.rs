@@ -1,5 +1,7 @@
 //! Delivery: every message arrives, once, in order, in bounded memory, however slow the consumer is.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 mod common;
 
 use std::process::Stdio;

@@ -1,5 +1,7 @@
 //! Docs that are made from the code are what the code says. `COPL_WRITE_DOCS=1 cargo test --test docs` writes them anew.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 mod common;
 
 use std::fmt::Write;

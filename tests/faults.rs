@@ -1,5 +1,7 @@
 //! What happens when something breaks: a killed node, clips that cannot be decoded, paths that leave the data root.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 mod common;
 
 use std::process::Stdio;

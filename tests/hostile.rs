@@ -1,5 +1,7 @@
 //! Media that mean harm, in a whole run: each is given up within its limits, with a reason, and the others go on.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 mod common;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,7 @@
 //! A node that takes more memory than there is: the command says so, and what to lower.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 mod common;
 
 use std::path::{Path, PathBuf};

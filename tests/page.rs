@@ -2,6 +2,8 @@
 //!
 //! The browser's part runs where a Chromium is found (`COPL_CHROMIUM`, or on the path) and says so where none is.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 mod common;
 
 use std::path::{Path, PathBuf};

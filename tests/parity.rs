@@ -1,5 +1,7 @@
 //! Golden numbers of the PyTorch reference (tests/fixtures/README.md says where they come from), through `copl parity`.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 mod common;
 
 use common::{copl, root, text};

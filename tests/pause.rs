@@ -1,6 +1,8 @@
 //! A command that was stopped for longer than its nodes may be silent goes on with its run: time in which it did not run
 //! itself is no silence of a node.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 mod common;
 
 use std::io::{BufRead, BufReader, Read};

@@ -4,6 +4,8 @@
 //! time with `copl resume`. Six chains cover checkpoint intervals 1, 2 and 5, one and four decoder workers, every node and
 //! the command itself. With `COPL_RESUME_MATRIX` set, every victim meets every moment in every such setting: 210 cuts.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 mod common;
 
 use std::io::{BufRead, BufReader};

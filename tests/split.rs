@@ -1,5 +1,7 @@
 //! Encoders in nodes of their own: the numbers of one process, a clean stop, and an encoder in another language.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 mod common;
 
 use std::path::{Path, PathBuf};

@@ -1,6 +1,8 @@
 //! A sweep, end to end: runs, a table, a figure; what is done is not run again, what was cut goes on, and no run outlives its
 //! sweep.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 mod common;
 
 use std::path::Path;
@@ -160,4 +162,9 @@ fn a_run_on_other_data_is_not_taken_for_done() {
     assert!(said.starts_with("Small: 2 runs, 0 done, 2 to run"), "{said}");
     std::fs::write(data.join("trainSet.txt"), list).unwrap();
     assert!(sweep(&dry).starts_with("Small: 2 runs, 2 done, 0 to run"));
+    // The same clips, otherwise made.
+    let manifest = std::fs::read_to_string(data.join("synth.json")).unwrap();
+    std::fs::write(data.join("synth.json"), manifest.replace("\"noise\": ", "\"noise\": 1")).unwrap();
+    let said = sweep(&dry);
+    assert!(said.starts_with("Small: 2 runs, 0 done, 2 to run"), "{said}");
 }

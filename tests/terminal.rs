@@ -1,5 +1,7 @@
 //! No control character of a file's name or of a node's words reaches the terminal.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 mod common;
 
 use std::process::Stdio;

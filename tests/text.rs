@@ -4,6 +4,8 @@
 //! A change of words shows here as a difference: `INSTA_UPDATE=always cargo test --release --workspace --test text` takes it
 //! over. What differs from machine to machine is replaced: folders and the version.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 mod common;
 
 use std::path::Path;

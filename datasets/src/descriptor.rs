@@ -4,13 +4,14 @@
 use std::{collections::BTreeMap, fs, io, path::Path, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::{
     ave,
     avsbench::{self, Subset},
     dataset::{Dataset, Split, Task},
     music_avqa::{self, Edition},
-    read::{ReadError, ReadOptions},
+    read::{ReadError, ReadOptions, read_file},
 };
 
 /// Built-in descriptors by name.
@@ -26,6 +27,9 @@ const BUILT_IN: [(&str, &str); 10] = [
     ("music-avqa-mini", include_str!("../music-avqa-mini.yml")),
     ("music-avqa-updated", include_str!("../music-avqa-updated.yml")),
 ];
+
+/// The file in the folder of a made set that says how it was made, with a checksum of each clip.
+pub const MANIFEST: &str = "synth.json";
 
 /// The layout on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,9 +158,27 @@ impl Descriptor {
         dataset.task = self.task;
         Ok(dataset)
     }
+
+    /// SHA-256, in hexadecimal, of what else than annotations decides what is read at `root`, the folder with them: task,
+    /// reader, edition and classes, and of a made set its [`MANIFEST`].
+    ///
+    /// # Errors
+    /// If that file is there and cannot be read.
+    pub fn fingerprint(&self, root: &Path) -> Result<String, ReadError> {
+        let mut fingerprint = Sha256::new();
+        let decides = serde_json::to_vec(&(self.task, self.reader, self.edition, &self.classes));
+        let failed = |e| ReadError::Io { path: root.to_owned(), source: io::Error::other(e) };
+        fingerprint.update(decides.map_err(failed)?);
+        let manifest = root.join(MANIFEST);
+        if self.generator.is_some() && manifest.exists() {
+            read_file(&manifest, &mut fingerprint)?;
+        }
+        Ok(format!("{:x}", fingerprint.finalize()))
+    }
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "files of a test")]
 mod tests {
     use super::*;
     use crate::music_avqa::vocabulary::ANSWERS;
@@ -184,6 +206,25 @@ mod tests {
         let yaml = include_str!("../ave-mini.yml").replace("licence:", "license:");
         let error = Descriptor::parse("own.yml", &yaml).unwrap_err().to_string();
         assert!(error.contains("own.yml") && error.contains("license") && error.contains("line"), "{error}");
+    }
+
+    #[test]
+    fn a_fingerprint_tells_other_classes_and_a_set_that_was_made_otherwise() {
+        let root = tempfile::tempdir().unwrap();
+        let mini = Descriptor::load("ave-mini").unwrap();
+        let of = |descriptor: &Descriptor| descriptor.fingerprint(root.path()).unwrap();
+        let first = of(&mini);
+        let retitled = Descriptor { title: "another".into(), licence: "another".into(), ..mini.clone() };
+        assert_eq!(of(&retitled), first, "a run does not read them");
+        let mut classes = mini.classes.clone();
+        classes.swap(0, 1);
+        assert_ne!(of(&Descriptor { classes, ..mini.clone() }), first);
+        let official = Descriptor { generator: None, ..mini.clone() };
+        fs::write(root.path().join(MANIFEST), "{}").unwrap();
+        let made = of(&mini);
+        assert!(made != first && of(&official) == first);
+        fs::write(root.path().join(MANIFEST), "{\"noise\":1}").unwrap();
+        assert_ne!(of(&mini), made);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The reader of AVE's layout, on hand-made files in it.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -1,5 +1,7 @@
 //! The reader of AVSBench-MS3's layout, on hand-made files in it as the authors' loader opens them.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 use std::{
     fs::{self, File},
     path::Path,

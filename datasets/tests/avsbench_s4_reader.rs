@@ -1,5 +1,7 @@
 //! The reader of AVSBench-S4's layout, on hand-made files in it.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 use std::{fs, path::Path};
 
 use copl_datasets::avsbench::{self, Mask, Subset, write_mask};

@@ -205,6 +205,7 @@ impl TableWriter {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "files of a test")]
 mod tests {
     use super::*;
     use crate::tables::Values;

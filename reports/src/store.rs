@@ -75,9 +75,12 @@ pub struct RunRecord {
     /// What the model ran on.
     #[serde(default)]
     pub device: String,
-    /// Fingerprint of the dataset's annotations and files.
+    /// Fingerprint of the dataset's annotation files.
     #[serde(default)]
     pub data_fingerprint: Option<String>,
+    /// Fingerprint of its description: of what its descriptor says, and how the set was made if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_description: Option<String>,
     /// The sweep it is part of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<SweepPlace>,
@@ -112,6 +115,7 @@ impl RunRecord {
             versions: BTreeMap::new(),
             device: String::new(),
             data_fingerprint: None,
+            data_description: None,
             sweep: None,
             resumed: Vec::new(),
             started: rfc3339(now),

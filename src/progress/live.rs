@@ -22,7 +22,7 @@ use ratatui::widgets::{Axis, Block, Chart, Dataset, Gauge, GraphType, Paragraph,
 use ratatui::{Frame, Terminal};
 use termion::screen::{AlternateScreen, IntoAlternateScreen};
 
-use super::state::RunState;
+use super::state::{Measured, RunState};
 use super::text;
 
 /// Time between two drawings.
@@ -38,25 +38,28 @@ pub(super) struct History {
     step: u64,
     joined: u64,
     open: (f64, u64),
-    /// (epoch, score) of the validation passes.
+    /// (epoch, value) of what picks the model in the validation passes.
     score: Vec<(f64, f64)>,
+    /// Name of the metric.
     score_name: String,
+    score_unit: String,
 }
 
 impl History {
     pub(super) fn take(&mut self, event: &Event) {
-        let Event::Metrics { epoch, split, whole, values } = event else { return };
-        let find = |names: &[&str]| values.iter().find(|(n, _)| names.contains(&n.as_str()));
+        let Event::Metrics { epoch, split, whole, values, units, picks } = event else { return };
+        let told = Measured::all(values, units, picks.as_deref());
         match (whole, split.as_str()) {
             (false, "train") => {
-                if let Some((_, loss)) = find(&["step/loss"]) {
-                    self.push(*loss);
+                if let Some(loss) = told.iter().find(|told| told.name == "step/loss") {
+                    self.push(loss.value);
                 }
             }
             (true, "val") => {
-                if let Some((name, value)) = find(&["accuracy", "miou"]) {
-                    self.score_name.clone_from(name);
-                    self.score.push((f64::from(*epoch), *value));
+                if let Some(score) = told.iter().find(|told| told.picks) {
+                    self.score_name.clone_from(&score.name);
+                    self.score_unit.clone_from(&score.unit);
+                    self.score.push((f64::from(*epoch), score.value));
                 }
             }
             _ => {}
@@ -153,7 +156,8 @@ fn draw(frame: &mut Frame<'_>, state: &RunState, history: &History, said: &[Stri
     progress(frame, top, state, now);
     let [left, right] = curves.layout(&Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]));
     curve(frame, left, "loss of the training steps", "step", &history.steps, Color::Cyan);
-    let name = format!("{} on the validation split, %", history.score_name);
+    let unit = if history.score_unit == "percent" { ", %" } else { "" };
+    let name = format!("{} on the validation split{unit}", history.score_name);
     curve(frame, right, name.trim_start(), "epoch", &history.score, Color::Yellow);
     node_table(frame, table, state, now);
     let last: VecDeque<Line<'_>> = said.iter().rev().take(5).rev().map(|l| Line::from(l.as_str())).collect();
@@ -227,13 +231,26 @@ mod tests {
     use ratatui::backend::TestBackend;
 
     fn metrics(epoch: u32, split: &str, whole: bool, name: &str, value: f64) -> Event {
-        Event::Metrics { epoch, split: split.into(), whole, values: vec![(name.into(), value)] }
+        Event::Metrics {
+            epoch,
+            split: split.into(),
+            whole,
+            values: vec![(name.into(), value)],
+            units: Vec::new(),
+            picks: None,
+        }
     }
 
     #[test]
     fn the_screen_shows_curves_nodes_and_what_was_said() {
         let (mut state, mut history, now) = (RunState::default(), History::default(), Instant::now());
-        let plan = Event::Plan { dataset: "d".into(), epochs: 2, clips: [10, 5, 4], fingerprint: "f".into() };
+        let plan = Event::Plan {
+            dataset: "d".into(),
+            epochs: 2,
+            clips: [10, 5, 4],
+            fingerprint: "f".into(),
+            description: None,
+        };
         let progress = |done| Event::Progress { epoch: 1, split: "train".into(), done };
         for (node, event) in [("source", plan), ("source", progress(8)), ("model", progress(3))] {
             state.take(node, &event, now);

@@ -1,10 +1,11 @@
-//! How far a run is, from its events: clips done by each node, speed, time left, loss and accuracy.
+//! How far a run is, from its events: clips done by each node, speed, time left, loss and what the model is picked by.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use copl_contract::Split;
 use copl_contract::events::Event;
+use copl_contract::task::TASKS;
 
 /// Speed is measured over this time.
 const RECENT: Duration = Duration::from_secs(8);
@@ -49,6 +50,34 @@ impl NodeState {
     }
 }
 
+/// A number of a pass.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Measured {
+    /// Name of the metric.
+    pub(super) name: String,
+    pub(super) value: f64,
+    /// Such as `percent`; empty where the node does not tell it.
+    pub(super) unit: String,
+    /// Whether the model is picked by it.
+    pub(super) picks: bool,
+}
+
+impl Measured {
+    /// What an event tells: its values, units and what picks. A node that does not tell what picks is taken at the word of the
+    /// tasks.
+    pub(super) fn all(values: &[(String, f64)], units: &[String], picks: Option<&str>) -> Vec<Self> {
+        let judges = |name: &str| TASKS.iter().any(|task| task.judged_by == name);
+        let units = units.iter().cloned().chain(std::iter::repeat(String::new()));
+        let each = values.iter().zip(units).map(|((name, value), unit)| Self {
+            picks: picks.map_or_else(|| judges(name), |picks| picks == name),
+            name: name.clone(),
+            value: *value,
+            unit,
+        });
+        each.collect()
+    }
+}
+
 /// A run as far as its events tell.
 #[derive(Debug, Default)]
 pub(super) struct RunState {
@@ -56,7 +85,7 @@ pub(super) struct RunState {
     nodes: Vec<NodeState>,
     first: Option<(Instant, u64)>,
     train_loss: Option<(u32, f64, u64)>,
-    val: Option<(u32, Vec<(String, f64)>)>,
+    val: Option<(u32, Vec<Measured>)>,
     quarantined: BTreeSet<(String, String)>,
 }
 
@@ -70,7 +99,9 @@ impl RunState {
                     self.progress(node, *epoch, split, *done, now);
                 }
             }
-            Event::Metrics { epoch, split, whole, values } => self.metrics(*epoch, split, *whole, values),
+            Event::Metrics { epoch, split, whole, values, units, picks } => {
+                self.metrics(*epoch, split, *whole, &Measured::all(values, units, picks.as_deref()));
+            }
             Event::Quarantined { clip, reason, .. } => return self.quarantined.insert((clip.clone(), reason.clone())),
             _ => {}
         }
@@ -90,8 +121,9 @@ impl RunState {
         }
     }
 
-    fn metrics(&mut self, epoch: u32, split: &str, whole: bool, values: &[(String, f64)]) {
-        let loss = values.iter().find(|(name, _)| name == "loss" || name.ends_with("/loss")).map(|(_, v)| *v);
+    fn metrics(&mut self, epoch: u32, split: &str, whole: bool, values: &[Measured]) {
+        let is_loss = |told: &&Measured| told.name == "loss" || told.name.ends_with("/loss");
+        let loss = values.iter().find(is_loss).map(|told| told.value);
         match (split, whole, loss) {
             ("train", false, Some(loss)) => {
                 let (_, sum, steps) = self.train_loss.filter(|(e, ..)| *e == epoch).unwrap_or((epoch, 0.0, 0));
@@ -157,7 +189,7 @@ impl RunState {
     }
 
     /// Epoch and numbers of the last validation pass.
-    pub(super) fn val(&self) -> Option<(u32, &[(String, f64)])> {
+    pub(super) fn val(&self) -> Option<(u32, &[Measured])> {
         self.val.as_ref().map(|(epoch, values)| (*epoch, values.as_slice()))
     }
 
@@ -180,7 +212,13 @@ mod tests {
         let (mut state, start) = (RunState::default(), Instant::now());
         state.take(
             "source",
-            &Event::Plan { dataset: "d".into(), epochs: 3, clips: [10, 5, 4], fingerprint: "f".into() },
+            &Event::Plan {
+                dataset: "d".into(),
+                epochs: 3,
+                clips: [10, 5, 4],
+                fingerprint: "f".into(),
+                description: None,
+            },
             start,
         );
         state.take("source", &progress(1, "train", 2), start);
@@ -200,7 +238,13 @@ mod tests {
         let (mut state, now) = (RunState::default(), Instant::now());
         state.take(
             "s",
-            &Event::Plan { dataset: "d".into(), epochs: 3, clips: [10, 5, 4], fingerprint: "f".into() },
+            &Event::Plan {
+                dataset: "d".into(),
+                epochs: 3,
+                clips: [10, 5, 4],
+                fingerprint: "f".into(),
+                description: None,
+            },
             now,
         );
         state.take("s", &progress(3, "test", 4), now);
@@ -215,6 +259,8 @@ mod tests {
             split: "train".into(),
             whole: false,
             values: vec![("step/loss".into(), loss)],
+            units: Vec::new(),
+            picks: None,
         };
         for event in [step(1, 9.0), step(2, 1.0), step(2, 2.0)] {
             state.take("loss", &event, now);

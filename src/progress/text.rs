@@ -2,22 +2,23 @@
 
 use std::time::{Duration, Instant};
 
-use super::state::RunState;
+use super::state::{Measured, RunState};
 use crate::terminal::shown;
 
 /// Numbers of a whole pass: `epoch 3 val: loss 1.234, accuracy 61.2 %, majority 33.1 %`.
-pub(super) fn pass(epoch: u32, split: &str, values: &[(String, f64)]) -> String {
-    let values: Vec<String> = values.iter().map(|(name, value)| metric(name, *value)).collect();
+pub(super) fn pass(epoch: u32, split: &str, values: &[Measured]) -> String {
+    let values: Vec<String> = values.iter().map(metric).collect();
     format!("epoch {epoch} {split}: {}", values.join(", "))
 }
 
-/// A metric with its unit.
-fn metric(name: &str, value: f64) -> String {
+/// A metric, as exactly as its unit asks for.
+fn metric(told: &Measured) -> String {
+    let (name, value) = (&told.name, told.value);
     // It may stand beneath the bars, which are drawn as they are.
     let short = &*shown(name.strip_prefix("step/").unwrap_or(name));
-    match short.split('/').next().unwrap_or(short) {
-        "accuracy" | "majority" | "match_accuracy" | "miou" | "f_score" => format!("{short} {value:.1} %"),
-        "clips" | "segments" | "questions" => format!("{short} {value:.0}"),
+    match told.unit.as_str() {
+        "percent" => format!("{short} {value:.1} %"),
+        "count" => format!("{short} {value:.0}"),
         _ => format!("{short} {value:.3}"),
     }
 }
@@ -67,7 +68,7 @@ pub(super) fn numbers(state: &RunState) -> String {
         parts.push(format!("train loss {loss:.3}"));
     }
     if let Some((epoch, values)) = state.val() {
-        let values: Vec<String> = values.iter().map(|(name, value)| metric(name, *value)).collect();
+        let values: Vec<String> = values.iter().map(metric).collect();
         parts.push(format!("val (epoch {epoch}): {}", values.join(", ")));
     }
     if state.quarantined() > 0 {
@@ -76,11 +77,8 @@ pub(super) fn numbers(state: &RunState) -> String {
     parts.join("  ·  ")
 }
 
-/// The metric that tells how good a model is.
-const SCORES: [&str; 2] = ["accuracy", "miou"];
-
-/// Epoch, running training loss and the last score in few words, for a line that holds more: `epoch 3/12 train, loss 1.234,
-/// accuracy 61.2 %`.
+/// Epoch, running training loss and the last value of what picks the model in few words, for a line that holds more:
+/// `epoch 3/12 train, loss 1.234, accuracy 61.2 %`.
 pub(super) fn brief(state: &RunState) -> String {
     let mut parts = Vec::new();
     if let Some(node) = state.last() {
@@ -88,8 +86,8 @@ pub(super) fn brief(state: &RunState) -> String {
         parts.push(format!("epoch {}{epochs} {}", node.epoch, node.split));
     }
     parts.extend(state.train_loss().map(|(_, loss)| format!("loss {loss:.3}")));
-    let score = state.val().and_then(|(_, values)| values.iter().find(|(name, _)| SCORES.contains(&name.as_str())));
-    parts.extend(score.map(|(name, value)| metric(name, *value)));
+    let score = state.val().and_then(|(_, values)| values.iter().find(|told| told.picks));
+    parts.extend(score.map(metric));
     if state.quarantined() > 0 {
         parts.push(format!("quarantined {}", state.quarantined()));
     }
@@ -114,24 +112,37 @@ mod tests {
 
     #[test]
     fn a_pass_is_one_line_with_units() {
-        let values = [("loss".to_owned(), 1.23), ("accuracy".to_owned(), 61.2), ("majority".to_owned(), 33.14)];
-        assert_eq!(pass(3, "val", &values), "epoch 3 val: loss 1.230, accuracy 61.2 %, majority 33.1 %");
+        let values = [("loss", 1.23), ("recall", 61.24), ("frames", 5.0)].map(|(name, value)| (name.to_owned(), value));
+        let units = ["nats", "percent", "count"].map(str::to_owned);
+        let said = |units: &[String]| pass(3, "val", &Measured::all(&values, units, None));
+        assert_eq!(said(&units), "epoch 3 val: loss 1.230, recall 61.2 %, frames 5");
+        assert_eq!(said(&[]), "epoch 3 val: loss 1.230, recall 61.240, frames 5.000", "of a node that tells no units");
     }
 
     #[test]
     fn the_brief_line_holds_the_score_and_not_all_that_was_measured() {
         let (mut state, now) = (RunState::default(), Instant::now());
         let clips = [320, 60, 100];
-        let plan = Event::Plan { dataset: "d".into(), epochs: 12, clips, fingerprint: "f".into() };
-        let values = vec![("loss".into(), 1.23), ("accuracy".into(), 61.2), ("accuracy/Bell".into(), 50.0)];
-        let val = Event::Metrics { epoch: 9, split: "val".into(), whole: true, values };
-        let step = vec![("step/loss".into(), 1.234)];
-        let step = Event::Metrics { epoch: 10, split: "train".into(), whole: false, values: step };
+        let plan = Event::Plan { dataset: "d".into(), epochs: 12, clips, fingerprint: "f".into(), description: None };
+        let metrics =
+            |epoch, split: &str, values: &[(&str, f64)], units: &[&str], picks: Option<&str>| Event::Metrics {
+                epoch,
+                split: split.into(),
+                whole: split == "val",
+                values: values.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
+                units: units.iter().map(|unit| (*unit).to_owned()).collect(),
+                picks: picks.map(str::to_owned),
+            };
+        let values = [("loss", 1.23), ("accuracy", 50.0), ("match_accuracy", 61.2)];
+        let val = |picks| metrics(9, "val", &values, &["nats", "percent", "percent"], picks);
+        let step = metrics(10, "train", &[("step/loss", 1.234)], &["nats"], None);
         let progress = Event::Progress { epoch: 10, split: "train".into(), done: 3 };
-        for event in [plan, val, progress, step] {
+        for event in [plan, val(Some("match_accuracy")), progress, step] {
             state.take("loss", &event, now);
         }
-        assert_eq!(brief(&state), "epoch 10/12 train, loss 1.234, accuracy 61.2 %");
+        assert_eq!(brief(&state), "epoch 10/12 train, loss 1.234, match_accuracy 61.2 %");
+        state.take("loss", &val(None), now);
+        assert_eq!(brief(&state), "epoch 10/12 train, loss 1.234, accuracy 50.0 %", "of a node that does not tell");
     }
 
     #[test]

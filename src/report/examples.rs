@@ -7,6 +7,7 @@ mod choose;
 mod data;
 mod masks;
 
+use copl_contract::task::{self, SampleLabels};
 use copl_datasets::{Clip, Media, Target};
 use copl_reports::RunFolder;
 use copl_reports::page::{Example, Said, Strip, pictures};
@@ -29,8 +30,8 @@ pub(super) fn examples(run: &RunFolder, view: &RunView, wanted: usize) -> (Vec<E
         Ok(data) => (Some(data), None),
         Err(problem) => (None, Some(format!("The clips cannot be shown: {problem}"))),
     };
-    let found = match view.task.as_str() {
-        "avs-s4" => masks::examples(run, data.as_ref(), wanted),
+    let found = match task::by_name(&view.task).map(|task| task.samples) {
+        Some(SampleLabels::Masks) => masks::examples(run, data.as_ref(), wanted),
         _ => last_pass(&run.path).map(|samples| {
             let chosen = choose(&samples, wanted, |s| s.score, |s| &s.clip);
             chosen.into_iter().map(|sample| example(sample, data.as_ref())).collect()

@@ -1,20 +1,21 @@
-//! The data that a sweep's runs would read: the fingerprint of each dataset, as `clip-source` writes it into a run.
+//! The data that a sweep's runs would read: the fingerprints of each dataset, as `clip-source` tells them of a run.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use copl_datasets::{Descriptor, MissingVideos, ReadOptions};
+use copl_datasets::{Descriptor, MissingVideos, ReadError, ReadOptions};
+use copl_reports::sweep::Data;
 
 use crate::dataflow::document::Document;
 
 /// Datasets by name and root, each read once.
 #[derive(Debug, Default)]
-pub(super) struct Fingerprints(BTreeMap<(String, PathBuf), Option<String>>);
+pub(super) struct Datasets(BTreeMap<(String, PathBuf), Option<Data>>);
 
-impl Fingerprints {
-    /// That of the dataset of a dataflow in this folder; none where no node of ours reads one, or it is not there: it would
+impl Datasets {
+    /// Those of the dataset of a dataflow in this folder; none where no node of ours reads one, or it is not there: it would
     /// be made, or the run is another machine's. What keeps one from being read goes to `warn`.
-    pub(super) fn of(&mut self, resolved: &str, folder: &Path, warn: impl FnMut(&str)) -> Option<String> {
+    pub(super) fn of(&mut self, resolved: &str, folder: &Path, warn: impl FnMut(&str)) -> Option<Data> {
         let document = Document::parse("", resolved).ok()?;
         let nodes = document.nodes();
         let mut sources = nodes.iter().filter(|node| node.kind() == Some("clip-source"));
@@ -32,14 +33,18 @@ impl Fingerprints {
     }
 }
 
-fn read(name: &str, root: &Path, mut warn: impl FnMut(&str)) -> Option<String> {
+fn read(name: &str, root: &Path, mut warn: impl FnMut(&str)) -> Option<Data> {
     if !root.exists() {
         return None;
     }
     let descriptor = Descriptor::load(name).map_err(|e| e.to_string());
     let options = ReadOptions { missing: MissingVideos::Keep };
-    match descriptor.and_then(|d| d.open(root, &options).map_err(|e| e.to_string())) {
-        Ok(dataset) => Some(dataset.fingerprint),
+    let data = |descriptor: Descriptor| -> Result<Data, ReadError> {
+        let dataset = descriptor.open(root, &options)?;
+        Ok(Data { description: descriptor.fingerprint(&dataset.root)?, annotations: dataset.fingerprint })
+    };
+    match descriptor.and_then(|descriptor| data(descriptor).map_err(|e| e.to_string())) {
+        Ok(data) => Some(data),
         Err(problem) => {
             warn(&format!(
                 "warning: the dataset cannot be read, so its runs are told by their settings alone: {problem}"

@@ -102,6 +102,7 @@ fn table(rows: &[Row]) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "files of a test")]
 mod tests {
     use super::*;
 

@@ -44,6 +44,7 @@ impl SmallDisk {
     /// If it cannot be written to at all.
     pub fn fill(&self, left: usize) -> io::Result<PathBuf> {
         let (ballast, path) = (self.path().join("ballast-to-be-removed"), self.path().join("ballast"));
+        #[allow(clippy::disallowed_methods, reason = "it is to fill the disk")]
         fs::write(&ballast, vec![1_u8; left])?;
         let mut file = File::create(&path)?;
         let block = vec![2_u8; 4096];

@@ -1,5 +1,6 @@
 //! What the tests of whole dataflows share: the command, a tiny AVE, and processes to look at.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::path::{Path, PathBuf};

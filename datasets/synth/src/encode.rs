@@ -12,9 +12,16 @@ use sha2::{Digest, Sha256};
 
 use crate::{error::SynthError, options::SynthOptions};
 
+/// The program, with few variables of our environment.
+fn bare(ffmpeg: &Path) -> Command {
+    let mut command = Command::new(ffmpeg);
+    copl_media::confine::environment(&mut command);
+    command
+}
+
 /// The first line of `ffmpeg -version`, without its copyright.
 pub(super) fn version(ffmpeg: &Path) -> Result<String, SynthError> {
-    let output = Command::new(ffmpeg)
+    let output = bare(ffmpeg)
         .arg("-version")
         .stdin(Stdio::null())
         .output()
@@ -81,7 +88,7 @@ impl Encoder {
     fn start(out: &Path, sound: Sound<'_>, options: &SynthOptions) -> Result<Self, SynthError> {
         let wav = out.with_extension("wav");
         write_wav(&wav, sound.pcm, options)?;
-        let mut command = Command::new(&options.ffmpeg);
+        let mut command = bare(&options.ffmpeg);
         command.args(["-v", "error", "-y", "-f", "rawvideo", "-pixel_format", "rgb24"]);
         command.args(["-video_size", &format!("{}x{}", options.width, options.height)]);
         command.args(["-framerate", &options.frames_per_sec.to_string(), "-i", "pipe:0", "-i"]).arg(&wav);

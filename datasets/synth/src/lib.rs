@@ -26,6 +26,8 @@ mod files;
 mod layout;
 mod lock;
 mod manifest;
+#[cfg(test)]
+mod mask_checks;
 mod math;
 #[cfg(test)]
 mod ms3_tests;

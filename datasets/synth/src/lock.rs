@@ -76,6 +76,7 @@ fn is_named(file: &File, path: &Path) -> io::Result<bool> {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "files of a test")]
 mod tests {
     use std::sync::mpsc;
 

@@ -1,8 +1,14 @@
 //! Synthetic sets as files: made with ffmpeg, read back with the reader.
 
-use std::{fs, path::Path, process::Command};
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
 
+mod common;
+
+use std::{fs, path::Path};
+
+use common::{decoded, is_whole};
 use copl_datasets::{Descriptor, Media, ReadOptions, Split, check};
+use copl_media::testing;
 use copl_synth::{Progress, SynthError, SynthOptions, SynthSummary};
 
 fn small() -> SynthOptions {
@@ -21,14 +27,6 @@ fn videos(set: &Path) -> Vec<(String, Vec<u8>)> {
         .collect();
     videos.sort();
     videos
-}
-
-/// Bytes of a stream, decoded.
-fn decoded(video: &Path, arguments: &[&str]) -> usize {
-    let output =
-        Command::new("ffmpeg").args(["-v", "error", "-i"]).arg(video).args(arguments).arg("-").output().unwrap();
-    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
-    output.stdout.len()
 }
 
 #[test]
@@ -51,9 +49,7 @@ fn a_set_reads_as_an_ave_dataset_of_whole_clips() {
     assert_eq!(report.splits[0].by_category, [1; 8]);
     for clip in &dataset.clips[..2] {
         let Media::Video(video) = &clip.media else { panic!("{clip:?}") };
-        assert_eq!(decoded(video, &["-f", "rawvideo", "-pix_fmt", "gray"]), 40 * 64 * 48, "40 frames of 10 s");
-        let samples = decoded(video, &["-f", "s16le"]) / 2;
-        assert!((160_000..162_000).contains(&samples), "{samples} samples; AAC may add less than two of its frames");
+        is_whole(video);
     }
 }
 
@@ -137,6 +133,25 @@ fn failures_leave_nothing_and_say_why() {
     let error = make(&out, &SynthOptions { clutter: 1.5, ..small() }).unwrap_err().to_string();
     assert!(error.contains("clutter is 1.5"), "{error}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn ffmpeg_sees_few_variables_and_no_secret() {
+    if !testing::has_secrets("ffmpeg_sees_few_variables_and_no_secret").unwrap() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (ffmpeg, seen) = (folder.path().join("ffmpeg"), folder.path().join("seen"));
+    testing::write_program(&ffmpeg, &format!("env >> {}\nexec ffmpeg \"$@\"", seen.display())).unwrap();
+    let options = SynthOptions { train: 1, val: 0, test: 0, jobs: 1, ffmpeg, ..small() };
+    make(&folder.path().join("mini"), &options).unwrap();
+    let seen = fs::read_to_string(seen).unwrap();
+    assert!(testing::is_bare(&seen), "{seen}");
+    assert_eq!(
+        seen.lines().filter(|line| line.starts_with("PATH=")).count(),
+        2,
+        "asked its version, and one clip\n{seen}"
+    );
 }
 
 #[test]

@@ -57,7 +57,7 @@ impl Node for ClipSource {
     }
 
     fn run(settings: Self::Settings, edges: &mut Edges) -> Result<(), NodeError> {
-        let dataset = open(&settings)?;
+        let (dataset, description) = open(&settings)?;
         let plan = Plan::new(&dataset, &settings);
         if plan.clips.iter().sum::<u64>() == 0 {
             return Err(NodeError::failed(ExitCode::Data, "the dataset holds no clips"));
@@ -67,6 +67,7 @@ impl Node for ClipSource {
             epochs: settings.epochs,
             clips: plan.clips,
             fingerprint: dataset.fingerprint.clone(),
+            description: Some(description),
         }
         .emit();
         let resumed = Resumed::find(edges.place(), &dataset, &plan)?;
@@ -97,7 +98,8 @@ impl Node for ClipSource {
     }
 }
 
-fn open(settings: &ClipSourceSettings) -> Result<Dataset, NodeError> {
+/// The dataset, and the fingerprint of its descriptor there.
+fn open(settings: &ClipSourceSettings) -> Result<(Dataset, String), NodeError> {
     let failed = |e: &dyn std::fmt::Display| NodeError::failed(ExitCode::Data, e);
     let missing = match settings.missing_videos {
         Missing::Quarantine => MissingVideos::Keep,
@@ -107,7 +109,9 @@ fn open(settings: &ClipSourceSettings) -> Result<Dataset, NodeError> {
     if !settings.root.exists() {
         generate(&descriptor, &settings.root)?;
     }
-    descriptor.open(&settings.root, &ReadOptions { missing }).map_err(|e| failed(&e))
+    let dataset = descriptor.open(&settings.root, &ReadOptions { missing }).map_err(|e| failed(&e))?;
+    let description = descriptor.fingerprint(&dataset.root).map_err(|e| failed(&e))?;
+    Ok((dataset, description))
 }
 
 /// A set that is made, not downloaded, is made where it is not there: by one run, while others that start meanwhile wait for it.

@@ -112,6 +112,7 @@ impl Masks {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "files of a test")]
 mod tests {
     use std::path::PathBuf;
 

@@ -1,5 +1,7 @@
 //! The node against clips that come back as quarantined: how many are borne, in each split and over a cut.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 use std::fs;
 use std::path::Path;
 

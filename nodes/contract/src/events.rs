@@ -36,6 +36,9 @@ pub enum Event {
         clips: [u64; 3],
         /// SHA-256, in hexadecimal, of the dataset's annotation files.
         fingerprint: String,
+        /// The same of what else decides what is read: what its descriptor says, and how the set was made if it was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        description: Option<String>,
     },
     /// What a model computes on.
     Device {
@@ -61,6 +64,12 @@ pub enum Event {
         whole: bool,
         /// Name and value.
         values: Vec<(String, f64)>,
+        /// Unit of each, in the same order, as in the table `metrics`; none where the node does not tell them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        units: Vec<String>,
+        /// The metric by which the model is picked, where the node tells it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        picks: Option<String>,
     },
     /// A checkpoint is whole on disk: the run can go on from here.
     Checkpoint {
@@ -220,5 +229,25 @@ mod tests {
         assert_eq!(Event::parse(&line), Some(event));
         assert_eq!(Event::parse("hello"), None);
         assert_eq!(Event::parse("copl-event {}"), None);
+    }
+
+    #[test]
+    fn numbers_need_neither_units_nor_what_picks() {
+        let line =
+            format!(r#"{PREFIX}{{"event":"metrics","epoch":1,"split":"val","whole":true,"values":[["recall",50.0]]}}"#);
+        let values = vec![("recall".to_owned(), 50.0)];
+        let told = |units: &[&str], picks: Option<&str>| Event::Metrics {
+            epoch: 1,
+            split: "val".into(),
+            whole: true,
+            values: values.clone(),
+            units: units.iter().map(|unit| (*unit).to_owned()).collect(),
+            picks: picks.map(str::to_owned),
+        };
+        assert_eq!(Event::parse(&line), Some(told(&[], None)));
+        for event in [told(&[], None), told(&["percent"], Some("recall"))] {
+            let line = format!("{PREFIX}{}", serde_json::to_string(&event).unwrap());
+            assert_eq!(Event::parse(&line), Some(event));
+        }
     }
 }

@@ -177,6 +177,13 @@ pub fn nearest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Opt
         .map(|(_, n)| n)
 }
 
+/// What is wrong with a word that is none of `names`: which there are, and the one that may be meant.
+pub fn not_one_of<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.into_iter().collect();
+    let hint = nearest(given, names.iter().copied()).map(|near| format!("; did you mean {near}?"));
+    format!("`{given}` is not one of {}{}", names.join(", "), hint.unwrap_or_default())
+}
+
 /// Refuses a number outside its range; NaN is outside every range.
 ///
 /// # Errors

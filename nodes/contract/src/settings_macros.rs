@@ -111,13 +111,7 @@ macro_rules! choice {
             fn parse(text: &str) -> Result<Self, String> {
                 match text.trim() {
                     $($word => Ok(Self::$variant),)*
-                    other => {
-                        let words = [$($word),*];
-                        Err(match $crate::settings::nearest(other, words) {
-                            Some(near) => format!("`{other}` is not one of {}; did you mean {near}?", words.join(", ")),
-                            None => format!("`{other}` is not one of {}", words.join(", ")),
-                        })
-                    }
+                    other => Err($crate::settings::not_one_of(other, [$($word),*])),
                 }
             }
             fn show(&self) -> String {

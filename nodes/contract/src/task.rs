@@ -2,7 +2,7 @@
 //! datasets, heads, losses and views hang on its name.
 
 use crate::schema::Schema;
-use crate::settings::{SettingValue, nearest};
+use crate::settings::{SettingValue, not_one_of};
 
 /// A task.
 #[derive(Debug, PartialEq, Eq)]
@@ -98,14 +98,7 @@ pub fn by_name(name: &str) -> Option<Task> {
 impl SettingValue for Task {
     const TYPE: &'static str = "choice";
     fn parse(text: &str) -> Result<Self, String> {
-        let names = || TASKS.iter().map(|task| task.name);
-        by_name(text.trim()).ok_or_else(|| {
-            let all = names().collect::<Vec<_>>().join(", ");
-            match nearest(text, names()) {
-                Some(near) => format!("`{text}` is not one of {all}; did you mean {near}?"),
-                None => format!("`{text}` is not one of {all}"),
-            }
-        })
+        by_name(text.trim()).ok_or_else(|| not_one_of(text, TASKS.iter().map(|task| task.name)))
     }
     fn show(&self) -> String {
         self.name.to_owned()

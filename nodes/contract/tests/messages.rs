@@ -1,5 +1,7 @@
 //! Messages of nodes that somebody else wrote: read, or refused with words; never a panic, never another number.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 use std::sync::Arc;
 
 use arrow::array::{Array, NullArray, StructArray, UInt8Array};

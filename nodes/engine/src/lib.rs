@@ -85,6 +85,7 @@ pub struct NodeResult {
 /// Changes the process environment: call it before any thread is started.
 pub unsafe fn prepare_process(folder: &Path) -> Result<(), EngineError> {
     let overlay = folder.join("zenoh.json5");
+    #[allow(clippy::disallowed_methods, reason = "read by this process alone, which has just begun")]
     std::fs::write(&overlay, ZENOH_OVERLAY)?;
     let set = |key: &str, value: &std::ffi::OsStr| {
         if std::env::var_os(key).is_none() {

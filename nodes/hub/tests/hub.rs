@@ -1,5 +1,7 @@
 //! Pulls from a hub on loopback: whole, cut, wrong, refused, offline.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 mod common;
 
 use std::path::Path;

@@ -7,6 +7,8 @@ use crate::metric::Metric;
 pub(crate) struct Judged {
     /// Loss of the task, mean over the batch as its gradient is taken of.
     pub(crate) loss: f64,
+    /// The part of it that is of the batch's clips together, and so in the loss of none of them; 0 where there is none.
+    pub(crate) joint: f64,
     /// Its gradient with respect to every prediction of the head: values of all clips and the shape of one clip's, in
     /// the order of the columns of [`Task::gradients`], before those of the features.
     pub(crate) gradients: Vec<(Vec<f32>, Vec<usize>)>,

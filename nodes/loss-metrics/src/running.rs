@@ -185,7 +185,8 @@ impl Running {
             let due = due.iter().map(|schema| schema.name()).collect::<Vec<_>>().join("` or `");
             return Err(broken(format!("`{found}` where `{due}` are due")));
         }
-        let Judged { loss: task_loss, gradients, clips: judged, step } = task.judge(batch, &clips).map_err(broken)?;
+        let Judged { loss: task_loss, joint, gradients, clips: judged, step } =
+            task.judge(batch, &clips).map_err(broken)?;
         let gradient_schema = task.gradients();
         let visual = tensor::view::<Float32Type>(batch, "visual_features").map_err(broken)?;
         let audio = tensor::view::<Float32Type>(batch, "audio_features").map_err(broken)?;
@@ -230,7 +231,7 @@ impl Running {
         let mut rows = Vec::with_capacity(clips.len());
         for ((judged, clip), position) in judged.into_iter().zip(&clips).zip(&positions) {
             self.pass.clips += 1;
-            self.pass.loss += judged.loss;
+            self.pass.loss += judged.loss + joint;
             self.pass.consistency += con;
             self.progress.clip(header.epoch, header.split);
             let status = if training { "trained" } else { "evaluated" };
@@ -243,7 +244,7 @@ impl Running {
                 Metric::loss("step/consistency", con, "squared units"),
             ];
             metrics.extend(step);
-            self.tell(header, false, &metrics[..1]);
+            self.tell(header, false, &metrics[..1], None);
             self.report(edges, header, report::metrics(self.step, &metrics, None))?;
         }
         if !training {
@@ -324,7 +325,7 @@ impl Running {
             let told = of_task.metrics.iter().take(of_task.told).cloned();
             let told: Vec<Metric> = std::iter::once(metrics[2].clone()).chain(told).collect();
             metrics.extend(of_task.metrics);
-            self.tell(header, true, &told);
+            self.tell(header, true, &told, picks);
         }
         self.report(edges, header, report::metrics(self.step, &metrics, picks))?;
         edges.report_pass(header.epoch, header.split)?;
@@ -345,9 +346,11 @@ impl Running {
         Ok(())
     }
 
-    fn tell(&self, header: &Header, whole: bool, metrics: &[Metric]) {
+    fn tell(&self, header: &Header, whole: bool, metrics: &[Metric], picks: Option<&str>) {
         let values = metrics.iter().map(|m| (m.name.clone(), m.value)).collect();
-        Event::Metrics { epoch: header.epoch, split: header.split.to_string(), whole, values }.emit();
+        let units = metrics.iter().map(|m| m.unit.to_owned()).collect();
+        let (split, picks) = (header.split.to_string(), picks.map(str::to_owned));
+        Event::Metrics { epoch: header.epoch, split, whole, values, units, picks }.emit();
     }
 
     fn report(

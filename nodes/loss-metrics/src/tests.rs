@@ -1,5 +1,7 @@
 //! The node on recorded messages, without a daemon.
 
+use std::ops::Range;
+
 use arrow::array::RecordBatch;
 use arrow::datatypes::Float32Type;
 use copl_contract::schema::{BatchBuilder, Schema, float64, int64, utf8};
@@ -37,6 +39,18 @@ fn mask_prediction(position: u64, logits: &[f32]) -> (Schema, RecordBatch) {
     let row = BatchBuilder::new(Schema::MaskPredictions).utf8([format!("c{position}")]).int64([position as i64]);
     let row = row.tensor_f32(logits.to_vec(), 1, &[logits.len() / 4, 2, 2]);
     row.tensor_f32(vec![1.0, 0.0], 1, &[2, 1]).tensor_f32(vec![1.0, 0.0], 1, &[2, 1]).build().unwrap()
+}
+
+/// Logits of both frames of some clips, and what sound and picture are matched by, at one scale: they agree in the second
+/// frame.
+fn matched_masks(positions: Range<u64>) -> (Schema, RecordBatch) {
+    let rows = positions.clone().count();
+    let row = BatchBuilder::new(Schema::MatchedMaskPredictions).utf8(positions.clone().map(|p| format!("c{p}")));
+    let row = row.int64(positions.map(|p| p as i64)).tensor_f32(vec![0.0; 8 * rows], rows, &[2, 2, 2]);
+    let row = row.tensor_f32([1.0, 0.0, 0.5, 0.5].repeat(rows), rows, &[2, 1, 2]);
+    let row = row.tensor_f32([0.0, 1.0, 0.5, 0.5].repeat(rows), rows, &[2, 1, 2]);
+    let features = || [1.0, 0.0].repeat(rows);
+    row.tensor_f32(features(), rows, &[2, 1]).tensor_f32(features(), rows, &[2, 1]).build().unwrap()
 }
 
 fn frames() -> (Schema, RecordBatch) {
@@ -89,34 +103,22 @@ fn features_of_two_widths_are_not_compared_and_the_run_goes_on() {
 
 #[test]
 fn sound_and_picture_are_matched_where_the_head_gives_what_they_are_matched_by() {
-    let predicted = |schema| {
-        let row = BatchBuilder::new(schema).utf8(["c0"]).int64([0]).tensor_f32(vec![0.0; 8], 1, &[2, 2, 2]);
-        let row = match schema {
-            Schema::MatchedMaskPredictions => row.tensor_f32(vec![1.0, 0.0, 0.5, 0.5], 1, &[2, 1, 2]).tensor_f32(
-                vec![0.0, 1.0, 0.5, 0.5],
-                1,
-                &[2, 1, 2],
-            ),
-            _ => row,
-        };
-        row.tensor_f32(vec![1.0, 0.0], 1, &[2, 1]).tensor_f32(vec![1.0, 0.0], 1, &[2, 1]).build().unwrap()
-    };
-    let answered = |schema, matching: &str| {
+    let answered = |predicted, matching: &str| {
         let harness = Harness::new().setting("MASKS", "all").setting("MATCHING", matching);
         let harness = harness.message("clips", header(Split::Train, 0), mask_clip(0, true));
-        run(harness.message("predictions", header(Split::Train, 0), predicted(schema)))
+        run(harness.message("predictions", header(Split::Train, 0), predicted))
     };
     let slopes = |sent: &[Sent], column: &str| {
         let gradients = of(sent, "gradients", Schema::MatchedMaskGradients);
         tensor::view::<Float32Type>(gradients[0].batch.as_ref().unwrap(), column).unwrap().values.to_vec()
     };
-    let sent = answered(Schema::MatchedMaskPredictions, "kl").unwrap();
+    let sent = answered(matched_masks(0..1), "kl").unwrap();
     let maps = slopes(&sent, "matched_maps");
     // Half the softmax of the map less that of the sound, in the first frame; in the second they agree.
     let softmax = 1.0 / (1.0 + (-1.0f32).exp());
     assert!((maps[0] - 0.5 * (softmax - (1.0 - softmax))).abs() < 1e-6 && maps[2..] == [0.0; 2], "{maps:?}");
-    assert_eq!(slopes(&answered(Schema::MatchedMaskPredictions, "none").unwrap(), "matched_sounds"), [0.0; 4]);
-    let failed = answered(Schema::MaskPredictions, "euclid").unwrap_err().to_string();
+    assert_eq!(slopes(&answered(matched_masks(0..1), "none").unwrap(), "matched_sounds"), [0.0; 4]);
+    let failed = answered(mask_prediction(0, &[0.0; 8]), "euclid").unwrap_err().to_string();
     assert!(failed.contains("MATCHING_SCALES"), "{failed}");
 }
 
@@ -406,6 +408,18 @@ fn of_pass(sent: &[Sent]) -> Vec<(String, f64, i64)> {
     (0..rows.num_rows()).map(|i| (names.value(i).to_owned(), values.value(i), picks.value(i))).collect()
 }
 
+/// The loss that is told of a pass, and the mean over its clips of those of its steps; `clips` are the sizes of its batches.
+fn told_and_trained_on(sent: &[Sent], clips: &[f64]) -> (f64, f64) {
+    let steps = of(sent, "report", Schema::Metrics);
+    let of_step = |(sent, clips): (&Sent, &f64)| {
+        let rows = sent.batch.as_ref().unwrap();
+        let at = utf8(rows, "metric").unwrap().iter().position(|n| n == Some("step/loss")).unwrap();
+        clips * float64(rows, "value").unwrap().value(at)
+    };
+    let trained_on = steps.iter().zip(clips).map(of_step).sum::<f64>() / clips.iter().sum::<f64>();
+    (of_pass(sent).iter().find(|(name, ..)| name == "loss").unwrap().1, trained_on)
+}
+
 #[test]
 fn the_loss_of_an_epoch_of_questions_is_the_one_that_was_trained_on() {
     for weights in [(1.0, 0.5), (2.0, 0.5), (0.0, 1.0)] {
@@ -418,16 +432,26 @@ fn the_loss_of_an_epoch_of_questions_is_the_one_that_was_trained_on() {
             harness = harness.message("predictions", header, answers(position, [0.0, 1.0, position as f32], matches));
         }
         let sent = run(harness.control("predictions", Kind::Boundary, 1, Split::Train)).unwrap();
-        let steps = of(&sent, "report", Schema::Metrics);
-        let (steps, whole) = (&steps[..2], of_pass(&sent));
-        let of_step = |sent: &Sent| {
-            let rows = sent.batch.as_ref().unwrap();
-            let at = utf8(rows, "metric").unwrap().iter().position(|n| n == Some("step/loss")).unwrap();
-            float64(rows, "value").unwrap().value(at)
-        };
-        let trained_on = steps.iter().map(of_step).sum::<f64>() / 2.0;
-        let told = whole.iter().find(|(name, ..)| name == "loss").unwrap().1;
+        let (told, trained_on) = told_and_trained_on(&sent, &[1.0, 1.0]);
         assert!((told - trained_on).abs() < 1e-12, "weights {weights:?}: told {told}, trained on {trained_on}");
+    }
+}
+
+#[test]
+fn the_loss_of_an_epoch_of_matched_masks_is_the_one_that_was_trained_on() {
+    for matching in ["kl", "euclid", "none"] {
+        let mut harness = Harness::new().setting("MASKS", "all").setting("MATCHING", matching);
+        // A batch of two clips, whose frames are matched together, and one of the last.
+        for positions in [0..2, 2..3] {
+            for position in positions.clone() {
+                harness = harness.message("clips", header(Split::Train, position), mask_clip(position, true));
+            }
+            let first = header(Split::Train, positions.start);
+            harness = harness.message("predictions", first, matched_masks(positions));
+        }
+        let sent = run(harness.control("predictions", Kind::Boundary, 1, Split::Train)).unwrap();
+        let (told, trained_on) = told_and_trained_on(&sent, &[2.0, 1.0]);
+        assert!((told - trained_on).abs() < 1e-12, "{matching}: told {told}, trained on {trained_on}");
     }
 }
 

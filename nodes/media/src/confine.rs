@@ -23,10 +23,15 @@ const ENVIRONMENT: [&str; 10] = [
     "TEMP",
 ];
 
-/// Gives the command an environment of few variables, and a group of its own, so that all it starts can be killed with it.
-pub(crate) fn confine(command: &mut Command) {
+/// Gives the command an environment of few variables.
+pub fn environment(command: &mut Command) {
     command.env_clear();
     command.envs(ENVIRONMENT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+}
+
+/// Gives the command an environment of few variables, and a group of its own, so that all it starts can be killed with it.
+pub(crate) fn confine(command: &mut Command) {
+    environment(command);
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(command, 0);
 }

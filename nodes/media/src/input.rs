@@ -88,6 +88,7 @@ pub(crate) fn is_shorter_than_its_header(absolute: &Path) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "files of a test")]
 mod tests {
     use super::*;
 

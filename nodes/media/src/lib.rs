@@ -6,7 +6,7 @@
 
 mod ask;
 pub mod cache;
-mod confine;
+pub mod confine;
 pub mod doctor;
 pub mod error;
 pub mod ffmpeg;

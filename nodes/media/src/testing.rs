@@ -3,6 +3,8 @@
 //!
 //! Used by the tests of the decoding nodes and of whole dataflows. Needs ffmpeg with libx264 and aac on PATH.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 use std::fs;
 use std::io;
 use std::io::Write;
@@ -39,6 +41,35 @@ pub fn write_program(path: &Path, lines: &str) -> io::Result<()> {
     let status = writer.wait()?;
     sent?;
     if status.success() { Ok(()) } else { Err(io::Error::other(format!("{} was not written", path.display()))) }
+}
+
+/// Variables as a user's shell may have them, which no program should see.
+const SECRETS: [(&str, &str); 3] =
+    [("HF_TOKEN", "hf_secret"), ("AWS_SECRET_ACCESS_KEY", "secret"), ("FFREPORT", "file=report.log")];
+
+/// Whether this process has variables that no program should see. If not, the test of this name is run in a process that has
+/// them, and nothing is left to do here.
+///
+/// # Errors
+/// If it fails there, with what it said.
+pub fn has_secrets(test: &str) -> io::Result<bool> {
+    if SECRETS.iter().all(|(name, _)| std::env::var_os(name).is_some()) {
+        return Ok(true);
+    }
+    let mut again = Command::new(std::env::current_exe()?);
+    let output = again.args(["--exact", test, "--nocapture"]).envs(SECRETS).output()?;
+    if output.status.success() {
+        return Ok(false);
+    }
+    let said = [output.stdout, output.stderr].concat();
+    Err(io::Error::other(String::from_utf8_lossy(&said).into_owned()))
+}
+
+/// Whether what `env` printed has PATH as it is here and nothing that no program should see.
+pub fn is_bare(environment: &str) -> bool {
+    let path = std::env::var("PATH").map(|path| format!("PATH={path}"));
+    let has_path = path.is_ok_and(|path| environment.lines().any(|line| line == path));
+    has_path && SECRETS.iter().all(|(name, _)| !environment.contains(name))
 }
 
 fn text(path: &Path) -> io::Result<&str> {

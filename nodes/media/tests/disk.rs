@@ -1,5 +1,7 @@
 //! The clip cache on a full disk, and in a process that is killed while it writes.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,8 @@
 //! Weights that somebody else made: whatever the bytes say, they are read or refused, quickly, in bounded memory, and
 //! nothing in them runs.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};

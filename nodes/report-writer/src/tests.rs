@@ -1,3 +1,5 @@
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 use arrow::array::RecordBatch;
 use copl_contract::schema::{self, ColumnType};
 use copl_contract::testing::{Harness, Sent};

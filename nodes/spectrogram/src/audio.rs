@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use copl_contract::settings::SettingValue;
 use copl_media::cache::f32_from_le;
@@ -144,8 +144,25 @@ pub fn decode_audio(path: &Path, settings: &AudioSettings, limits: &Limits) -> R
     decode_audio_cached(None, path, settings, limits)
 }
 
+/// Where a clip's sound comes from.
+pub(crate) enum Source {
+    /// Nothing is to be decoded.
+    AsItIs(Waveform),
+    /// A file that was checked, for [`decode`].
+    Coded(PathBuf),
+}
+
+impl Source {
+    /// Checks settings and file.
+    pub(crate) fn open(path: &Path, settings: &AudioSettings, limits: &Limits) -> Result<Self, MediaError> {
+        settings.check()?;
+        let absolute = input::check(path, limits)?;
+        Ok(as_it_is(&absolute, settings).map_or(Self::Coded(absolute), Self::AsItIs))
+    }
+}
+
 /// What ffmpeg makes of a file that was checked.
-fn decode(absolute: &Path, settings: &AudioSettings, limits: &Limits) -> Result<Waveform, MediaError> {
+pub(crate) fn decode(absolute: &Path, settings: &AudioSettings, limits: &Limits) -> Result<Waveform, MediaError> {
     let run = Run {
         stage: Stage::Audio,
         args: arguments(absolute, settings, limits)?,
@@ -174,7 +191,7 @@ fn decode(absolute: &Path, settings: &AudioSettings, limits: &Limits) -> Result<
 
 /// A WAV file of one channel, 16 bits and the wanted rate that lasts long enough: nothing is to be decoded, and the samples
 /// are those ffmpeg gives. Of anything else, damage too, ffmpeg is the judge.
-pub(crate) fn as_it_is(absolute: &Path, settings: &AudioSettings) -> Option<Waveform> {
+fn as_it_is(absolute: &Path, settings: &AudioSettings) -> Option<Waveform> {
     let mut reader = hound::WavReader::open(absolute).ok()?;
     let wanted = hound::WavSpec {
         channels: 1,
@@ -202,11 +219,10 @@ pub fn decode_audio_cached(
     settings: &AudioSettings,
     limits: &Limits,
 ) -> Result<Waveform, MediaError> {
-    settings.check()?;
-    let absolute = input::check(path, limits)?;
-    if let Some(wave) = as_it_is(&absolute, settings) {
-        return Ok(wave);
-    }
+    let absolute = match Source::open(path, settings, limits)? {
+        Source::AsItIs(wave) => return Ok(wave),
+        Source::Coded(absolute) => absolute,
+    };
     let Some(cache) = cache else {
         return decode(&absolute, settings, limits);
     };

@@ -93,10 +93,7 @@ impl SpectrogramSettings {
     fn fbank(&self) -> Result<FbankSettings, (String, String)> {
         let name = self.preset.as_deref().unwrap_or("ave-swin");
         let preset = FbankSettings::preset(name).ok_or_else(|| {
-            let known = FbankSettings::PRESETS.join(", ");
-            let near = copl_contract::settings::nearest(name, FbankSettings::PRESETS.iter().copied());
-            let hint = near.map(|n| format!("; did you mean {n}?")).unwrap_or_default();
-            ("PRESET".to_owned(), format!("`{name}` is not one of {known}{hint}"))
+            ("PRESET".to_owned(), copl_contract::settings::not_one_of(name, FbankSettings::PRESETS.iter().copied()))
         })?;
         Ok(FbankSettings {
             rate: self.rate.unwrap_or(preset.rate),

@@ -6,9 +6,9 @@
 use std::path::Path;
 
 use copl_media::cache::f32_from_le;
-use copl_media::{Array, BadClip, Cache, Limits, MediaError, ReasonCode, Stage, input};
+use copl_media::{Array, BadClip, Cache, Limits, MediaError, ReasonCode, Stage};
 
-use crate::audio::{AudioSettings, Waveform, as_it_is, decode_audio, decode_audio_cached};
+use crate::audio::{AudioSettings, Source, Waveform, decode, decode_audio_cached};
 use crate::front::Front;
 
 /// The segments of a clip.
@@ -36,14 +36,13 @@ pub(crate) fn segments_cached(
     let Some(cache) = cache.filter(|_| spectra_are_smaller) else {
         return made(front, decode_audio_cached(cache, path, audio, limits)?);
     };
-    audio.check()?;
-    let absolute = input::check(path, limits)?;
-    if let Some(wave) = as_it_is(&absolute, audio) {
-        return made(front, wave);
-    }
+    let absolute = match Source::open(path, audio, limits)? {
+        Source::AsItIs(wave) => return made(front, wave),
+        Source::Coded(absolute) => absolute,
+    };
     let key = cache.decoded_by(&limits.ffmpeg, &format!("{} of {}", front.key(), audio.key()))?;
     let array = cache.get_or(path, &key, || {
-        let Segments { values, notes, .. } = made(front, decode_audio(path, audio, limits)?)?;
+        let Segments { values, notes, .. } = made(front, decode(&absolute, audio, limits)?)?;
         Ok(Array::from_f32(shape.to_vec(), &values, notes))
     })?;
     Ok(Segments { values: f32_from_le(&array.bytes), shape, notes: array.notes })

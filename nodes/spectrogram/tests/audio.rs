@@ -1,5 +1,7 @@
 //! Decoded sound: loudness, length, alignment, and what is refused.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 use std::path::Path;
 
 use copl_media::testing::{ffmpeg, write_broken_set};

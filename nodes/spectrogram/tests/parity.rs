@@ -1,5 +1,7 @@
 //! Our spectra against torchaudio's (tests/fixtures/kaldi_fbank.safetensors, settings in its metadata), and their speed.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 use std::path::{Path, PathBuf};
 
 use copl_media::testing;

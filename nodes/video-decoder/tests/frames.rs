@@ -1,6 +1,8 @@
 //! The frames that are taken, proven on clips whose every frame carries its number, and on real clips against a decode of
 //! all frames.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;

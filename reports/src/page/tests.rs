@@ -3,13 +3,18 @@ use crate::store::{RunRecord, Store};
 use crate::view::RunView;
 
 fn view(dir: &std::path::Path, method: &str) -> RunView {
+    view_of(dir, "ave-mini", &format!("METHOD: {method}"))
+}
+
+/// A run on a dataset whose model has these settings.
+fn view_of(dir: &std::path::Path, dataset: &str, model: &str) -> RunView {
     let run = Store::new(dir).create().unwrap();
     let mut record = RunRecord::begin(&run.id, "dataflows/ave-mini.yml");
     record.finish(5, "a node failed", Some("node `model` said <script>alert(1)</script>"));
     run.write_record(&record).unwrap();
     let yaml = format!(
-        "nodes:\n  - id: source\n    path: copl\n    args: node clip-source\n    env: {{ DATASET: ave-mini }}\n  \
-         - id: model\n    path: copl\n    args: node copl-model\n    env: {{ METHOD: {method}, VISUAL_ENCODER: nano }}\n"
+        "nodes:\n  - id: source\n    path: copl\n    args: node clip-source\n    env: {{ DATASET: {dataset} }}\n  \
+         - id: model\n    path: copl\n    args: node copl-model\n    env: {{ {model}, VISUAL_ENCODER: nano }}\n"
     );
     run.write_dataflow(&yaml).unwrap();
     RunView::load(&run, &|_| Vec::new()).unwrap()
@@ -40,6 +45,22 @@ fn a_run_stands_beside_the_papers_rows_with_a_word_of_caution() {
     assert!(page.contains("This run is of ave-mini, not of the paper"));
     let text = markdown(&Page { views: &views, examples: &[], note: None, dataflow: "" }, Some("report"));
     assert!(text.contains("| CoPL | Swin-V2-L | 1.7 | 232.3 | 230.6 | – |"), "{text}");
+}
+
+#[test]
+fn a_run_of_a_task_that_the_paper_has_no_results_of_stands_beside_no_table() {
+    let dir = tempfile::tempdir().unwrap();
+    for (dataset, task, is_beside) in
+        [("avs-s4", "avs-s4", true), ("avs-s4", "avs", true), ("avs-ms3", "avs-ms3", false)]
+    {
+        let views = [view_of(dir.path(), dataset, &format!("METHOD: copl, TASK: {task}"))];
+        assert_eq!(views[0].task, dataset);
+        let text = markdown(&Page { views: &views, examples: &[], note: None, dataflow: "" }, None);
+        for page in [html(&views), text] {
+            assert_eq!(page.contains("Segmentation on AVSBench-S4"), is_beside, "{task}: {page}");
+            assert_eq!(page.contains("Beside the paper"), is_beside, "{task}: {page}");
+        }
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use copl_contract::task::{AVE, TASKS};
 use polars::prelude::DataFrame;
 
 use crate::error::ReportError;
@@ -70,13 +71,13 @@ fn kept_epoch(checkpoints: &DataFrame) -> Result<Option<i64>, ReportError> {
 /// Fallback for runs made before loss nodes said by which metric they pick, and for loss nodes that do not say it: of the
 /// metrics that picked then, the first told whose best epoch is the one that was kept, or the first that was told.
 fn of_old_run(metrics: &Metrics, kept: Option<i64>) -> &'static str {
-    const PICKED: [&str; 3] = ["accuracy", "miou", MATCHES];
+    let picked = || TASKS.iter().map(|task| task.judged_by).chain([MATCHES]);
     let told = |metric: &&'static str| metrics.values.keys().any(|(_, name)| name == *metric);
     let best_epoch = |metric: &str| {
         let of = metrics.values.iter().filter(|(((_, split), name), _)| split == "val" && name == metric);
         best(of.map(|(((epoch, _), _), value)| (*epoch, *value))).map(|(epoch, _)| epoch)
     };
     let agrees = |metric: &&'static str| kept.is_some() && best_epoch(metric) == kept;
-    let all = || PICKED.into_iter().filter(told);
-    all().find(agrees).or_else(|| all().next()).unwrap_or(PICKED[0])
+    let all = || picked().filter(told);
+    all().find(agrees).or_else(|| all().next()).unwrap_or(AVE.judged_by)
 }

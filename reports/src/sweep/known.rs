@@ -1,9 +1,10 @@
 //! What the store knows of a planned run: whether it is done, or was cut and can go on.
 //!
 //! A run is that of a plan if it is of the same dataflow as run, in the same folder, by the same version of the program, and on
-//! the same data: the fingerprint that the run wrote of its dataset is that of the dataset now. A run that wrote none is taken
-//! for none of a plan whose data are known, unless it was cut before it could; where the data of a plan are not known (the
-//! dataset is not there, or another program's node reads it) the rest decides.
+//! the same [`Data`]: the fingerprints that the run wrote of its dataset are those of the dataset now. A run that wrote none is
+//! taken for none of a plan whose data are known, unless it was cut before it could, and one that wrote that of its
+//! annotations alone, as early versions did, is judged by that alone; where the data of a plan are not known (the dataset is
+//! not there, or another program's node reads it) the rest decides.
 
 use std::path::Path;
 
@@ -11,7 +12,24 @@ use serde_yaml::Value;
 
 use crate::error::ReportError;
 use crate::status::Status;
-use crate::store::{RunFolder, Store};
+use crate::store::{RunFolder, RunRecord, Store};
+
+/// Fingerprints of a dataset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Data {
+    /// Of its annotation files.
+    pub annotations: String,
+    /// Of its description.
+    pub description: String,
+}
+
+impl Data {
+    /// Whether a run was on these.
+    fn are_those_of(&self, record: &RunRecord) -> bool {
+        record.data_fingerprint.as_ref() == Some(&self.annotations)
+            && record.data_description.as_ref().is_none_or(|description| *description == self.description)
+    }
+}
 
 /// A planned run, to be looked for.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +40,8 @@ pub struct Wanted<'a> {
     pub folder: &'a Path,
     /// Version of the program.
     pub version: &'a str,
-    /// Fingerprint of its dataset, where it is known.
-    pub data: Option<&'a str>,
+    /// Its dataset, where it is known.
+    pub data: Option<&'a Data>,
 }
 
 /// What the store knows of it.
@@ -53,11 +71,11 @@ pub fn known(store: &Store, wanted: &Wanted<'_>) -> Result<Known, ReportError> {
         if !same || run.read_dataflow().ok().as_deref().and_then(parse).as_ref() != Some(&yaml) {
             continue;
         }
-        let (then, now) = (record.data_fingerprint.as_deref(), wanted.data);
+        let on_same = wanted.data.is_none_or(|data| data.are_those_of(&record));
         match run.status(&record) {
-            Status::Finished if now.is_none() || then == now => return Ok(Known::Done(run)),
+            Status::Finished if on_same => return Ok(Known::Done(run)),
             Status::Failed | Status::Interrupted | Status::Killed
-                if cut.is_none() && (now.is_none() || then.is_none() || then == now) =>
+                if cut.is_none() && (on_same || record.data_fingerprint.is_none()) =>
             {
                 cut = Some(run);
             }

@@ -12,7 +12,7 @@ mod table;
 
 pub use figure::figure;
 pub use file::{Axis, Case, Column, SweepFile};
-pub use known::{Known, Wanted, known};
+pub use known::{Data, Known, Wanted, known};
 pub use markdown::{markdown, page};
 pub use plan::{Planned, plan};
 pub use table::{CaseResult, RunResult, Table, table};

@@ -68,7 +68,7 @@ impl Kept {
         let run = self.store.create().unwrap();
         let mut record = RunRecord { folder: Some("/flows".into()), ..RunRecord::begin(&run.id, "a.yml") };
         record.versions.insert("copl".into(), version.into());
-        record.data_fingerprint = data.map(str::to_owned);
+        (record.data_fingerprint, record.data_description) = (data.map(str::to_owned), data.map(|_| "d".to_owned()));
         record.finish(code, "", None);
         run.write_record(&record).unwrap();
         run.write_dataflow(yaml).unwrap();
@@ -76,6 +76,11 @@ impl Kept {
     }
 
     fn find(&self, resolved: &str, folder: &str, data: Option<&str>) -> (Option<String>, Option<String>) {
+        let data = data.map(|data| Data { annotations: data.to_owned(), description: "d".to_owned() });
+        self.find_on(resolved, folder, data.as_ref())
+    }
+
+    fn find_on(&self, resolved: &str, folder: &str, data: Option<&Data>) -> (Option<String>, Option<String>) {
         let wanted = Wanted { resolved, folder: std::path::Path::new(folder), version: "1", data };
         match known(&self.store, &wanted).unwrap() {
             Known::Nothing => (None, None),
@@ -106,6 +111,22 @@ fn a_run_on_other_data_is_not_taken_for_done() {
     let id = kept.add(FLOW, 0, "1", Some("a"));
     assert_eq!(kept.find(FLOW, "/flows", Some("b")), (None, None));
     assert_eq!(kept.find(FLOW, "/flows", Some("a")), (Some(id), None));
+}
+
+#[test]
+fn a_run_on_a_set_that_is_described_otherwise_is_not_taken_for_done() {
+    let kept = Kept::new();
+    let id = kept.add(FLOW, 0, "1", Some("a"));
+    let on = |description: &str| {
+        let data = Data { annotations: "a".to_owned(), description: description.to_owned() };
+        kept.find_on(FLOW, "/flows", Some(&data))
+    };
+    assert_eq!((on("e"), on("d")), ((None, None), (Some(id.clone()), None)));
+    // As early versions wrote it.
+    let run = kept.store.list().unwrap().pop().unwrap();
+    let record = RunRecord { data_description: None, ..run.read_record().unwrap() };
+    run.write_record(&record).unwrap();
+    assert_eq!(on("e"), (Some(id), None), "the annotations decide alone");
 }
 
 #[test]

@@ -23,7 +23,8 @@ struct Cell {
     predicted: String,
 }
 
-/// Reads the parts of a metric's name behind `confusion`. `named` are the classes, or kinds of questions, that have an accuracy.
+/// Reads the parts of a metric's name behind `confusion`. `named` are the classes, or kinds of questions, that have a metric of
+/// their own.
 fn cell(parts: &[String], named: &[String]) -> Option<Cell> {
     let known = |name: &String| named.contains(name) || name == BACKGROUND;
     // More than two parts of a known pair: a run that is older than the rule that a `/` within a part is marked.
@@ -39,7 +40,7 @@ fn cell(parts: &[String], named: &[String]) -> Option<Cell> {
     Some(Cell { of_kind: false, truth, predicted })
 }
 
-/// The counts; classes in the order in which their accuracies are told, those without one behind them, background last.
+/// The counts; classes in the order in which metrics of theirs are told, those without one behind them, background last.
 pub(super) fn confusion(counts: &[(Vec<String>, f64)], mut classes: Vec<String>) -> Option<Confusion> {
     let read = counts.iter().filter_map(|(parts, count)| Some((cell(parts, &classes)?, *count)));
     let read: Vec<(Cell, f64)> = read.collect();

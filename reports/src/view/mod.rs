@@ -7,6 +7,7 @@ mod settings;
 
 use std::path::{Path, PathBuf};
 
+use copl_contract::task;
 use serde::Serialize;
 
 use crate::error::ReportError;
@@ -44,7 +45,7 @@ pub struct RunView {
     pub status: Status,
     /// The letters that name it.
     pub letters: String,
-    /// The task: `ave`, `avs-s4` or `music-avqa`.
+    /// The task's name, among those of [`task::TASKS`] or not.
     pub task: String,
     /// The method, or the dataflow's file where it has no model of ours.
     pub method: String,
@@ -93,7 +94,7 @@ impl RunView {
         Ok(Self {
             status: run.status(&record),
             letters: run.letters().to_owned(),
-            task: task(&of_model("TASK")).to_owned(),
+            task: task_of(&of_model("TASK")).to_owned(),
             method: if model.is_some() { of_model("METHOD") } else { record.dataflow.clone() },
             encoders: match (of_model("VISUAL_ENCODER"), of_model("AUDIO_ENCODER")) {
                 (visual, audio) if audio.is_empty() || audio == "shared" => visual,
@@ -144,14 +145,10 @@ impl RunView {
     }
 }
 
-/// The paper's word for a task as the model's setting names it.
-fn task(setting: &str) -> &str {
-    match setting {
-        "" | "ave" => "ave",
-        other if other.contains("avqa") => "music-avqa",
-        other if other.starts_with("avs") => "avs-s4",
-        other => other,
-    }
+/// The name of the task that the model's setting names; where nothing is set, the setting's default.
+fn task_of(setting: &str) -> &str {
+    let known = if setting.is_empty() { Some(task::AVE) } else { task::by_name(setting) };
+    known.map_or(setting, |task| task.name)
 }
 
 fn parameters(frame: &polars::prelude::DataFrame) -> Result<Vec<ParameterGroup>, ReportError> {

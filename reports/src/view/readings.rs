@@ -72,8 +72,11 @@ impl Metrics {
                     confusions.push((cell.to_vec(), reading.value));
                 }
                 [_] => results.push(reading.clone()),
-                [what, of @ ..] => {
-                    named.extend((what == "accuracy").then(|| of.join("/")));
+                [_, of @ ..] => {
+                    let of = of.join("/");
+                    if !named.contains(&of) {
+                        named.push(of);
+                    }
                     details.push(reading.clone());
                 }
                 [] => {}

@@ -89,6 +89,7 @@ pub(super) fn bytes<'a>(files: impl IntoIterator<Item = &'a PathBuf>) -> u64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "files of a test")]
 mod tests {
     use super::*;
 

@@ -21,6 +21,12 @@ fn mean_iou(clip: &[MaskPicture]) -> f64 {
     known.iter().sum::<f64>() / known.len() as f64
 }
 
+/// `clip (category): mean IoU 61.2 %`; clips of several sources have no category.
+fn title(first: &MaskPicture, mean_iou_percent: f64) -> String {
+    let category = if first.category.is_empty() { String::new() } else { format!(" ({})", first.category) };
+    format!("{}{category}: mean IoU {mean_iou_percent:.1} %", first.clip)
+}
+
 fn example(clip: &[MaskPicture], data: Option<&Data>) -> Example {
     let Some(first) = clip.first() else { return Example::default() };
     let strip = |label: &str, of: fn(&MaskPicture) -> &Vec<u8>| {
@@ -30,7 +36,7 @@ fn example(clip: &[MaskPicture], data: Option<&Data>) -> Example {
     let strips =
         [strip("frames", |p| &p.frame), strip("true masks", |p| &p.target), strip("predicted masks", |p| &p.predicted)];
     let mut out = Example {
-        title: format!("{} ({}): mean IoU {:.1} %", first.clip, first.category, 100.0 * mean_iou(clip)),
+        title: title(first, 100.0 * mean_iou(clip)),
         strips: strips.into_iter().flatten().collect(),
         ..Example::default()
     };
@@ -45,4 +51,20 @@ fn example(clip: &[MaskPicture], data: Option<&Data>) -> Example {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clip_without_a_category_is_called_by_its_name_alone() {
+        let titled = |category: &str| {
+            let [frame, predicted, target] = [(); 3].map(|()| Vec::new());
+            let (clip, category) = ("c1".to_owned(), category.to_owned());
+            example(&[MaskPicture { clip, segment: 0, category, frame, predicted, target, iou: 0.5 }], None).title
+        };
+        assert_eq!(titled("bell"), "c1 (bell): mean IoU 50.0 %");
+        assert_eq!(titled(""), "c1: mean IoU 50.0 %");
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use copl_contract::setting_choice::ChosenGroup;
-use copl_contract::settings::{Env, SettingSpec, nearest};
+use copl_contract::settings::{Env, SettingSpec, not_one_of};
 use copl_contract::task::{self, Task};
 
 use super::{FAMILIES, MethodSettings};
@@ -70,14 +70,9 @@ impl MethodConfig {
     /// # Errors
     /// The setting that is wrong, and why; `METHOD` if there is no such method.
     pub fn read(word: &str, task: Task, env: &Env) -> Result<Self, (String, String)> {
-        let words = || FAMILIES.iter().map(|family| family.word);
         match FAMILIES.iter().find(|family| family.word == word) {
             Some(family) => (family.read)(task, env),
-            None => {
-                let all = words().collect::<Vec<_>>().join(", ");
-                let hint = nearest(word, words()).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-                Err(("METHOD".to_string(), format!("`{word}` is not one of {all}{hint}")))
-            }
+            None => Err(("METHOD".to_string(), not_one_of(word, FAMILIES.iter().map(|family| family.word)))),
         }
     }
 

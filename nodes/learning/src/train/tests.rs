@@ -1,5 +1,7 @@
 //! Optimizer state and checkpoints: a run that is cut and resumed takes the same steps.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 use std::collections::BTreeMap;
 
 use candle_core::Device;

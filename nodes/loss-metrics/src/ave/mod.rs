@@ -132,6 +132,7 @@ impl Task for Ave {
         let share = right_in_batch as f64 / labels.len().max(1) as f64;
         Ok(Judged {
             loss: task,
+            joint: 0.0,
             gradients: vec![(loss.gradient, vec![segments, classes])],
             clips: judged,
             step: vec![Metric::percent("step/accuracy", share)],

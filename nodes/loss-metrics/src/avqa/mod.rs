@@ -141,6 +141,7 @@ impl Task for Avqa {
         let right = judged.iter().map(|clip| clip.score).sum::<f64>() / judged.len().max(1) as f64;
         Ok(Judged {
             loss: loss.total,
+            joint: 0.0,
             gradients: vec![
                 (loss.answers, logits.shape),
                 (loss.positive, positive.shape),

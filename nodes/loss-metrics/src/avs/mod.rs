@@ -185,11 +185,12 @@ impl Task for Avs {
         }
         let mut step = vec![Metric::percent("step/miou", sum / count.max(1) as f64)];
         let mut gradients = vec![(gradient, shape)];
+        let mut joint = 0.0;
         self.is_matched = MATCHED.iter().all(|name| predictions.column_by_name(name).is_some());
         match (&self.matching, self.is_matched) {
             (Some((matching, weight)), true) => {
                 let (value, slopes) = matched(predictions, matching, *weight)?;
-                loss += weight * value;
+                joint = weight * value;
                 step.push(Metric::loss("step/matching", value, "nats"));
                 gradients.extend(slopes);
             }
@@ -203,7 +204,7 @@ impl Task for Avs {
             (None, true) => gradients.extend(matched::unused(predictions)?),
             (None, false) => {}
         }
-        Ok(Judged { loss, gradients, clips: judged, step })
+        Ok(Judged { loss: loss + joint, joint, gradients, clips: judged, step })
     }
 
     fn end_of_pass(&mut self, split: Split) -> PassMetrics {

@@ -1,14 +1,13 @@
 //! How far what is seen is from what it should match, over the rows [N, C] of a stage, with the slopes.
 
-copl_contract::choice! {
-    /// The distance.
-    pub enum Distance {
-        /// Sum over rows *and* channels of s(target) (log s(target) - log s(seen)), s = softmax over channels: it grows with the
-        /// batch.
-        Kl = "kl",
-        /// Mean over rows of |target - seen + 1e-6|.
-        Euclid = "euclid",
-    }
+/// The distance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Distance {
+    /// Sum over rows *and* channels of s(target) (log s(target) - log s(seen)), s = softmax over channels: it grows with the
+    /// batch.
+    Kl,
+    /// Mean over rows of |target - seen + 1e-6|.
+    Euclid,
 }
 
 /// Added to every difference, as PyTorch's `pairwise_distance` has it.

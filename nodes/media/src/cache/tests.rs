@@ -1,5 +1,7 @@
 //! The cache as its users meet it; the "decoder" here only makes bytes.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 

@@ -16,9 +16,6 @@ pub(super) const COUPLED_SITES: usize = 2;
 ///
 /// Where a method reads and writes tokens inside a block, it runs the block's halves instead: `attend`, then `feed`.
 pub trait Encoder: Send + Sync {
-    /// The architecture and its size, as a user names it.
-    fn name(&self) -> &str;
-
     /// The images of a modality.
     ///
     /// # Errors
@@ -27,9 +24,6 @@ pub trait Encoder: Send + Sync {
 
     /// All blocks, first to last.
     fn blocks(&self) -> &[BlockInfo];
-
-    /// Numbers in its weights.
-    fn parameter_count(&self) -> usize;
 
     /// Images [N, C, H, W] of a modality it serves -> tokens [N, L, d] of the first block.
     ///
@@ -80,9 +74,4 @@ pub trait Encoder: Send + Sync {
     /// # Errors
     /// If a tensor operation fails.
     fn pool(&self, tokens: &Tensor) -> Result<Tensor>;
-
-    /// Width of the pooled feature.
-    fn out_dim(&self) -> usize {
-        self.blocks().last().map_or(0, |block| block.width)
-    }
 }

@@ -1,5 +1,7 @@
 //! Whole encoders from files, strictly; where weights come from.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -34,7 +34,7 @@ use super::swin_v2::position::pairs;
 use crate::error::{Error, Result};
 use crate::kernels::attention::windows::Windows;
 use crate::kernels::{EPSILON, Execution};
-use crate::weights::{TensorSpec, Tensors};
+use crate::weights::Tensors;
 
 /// An HTS-AT with its weights.
 pub struct HtsAt {
@@ -124,20 +124,12 @@ impl HtsAt {
 }
 
 impl Encoder for HtsAt {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
     fn input(&self, modality: Modality) -> Result<InputShape> {
         served(&self.name, self.config.input(modality), modality)
     }
 
     fn blocks(&self) -> &[BlockInfo] {
         &self.blocks
-    }
-
-    fn parameter_count(&self) -> usize {
-        self.config.tensors().iter().map(TensorSpec::count).sum()
     }
 
     fn embed(&self, images: &Tensor) -> Result<Tensor> {

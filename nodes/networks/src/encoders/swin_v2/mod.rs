@@ -92,20 +92,12 @@ impl SwinV2 {
 }
 
 impl Encoder for SwinV2 {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
     fn input(&self, _modality: Modality) -> Result<InputShape> {
         Ok(InputShape::picture(self.config.image_size))
     }
 
     fn blocks(&self) -> &[BlockInfo] {
         &self.blocks
-    }
-
-    fn parameter_count(&self) -> usize {
-        self.config.tensors().iter().map(crate::weights::TensorSpec::count).sum()
     }
 
     fn embed(&self, images: &Tensor) -> Result<Tensor> {

@@ -29,7 +29,7 @@ use super::pre_norm::{self, BlockSizes, BlockWeights};
 use super::prompts::Prompts;
 use crate::error::{Error, Result};
 use crate::kernels::Execution;
-use crate::weights::{TensorSpec, Tensors};
+use crate::weights::Tensors;
 
 /// Added to the variance in norms (timm's; PyTorch's default is 1e-5).
 const EPSILON: f64 = 1e-6;
@@ -83,20 +83,12 @@ impl Vit {
 }
 
 impl Encoder for Vit {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
     fn input(&self, modality: Modality) -> Result<InputShape> {
         Ok(self.config.input(modality))
     }
 
     fn blocks(&self) -> &[BlockInfo] {
         &self.blocks
-    }
-
-    fn parameter_count(&self) -> usize {
-        self.config.tensors().iter().map(TensorSpec::count).sum()
     }
 
     fn coupled_sites(&self) -> usize {

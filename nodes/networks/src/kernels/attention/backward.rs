@@ -21,7 +21,7 @@ struct HeadGradients {
 }
 
 /// Gradients of one image.
-struct EncoderShape<'a> {
+struct Outputs<'a> {
     /// [L, 3C], or empty.
     qkv: &'a mut [f32],
     /// [S, 2C] and [O, 2C].
@@ -52,7 +52,7 @@ impl Attention {
         let scale_length = if wanted.bias_and_scale { self.heads } else { 0 };
         let lengths = [token_length, own * 2 * width, shared * 2 * width, bias_length, scale_length];
         let [mut dqkv, mut down, mut dshared, mut dbias, mut dscale] = lengths.map(|n| vec![0.0; images * n]);
-        let outputs: Vec<EncoderShape<'_>> = {
+        let outputs: Vec<Outputs<'_>> = {
             let mut qkv = pieces(&mut dqkv, lengths[0], images);
             let mut own = pieces(&mut down, lengths[1], images);
             let mut shared = pieces(&mut dshared, lengths[2], images);
@@ -62,7 +62,7 @@ impl Attention {
             while let (Some(qkv), Some(own), Some(shared), Some(bias), Some(scale)) =
                 (qkv.next(), own.next(), shared.next(), bias.next(), scale.next())
             {
-                outputs.push(EncoderShape { qkv, shared, own, bias, scale });
+                outputs.push(Outputs { qkv, shared, own, bias, scale });
             }
             outputs
         };
@@ -144,13 +144,7 @@ impl Attention {
     }
 
     /// Bias receives the logits' gradients; the scale, the sum of each times its unscaled product.
-    fn add_bias_and_scale(
-        &self,
-        scratch: &Scratch,
-        gradients: &HeadGradients,
-        head: usize,
-        outputs: &mut EncoderShape<'_>,
-    ) {
+    fn add_bias_and_scale(&self, scratch: &Scratch, gradients: &HeadGradients, head: usize, outputs: &mut Outputs<'_>) {
         let size = self.windows.size;
         let table = &mut outputs.bias[head * size * size..][..size * size];
         for (to, from) in table.chunks_exact_mut(size).zip(gradients.logits.chunks_exact(scratch.columns)) {
@@ -184,7 +178,7 @@ impl Attention {
     }
 
     /// As [`Self::store_window`], for the prompts' keys and values, once all windows of the image have added to them.
-    fn store_prompts(&self, scratch: &Scratch, gradients: &HeadGradients, head: usize, outputs: &mut EncoderShape<'_>) {
+    fn store_prompts(&self, scratch: &Scratch, gradients: &HeadGradients, head: usize, outputs: &mut Outputs<'_>) {
         let (width, size, depth) = (self.width, self.windows.size, self.head_width());
         let rows = outputs.shared.chunks_exact_mut(2 * width).chain(outputs.own.chunks_exact_mut(2 * width));
         for (at, row) in (size..).zip(rows) {

@@ -1,6 +1,8 @@
 //! Checkpoints that PyTorch wrote (tests/fixtures/checkpoints, with the script that made them), and pickles made by hand
 //! that mean harm.
 
+#![allow(clippy::disallowed_methods, reason = "files of a test")]
+
 use std::io::Write;
 
 use super::*;
