@@ -30,7 +30,8 @@ impl BatchStatistics {
         Ok(Self { mean: mean.to_vec1()?, variance: variance.to_vec1()?, rows: 0 })
     }
 
-    fn scales(&self) -> Vec<f32> {
+    /// Reciprocal deviations.
+    pub(super) fn scales(&self) -> Vec<f32> {
         self.variance.iter().map(|v| (1.0 / (f64::from(*v) + EPSILON).sqrt()) as f32).collect()
     }
 }
@@ -46,18 +47,19 @@ fn rows_and_channels(x: &Tensor) -> Result<(usize, usize)> {
 
 /// Statistics of `x` [..., channels] over everything but the channels, summed in f64.
 pub(super) fn statistics_fused(x: &Tensor) -> Result<BatchStatistics> {
-    let (rows, channels) = rows_and_channels(x)?;
-    with_floats(&x.detach(), |x| {
-        let mean = scaled(sums(x, channels, |_, x| f64::from(x)), rows);
-        let variance = scaled(
-            sums(x, channels, |c, x| {
-                let d = f64::from(x) - f64::from(mean[c]);
-                d * d
-            }),
-            rows,
-        );
-        Ok(BatchStatistics { mean, variance, rows })
-    })
+    let (_, channels) = rows_and_channels(x)?;
+    with_floats(&x.detach(), |x| Ok(statistics_of(x, channels)))
+}
+
+/// Statistics of `x` [rows, channels], summed in f64.
+pub(super) fn statistics_of(x: &[f32], channels: usize) -> BatchStatistics {
+    let rows = x.len() / channels;
+    let mean = means(x, channels, |_, x| f64::from(x));
+    let variance = means(x, channels, |c, x| {
+        let d = f64::from(x) - f64::from(mean[c]);
+        d * d
+    });
+    BatchStatistics { mean, variance, rows }
 }
 
 /// From elementary operations, where the tensor is: a number a channel comes back, and not the maps.
@@ -82,8 +84,7 @@ fn channels(x: &Tensor, weight: &Tensor, bias: &Tensor, statistics: &BatchStatis
 /// differentiable in all three, and through the statistics where they are those of `x`.
 pub(super) fn fused(x: &Tensor, weight: &Tensor, bias: &Tensor, statistics: &BatchStatistics) -> Result<Tensor> {
     channels(x, weight, bias, statistics)?;
-    let op = BatchNorm { mean: statistics.mean.clone(), scale: statistics.scales(), own: statistics.rows > 0 };
-    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, op)
+    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, BatchNorm::new(statistics))
 }
 
 /// From elementary operations.
@@ -123,19 +124,26 @@ fn sums(x: &[f32], channels: usize, f: impl Fn(usize, f32) -> f64 + Sync) -> Vec
     total
 }
 
-fn scaled(sums: Vec<f64>, rows: usize) -> Vec<f32> {
-    sums.into_iter().map(|sum| (sum / rows as f64) as f32).collect()
+/// Means of `f(channel, x)` by channel over the rows of `x` [rows, channels].
+pub(super) fn means(x: &[f32], channels: usize, f: impl Fn(usize, f32) -> f64 + Sync) -> Vec<f32> {
+    let rows = (x.len() / channels) as f64;
+    sums(x, channels, f).into_iter().map(|sum| (sum / rows) as f32).collect()
 }
 
-struct BatchNorm {
-    mean: Vec<f32>,
-    scale: Vec<f32>,
-    own: bool,
+/// Batch norm of rows with these statistics, which are the rows' own or not.
+pub(super) struct BatchNorm {
+    pub(super) mean: Vec<f32>,
+    pub(super) scale: Vec<f32>,
+    pub(super) own: bool,
 }
 
 impl BatchNorm {
+    pub(super) fn new(statistics: &BatchStatistics) -> Self {
+        Self { mean: statistics.mean.clone(), scale: statistics.scales(), own: statistics.rows > 0 }
+    }
+
     /// Sums over rows of dy and of dy times the normalised x: the gradients of bias and weight.
-    fn sums(&self, x: &[f32], dy: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    pub(super) fn sums(&self, x: &[f32], dy: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let channels = self.mean.len();
         let task = rows_per_task(channels) * channels;
         let parts: Vec<Vec<(f64, f64)>> = x
@@ -159,7 +167,14 @@ impl BatchNorm {
         total.into_iter().map(|(a, b)| (a as f32, b as f32)).unzip()
     }
 
-    fn input_gradient(&self, x: &[f32], weight: &[f32], dy: &[f32], sums: &(Vec<f32>, Vec<f32>)) -> Vec<f32> {
+    /// The gradient of x from that of y; `sums`, those of [`Self::sums`], are read if the statistics are the rows' own.
+    pub(super) fn input_gradient(
+        &self,
+        x: &[f32],
+        weight: &[f32],
+        dy: &[f32],
+        sums: &(Vec<f32>, Vec<f32>),
+    ) -> Vec<f32> {
         let channels = self.mean.len();
         let rows = (x.len() / channels) as f32;
         let task = rows_per_task(channels) * channels;
