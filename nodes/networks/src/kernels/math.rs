@@ -84,6 +84,35 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     fold(a, b, |x, y, acc| x.mul_add(y, acc))
 }
 
+/// Sums of products of one slice with two.
+#[inline(always)]
+pub(crate) fn dot_two(a: &[f32], b: &[f32], c: &[f32]) -> [f32; 2] {
+    let mut lanes = [[0f32; LANES]; 2];
+    let (a_chunks, a_rest) = a.as_chunks::<LANES>();
+    let (b_chunks, b_rest) = b.as_chunks::<LANES>();
+    let (c_chunks, c_rest) = c.as_chunks::<LANES>();
+    for ((x, y), z) in a_chunks.iter().zip(b_chunks).zip(c_chunks) {
+        for i in 0..LANES {
+            lanes[0][i] = x[i].mul_add(y[i], lanes[0][i]);
+            lanes[1][i] = x[i].mul_add(z[i], lanes[1][i]);
+        }
+    }
+    // Halves are added until one lane is left: few additions wait for another.
+    let mut half = LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            lanes[0][i] += lanes[0][half + i];
+            lanes[1][i] += lanes[1][half + i];
+        }
+        half /= 2;
+    }
+    let mut totals = [lanes[0][0], lanes[1][0]];
+    for ((x, y), z) in a_rest.iter().zip(b_rest).zip(c_rest) {
+        totals = [x.mul_add(*y, totals[0]), x.mul_add(*z, totals[1])];
+    }
+    totals
+}
+
 /// Sum of a (b - centre).
 #[inline(always)]
 pub(crate) fn dot_centred(a: &[f32], b: &[f32], centre: f32) -> f32 {
@@ -165,6 +194,8 @@ mod tests {
             let a: Vec<f32> = (0..n).map(|i| i as f32 - 3.0).collect();
             assert_eq!(sum(&a), a.iter().sum::<f32>());
             assert_eq!(dot(&a, &a), a.iter().map(|x| x * x).sum::<f32>());
+            let b: Vec<f32> = a.iter().map(|x| 2.0 - x).collect();
+            assert_eq!(dot_two(&a, &a, &b), [dot(&a, &a), dot(&a, &b)]);
             assert_eq!(squared_distance(&a, 1.0), a.iter().map(|x| (x - 1.0) * (x - 1.0)).sum::<f32>());
             assert_eq!(maximum(&a), a.iter().copied().fold(f32::NEG_INFINITY, f32::max));
         }

@@ -1,12 +1,12 @@
 //! Products of rows with a few latents [t, width].
 //!
-//! A product of matrices first packs its operands, which for two latents costs more than the product itself: few latents
-//! are read one after the other instead, while a row is in a register's reach.
+//! A product of matrices first packs its operands, which for two latents costs more than the product itself: of few latents
+//! each row is read once, for two of them at a time.
 
-use crate::kernels::math::dot;
+use crate::kernels::math::{dot, dot_two};
 use crate::kernels::matrix::{Matrix, MatrixMut, Threads, Write, product};
 
-/// So many latents at most are read one after the other.
+/// So many latents at most are multiplied without packing.
 const FEW: usize = 4;
 
 /// How a number of each row and latent is laid out.
@@ -54,8 +54,16 @@ impl Latents<'_> {
         let (rows, count) = (x.len() / self.width, self.count());
         if count <= FEW {
             for (row, x) in x.chunks_exact(self.width).enumerate() {
-                for (latent, l) in self.numbers.chunks_exact(self.width).enumerate() {
-                    shared[self.place(row, latent, rows)] = dot(x, l);
+                for (pair, latents) in self.numbers.chunks(2 * self.width).enumerate() {
+                    let latent = 2 * pair;
+                    let (first, second) = latents.split_at(self.width);
+                    if second.is_empty() {
+                        shared[self.place(row, latent, rows)] = dot(x, first);
+                        continue;
+                    }
+                    let scores = dot_two(x, first, second);
+                    shared[self.place(row, latent, rows)] = scores[0];
+                    shared[self.place(row, latent + 1, rows)] = scores[1];
                 }
             }
             return;
@@ -73,8 +81,17 @@ impl Latents<'_> {
         let (rows, count) = (y.len() / self.width, self.count());
         if count <= FEW {
             for (row, y) in y.chunks_exact_mut(self.width).enumerate() {
-                for (latent, l) in self.numbers.chunks_exact(self.width).enumerate() {
-                    add_scaled(y, shared[self.place(row, latent, rows)], l);
+                for (pair, latents) in self.numbers.chunks(2 * self.width).enumerate() {
+                    let (first, second) = latents.split_at(self.width);
+                    let share = |latent| shared[self.place(row, latent, rows)];
+                    if second.is_empty() {
+                        y.iter_mut().zip(first).for_each(|(y, l)| *y = l.mul_add(share(2 * pair), *y));
+                        continue;
+                    }
+                    let (of_first, of_second) = (share(2 * pair), share(2 * pair + 1));
+                    for ((y, first), second) in y.iter_mut().zip(first).zip(second) {
+                        *y = second.mul_add(of_second, first.mul_add(of_first, *y));
+                    }
                 }
             }
             return;
@@ -89,7 +106,8 @@ impl Latents<'_> {
         if count <= FEW {
             for (row, x) in x.chunks_exact(self.width).enumerate() {
                 for (latent, sums) in sums.chunks_exact_mut(self.width).enumerate() {
-                    add_scaled(sums, shared[self.place(row, latent, rows)], x);
+                    let share = shared[self.place(row, latent, rows)];
+                    sums.iter_mut().zip(x).for_each(|(sum, x)| *sum = x.mul_add(share, *sum));
                 }
             }
             return;
@@ -97,14 +115,6 @@ impl Latents<'_> {
         let x = Matrix::new(x, rows, self.width);
         let out = MatrixMut::new(sums, count, self.width);
         product(out, self.matrix(shared, rows).transposed(), x, Write::Add, Threads::One);
-    }
-}
-
-/// y += factor x.
-#[inline(always)]
-fn add_scaled(y: &mut [f32], factor: f32, x: &[f32]) {
-    for (y, x) in y.iter_mut().zip(x) {
-        *y = x.mul_add(factor, *y);
     }
 }
 
@@ -117,7 +127,7 @@ mod tests {
     #[test]
     fn products_match_the_definition_in_both_orders() {
         let (rows, width) = (7, 19);
-        for count in [1, FEW, FEW + 1, 33] {
+        for count in [1, 2, 3, FEW, FEW + 1, 33] {
             let (l, x, c) = (numbers(count * width, 1), numbers(rows * width, 2), numbers(rows * count, 3));
             for order in [Order::ByRow, Order::ByLatent] {
                 let latents = Latents { numbers: &l, width, order };

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::Adapter;
 use super::statistics::Statistics;
-use crate::kernels::batch_norm::BatchStatistics;
+use crate::kernels::batch_norm::{self, BatchStatistics};
 use crate::kernels::math::dot;
 use crate::kernels::matrix::Write;
 
@@ -19,7 +19,7 @@ pub(super) struct Narrowing<'a> {
     bias: Vec<f32>,
 }
 
-/// From z to what enters `up`: max(0, (z - mean) scale + bias) - centre, all `[r]`.
+/// From z to what enters `up`: max(0, (z - mean) scale + bias) - centre, each `[r]` for all rows that are taken together.
 pub(super) struct Hidden {
     mean: Vec<f32>,
     scale: Vec<f32>,
@@ -81,50 +81,57 @@ impl Hidden {
             }
             _ => (vec![0.0; narrow], vec![1.0; narrow], vec![0.0; narrow]),
         };
-        Self { mean, scale, bias, centre: vec![0.0; narrow] }
+        let centre = vec![0.0; narrow];
+        let [mean, scale, bias, centre] = [mean, scale, bias, centre].map(|of| batch_norm::repeated(&of));
+        Self { mean, scale, bias, centre }
     }
 
     /// The same, less what the batch norm behind `up` takes away.
     pub(super) fn centred(self, statistics: &Statistics) -> Self {
         match &statistics.moments {
-            Some(moments) => Self { centre: moments.mean.clone(), ..self },
+            Some(moments) => self.less(&moments.mean),
             None => self,
         }
     }
 
-    /// In front of the ReLU.
-    #[inline(always)]
-    fn before(&self, channel: usize, z: f32) -> f32 {
-        (z - self.mean[channel]).mul_add(self.scale[channel], self.bias[channel])
+    /// The same, less a mean `[r]`.
+    pub(super) fn less(self, mean: &[f32]) -> Self {
+        Self { centre: batch_norm::repeated(mean), ..self }
     }
 
-    /// Behind the ReLU, which keeps what is not a number.
+    /// Hands to `f` each number of `to`, that of `z` before the ReLU, and the centre.
     #[inline(always)]
-    pub(super) fn behind(&self, channel: usize, z: f32) -> f32 {
-        let value = self.before(channel, z);
-        if value < 0.0 { 0.0 } else { value }
+    fn each<T>(&self, z: &[f32], to: &mut [T], f: impl Fn(&mut T, f32, f32)) {
+        let long = self.mean.len();
+        for (to, z) in to.chunks_mut(long).zip(z.chunks(long)) {
+            let channels = self.mean.iter().zip(&self.scale).zip(self.bias.iter().zip(&self.centre));
+            for ((to, z), ((mean, scale), (bias, centre))) in to.iter_mut().zip(z).zip(channels) {
+                f(to, (z - mean).mul_add(*scale, *bias), *centre);
+            }
+        }
     }
 
     /// What enters `up`, [rows, r].
     pub(super) fn fill(&self, z: &[f32], hidden: &mut Vec<f32>) {
-        let narrow = self.mean.len();
         hidden.resize(z.len(), 0.0);
-        for (hidden, z) in hidden.chunks_exact_mut(narrow).zip(z.chunks_exact(narrow)) {
-            for (channel, (h, z)) in hidden.iter_mut().zip(z).enumerate() {
-                *h = self.behind(channel, *z) - self.centre[channel];
-            }
-        }
+        self.each(z, hidden, |h, value, centre| *h = relu(value) - centre);
+    }
+
+    /// Adds what enters `up` to sums of rows that are taken together.
+    pub(super) fn add(&self, sums: &mut [f64], z: &[f32]) {
+        self.each(z, sums, |sum, value, centre| *sum += f64::from(relu(value) - centre));
     }
 
     /// Takes out of gradients what the ReLU lets not through.
     pub(super) fn mask(&self, z: &[f32], d: &mut [f32]) {
-        let narrow = self.mean.len();
-        for (d, z) in d.chunks_exact_mut(narrow).zip(z.chunks_exact(narrow)) {
-            for (channel, (d, z)) in d.iter_mut().zip(z).enumerate() {
-                *d = if self.before(channel, *z) > 0.0 { *d } else { 0.0 };
-            }
-        }
+        self.each(z, d, |d, value, _| *d = if value > 0.0 { *d } else { 0.0 });
     }
+}
+
+/// max(x, 0), which keeps what is not a number.
+#[inline(always)]
+fn relu(x: f32) -> f32 {
+    if x < 0.0 { 0.0 } else { x }
 }
 
 impl<'a> Widening<'a> {

@@ -38,7 +38,7 @@ impl Statistics {
         let down = adapter.parameters.batch_norm_down.map(|_| given_down.clone().unwrap_or_else(own));
         let (mut up, mut moments) = (given_up.clone(), None);
         if adapter.parameters.batch_norm_up.is_some() && up.is_none() {
-            let of_hidden = Moments::of(adapter, z, &Hidden::new(adapter, down.as_ref()));
+            let of_hidden = Moments::of(adapter, z, Hidden::new(adapter, down.as_ref()));
             up = Some(of_hidden.behind(adapter, z.len() / adapter.down.outputs));
             moments = Some(of_hidden);
         }
@@ -61,19 +61,15 @@ impl Statistics {
 }
 
 impl Moments {
-    fn of(adapter: &Adapter<'_>, z: &[f32], hidden: &Hidden) -> Self {
+    fn of(adapter: &Adapter<'_>, z: &[f32], hidden: Hidden) -> Self {
         let (narrow, size) = (adapter.up.inputs, adapter.up.of_output());
-        let mean = batch_norm::means(z, narrow, |channel, z| f64::from(hidden.behind(channel, z)));
+        let mean = batch_norm::means(z, narrow, |sums, z| hidden.add(sums, z));
+        let hidden = hidden.less(&mean);
         let parts: Vec<Vec<f32>> = z
             .par_chunks(rows_per_task(narrow) * narrow)
             .map_init(Vec::new, |centred, z| {
                 let rows = z.len() / narrow;
-                centred.resize(z.len(), 0.0);
-                for (to, z) in centred.chunks_exact_mut(narrow).zip(z.chunks_exact(narrow)) {
-                    for (channel, (to, z)) in to.iter_mut().zip(z).enumerate() {
-                        *to = hidden.behind(channel, *z) - mean[channel];
-                    }
-                }
+                hidden.fill(z, centred);
                 let mut products = vec![0.0; narrow * size];
                 for (k, products) in products.chunks_exact_mut(size * size).enumerate() {
                     let group = Matrix::strided(&centred[k * size..], rows, size, narrow);
