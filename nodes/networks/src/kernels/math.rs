@@ -97,16 +97,7 @@ pub(crate) fn dot_two(a: &[f32], b: &[f32], c: &[f32]) -> [f32; 2] {
             lanes[1][i] = x[i].mul_add(z[i], lanes[1][i]);
         }
     }
-    // Halves are added until one lane is left: few additions wait for another.
-    let mut half = LANES / 2;
-    while half > 0 {
-        for i in 0..half {
-            lanes[0][i] += lanes[0][half + i];
-            lanes[1][i] += lanes[1][half + i];
-        }
-        half /= 2;
-    }
-    let mut totals = [lanes[0][0], lanes[1][0]];
+    let mut totals = lanes.map(|lanes| lanes.iter().sum());
     for ((x, y), z) in a_rest.iter().zip(b_rest).zip(c_rest) {
         totals = [x.mul_add(*y, totals[0]), x.mul_add(*z, totals[1])];
     }

@@ -4,8 +4,8 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::Fusion;
-use super::reading::{Reading, ReadingScratch, task_rows};
-use crate::kernels::slices::{floats, with_floats};
+use super::reading::{Reading, ReadingScratch, part, task_rows};
+use crate::kernels::slices::{filled_by_tasks, floats, with_floats};
 
 /// X' = X + g softmax(X Sᵀ) S of `x` [N, n, d], differentiable in tokens, latents and gate.
 pub(in crate::kernels) fn fused(x: &Tensor, fusion: &Fusion) -> Result<Tensor> {
@@ -52,10 +52,8 @@ impl CustomOp3 for Fuse {
     ) -> Result<(CpuStorage, Shape)> {
         let reading = self.reading(floats(latents, latents_layout)?, floats(gate, gate_layout)?);
         let (x, task) = (floats(x, x_layout)?, task_rows(self.width));
-        let mut y = vec![0.0; x.len()];
-        let tasks = y.par_chunks_mut(task * self.width).zip(x.par_chunks(task * self.width)).enumerate();
-        tasks.for_each_init(ReadingScratch::default, |scratch, (index, (y, x))| {
-            reading.forward(index * task, x, y, scratch);
+        let (y, _) = filled_by_tasks(x.len(), task * self.width, ReadingScratch::default, |scratch, index, y| {
+            reading.forward(index * task, part(x, index, task * self.width), y, scratch);
         });
         Ok((CpuStorage::F32(y), x_layout.shape().clone()))
     }

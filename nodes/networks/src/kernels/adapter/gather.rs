@@ -5,7 +5,8 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::latents::{Latents, Order};
-use crate::kernels::slices::{floats, with_floats};
+use super::reading::part;
+use crate::kernels::slices::{filled_by_tasks, floats, with_floats};
 use crate::kernels::softmax::{softmax_rows, softmax_rows_backward};
 
 /// As one operation: latents L [t, d] and tokens Y [N, m, d] -> [N, t, d], differentiable in both.
@@ -67,12 +68,21 @@ impl Gather {
             }
             dlatents
         };
-        let images = tokens.par_chunks(of_image).zip(dy.par_chunks(size));
-        let mut dtokens = vec![0.0; if of_tokens { tokens.len() } else { 0 }];
-        let parts: Vec<Vec<f32>> = if of_tokens {
-            images.zip(dtokens.par_chunks_mut(of_image)).map(|((tokens, dy), d)| one(tokens, dy, Some(d))).collect()
-        } else {
-            images.map(|(tokens, dy)| one(tokens, dy, None)).collect()
+        let image = |index: usize| (part(tokens, index, of_image), part(dy, index, size));
+        let (dtokens, parts) = match of_tokens {
+            true => filled_by_tasks(
+                tokens.len(),
+                of_image,
+                || (),
+                |(), index, dtokens| {
+                    let (tokens, dy) = image(index);
+                    one(tokens, dy, Some(dtokens))
+                },
+            ),
+            false => {
+                let images = (0..tokens.len() / of_image).into_par_iter().map(image);
+                (Vec::new(), images.map(|(tokens, dy)| one(tokens, dy, None)).collect())
+            }
         };
         let mut dlatents = vec![0.0; if of_latents { size } else { 0 }];
         for part in &parts {

@@ -8,11 +8,16 @@ use crate::kernels::math::dot;
 use crate::kernels::softmax::{softmax_rows, softmax_rows_backward};
 
 /// Numbers of a task's tokens that stay in a core's second-level cache together with what is made of them.
-const CACHED: usize = 32 * 1024;
+const CACHED: usize = 48 * 1024;
 
 /// Rows of `width` numbers that a task takes: a number that does not depend on the threads, nor do sums over a task's rows.
 pub(super) fn task_rows(width: usize) -> usize {
     (CACHED / width.max(1)).clamp(64, 512)
+}
+
+/// Part `index` of numbers cut into parts of `length`, of which the last may be shorter.
+pub(super) fn part(numbers: &[f32], index: usize, length: usize) -> &[f32] {
+    &numbers[index * length..((index + 1) * length).min(numbers.len())]
 }
 
 /// What tokens read.

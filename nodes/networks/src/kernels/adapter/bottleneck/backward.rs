@@ -9,12 +9,12 @@ use super::unfolded::{Correction, NarrowSums, WideSums};
 use super::{Adapter, Scratch};
 use crate::kernels::adapter::grouped::Grouped;
 use crate::kernels::adapter::packed::Parameters;
-use crate::kernels::adapter::reading::{ReadingSums, task_rows};
+use crate::kernels::adapter::reading::{ReadingSums, part, task_rows};
 use crate::kernels::batch_norm::BatchNorm;
 use crate::kernels::linear::sum_in_order;
 use crate::kernels::matrix::Write;
 use crate::kernels::norm;
-use crate::kernels::slices::rows_per_task;
+use crate::kernels::slices::{filled_by_tasks, rows_per_task};
 
 /// Which gradients a backward pass computes.
 #[derive(Debug, Clone, Copy)]
@@ -80,11 +80,10 @@ impl Adapter<'_> {
         let task = task_rows(width);
         let summed = wanted || self.takes_own_behind_up();
         let layout = WideSums::layout(widening, wanted, summed);
-        let mut dhidden = vec![0.0; z.len()];
-        let tasks = dhidden.par_chunks_mut(task * narrow).zip(z.par_chunks(task * narrow));
-        let parts: Vec<Vec<f32>> = tasks
-            .zip(dy.par_chunks(task * width))
-            .map_init(<[Vec<f32>; 3]>::default, |[entering, value, gradient], ((dhidden, z), dy)| {
+        let memory = <[Vec<f32>; 3]>::default;
+        let (dhidden, parts) =
+            filled_by_tasks(z.len(), task * narrow, memory, |[entering, value, gradient], index, dhidden| {
+                let (z, dy) = (part(z, index, task * narrow), part(dy, index, task * width));
                 let mut sums = vec![0.0; layout.iter().sum()];
                 let [of_weight, of_bias, of_norm_weight, of_norm_bias] = WideSums::parts(&mut sums, layout);
                 hidden.fill(z, entering);
@@ -120,8 +119,7 @@ impl Adapter<'_> {
                     }
                 }
                 sums
-            })
-            .collect();
+            });
         let sums = summed.then(|| WideSums::new(sum_in_order(parts, layout.iter().sum()), layout));
         (dhidden, sums)
     }
@@ -173,49 +171,47 @@ impl Adapter<'_> {
         let biased = wanted.parameters && self.parameters.norm_before.is_some() && !balanced;
         let layout = NarrowSums::layout(self, wanted.parameters, biased);
         let passes = wanted.tokens || self.reading.is_some() && (wanted.latents || wanted.parameters);
-        let mut dx = vec![0.0; if wanted.tokens { x.len() } else { 0 }];
-        let outputs: Vec<Option<&mut [f32]>> = match wanted.tokens {
-            true => dx.chunks_mut(task * width).map(Some).collect(),
-            false => x.chunks(task * width).map(|_| None).collect(),
+        let one = |(scratch, scaled): &mut (Scratch, Vec<f32>), index: usize, dx: &mut [f32]| {
+            let (first, x, dz) = (index * task, part(x, index, task * width), part(dz, index, task * narrow));
+            let mut sums = vec![0.0; layout.iter().sum()];
+            let (of_weight, of_bias) = sums.split_at_mut(layout[0]);
+            self.enter(first, x, scratch);
+            if wanted.parameters {
+                self.down.weight_gradient(self.entering(x, &scratch.x), dz, of_weight);
+                if biased {
+                    add_rows(dz, of_bias);
+                }
+            }
+            if !passes {
+                return (sums, None);
+            }
+            if self.parameters.norm_before.is_some() {
+                scaled.clear();
+                for (dz, scale) in dz.chunks_exact(narrow).zip(&scratch.scales) {
+                    scaled.extend(dz.iter().map(|d| d * scale));
+                }
+                self.down.backward(&narrowing.weight, scaled, dx);
+                for (dx, x) in dx.chunks_exact_mut(width).zip(scratch.x.chunks_exact(width)) {
+                    norm::row_gradient(dx, x, 0.0, 1.0);
+                }
+            } else {
+                self.down.backward(&narrowing.weight, dz, dx);
+            }
+            let read = self.reading.map(|reading| reading.backward(first, x, dx, &mut scratch.reading, wanted.latents));
+            (sums, read)
         };
-        let tasks = outputs.into_par_iter().zip(x.par_chunks(task * width)).zip(dz.par_chunks(task * narrow));
-        let (parts, read): (Vec<Vec<f32>>, Vec<Option<ReadingSums>>) = tasks
-            .enumerate()
-            .map_init(<(Scratch, [Vec<f32>; 2])>::default, |(scratch, [spare, scaled]), (index, ((dx, x), dz))| {
-                let first = index * task;
-                let mut sums = vec![0.0; layout.iter().sum()];
-                let (of_weight, of_bias) = sums.split_at_mut(layout[0]);
-                self.enter(first, x, scratch);
-                if wanted.parameters {
-                    self.down.weight_gradient(self.entering(x, &scratch.x), dz, of_weight);
-                    if biased {
-                        add_rows(dz, of_bias);
-                    }
-                }
-                if !passes {
-                    return (sums, None);
-                }
-                let dx = dx.unwrap_or_else(|| {
-                    spare.resize(x.len(), 0.0);
-                    spare
+        let (dx, found) = match wanted.tokens {
+            true => filled_by_tasks(x.len(), task * width, Default::default, one),
+            false => {
+                let tasks = (0..x.len().div_ceil(task * width)).into_par_iter();
+                let found = tasks.map_init(Default::default, |(memory, dx): &mut (_, Vec<f32>), index| {
+                    dx.resize(part(x, index, task * width).len(), 0.0);
+                    one(memory, index, dx)
                 });
-                if self.parameters.norm_before.is_some() {
-                    scaled.clear();
-                    for (dz, scale) in dz.chunks_exact(narrow).zip(&scratch.scales) {
-                        scaled.extend(dz.iter().map(|d| d * scale));
-                    }
-                    self.down.backward(&narrowing.weight, scaled, dx);
-                    for (dx, x) in dx.chunks_exact_mut(width).zip(scratch.x.chunks_exact(width)) {
-                        norm::row_gradient(dx, x, 0.0, 1.0);
-                    }
-                } else {
-                    self.down.backward(&narrowing.weight, dz, dx);
-                }
-                let read =
-                    self.reading.map(|reading| reading.backward(first, x, dx, &mut scratch.reading, wanted.latents));
-                (sums, read)
-            })
-            .unzip();
+                (Vec::new(), found.collect())
+            }
+        };
+        let (parts, read): (Vec<Vec<f32>>, Vec<Option<ReadingSums>>) = found.into_iter().unzip();
         let sums = wanted.parameters.then(|| NarrowSums::new(sum_in_order(parts, layout.iter().sum()), layout));
         (dx, sums, read.into_iter().flatten().collect())
     }

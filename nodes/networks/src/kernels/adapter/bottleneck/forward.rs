@@ -1,12 +1,11 @@
 //! Forward pass: rows to z, the statistics, z to the result.
 
-use rayon::prelude::*;
-
 use super::folded::{Hidden, Narrowing, Widening};
 use super::statistics::Statistics;
 use super::{Adapter, Scratch};
-use crate::kernels::adapter::reading::task_rows;
+use crate::kernels::adapter::reading::{part, task_rows};
 use crate::kernels::norm;
+use crate::kernels::slices::filled_by_tasks;
 
 /// What the backward pass needs beside the arguments.
 #[derive(Debug)]
@@ -29,9 +28,8 @@ impl Adapter<'_> {
         let (width, narrow) = (self.down.inputs, self.down.outputs);
         let task = task_rows(width);
         let narrowing = Narrowing::new(self);
-        let mut z = vec![0.0; x.len() / width * narrow];
-        let tasks = z.par_chunks_mut(task * narrow).zip(x.par_chunks(task * width)).enumerate();
-        tasks.for_each_init(Scratch::default, |scratch, (index, (z, x))| {
+        let (z, _) = filled_by_tasks(x.len() / width * narrow, task * narrow, Scratch::default, |scratch, index, z| {
+            let x = part(x, index, task * width);
             self.enter(index * task, x, scratch);
             narrowing.apply(self, self.entering(x, &scratch.x), z);
         });
@@ -43,10 +41,8 @@ impl Adapter<'_> {
         let task = task_rows(width);
         let hidden = Hidden::new(self, statistics.down.as_ref()).centred(statistics);
         let widening = Widening::new(self, statistics);
-        let mut y = vec![0.0; z.len() / narrow * width];
-        let tasks = y.par_chunks_mut(task * width).zip(z.par_chunks(task * narrow));
-        tasks.for_each_init(Vec::new, |entering, (y, z)| {
-            hidden.fill(z, entering);
+        let (y, _) = filled_by_tasks(z.len() / narrow * width, task * width, Vec::new, |entering, index, y| {
+            hidden.fill(part(z, index, task * narrow), entering);
             widening.apply(self, entering, y);
             if let Some([weight, bias]) = &widening.norm {
                 for row in y.chunks_exact_mut(width) {
