@@ -1,13 +1,17 @@
 //! Products of rows with a few latents [t, width].
 //!
-//! A product of matrices first packs its operands, which for two latents costs more than the product itself: of few latents
-//! each row is read once, for two of them at a time.
+//! A product of matrices first packs its operands, which for two latents costs more than the product itself: few latents are
+//! read one after the other.
 
-use crate::kernels::math::{dot, dot_two};
+use crate::kernels::math::dot;
 use crate::kernels::matrix::{Matrix, MatrixMut, Threads, Write, product};
 
 /// So many latents at most are multiplied without packing.
 const FEW: usize = 4;
+
+/// Rows that are multiplied with one latent after the other while they are in a core's first-level cache. One row with all
+/// latents would be vectors across the latents, too short ones.
+const BLOCK: usize = 16;
 
 /// How a number of each row and latent is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,17 +57,11 @@ impl Latents<'_> {
     pub(super) fn scores(self, x: &[f32], shared: &mut [f32]) {
         let (rows, count) = (x.len() / self.width, self.count());
         if count <= FEW {
-            for (row, x) in x.chunks_exact(self.width).enumerate() {
-                for (pair, latents) in self.numbers.chunks(2 * self.width).enumerate() {
-                    let latent = 2 * pair;
-                    let (first, second) = latents.split_at(self.width);
-                    if second.is_empty() {
-                        shared[self.place(row, latent, rows)] = dot(x, first);
-                        continue;
+            for (block, x) in x.chunks(BLOCK * self.width).enumerate() {
+                for (latent, l) in self.numbers.chunks_exact(self.width).enumerate() {
+                    for (row, x) in x.chunks_exact(self.width).enumerate() {
+                        shared[self.place(block * BLOCK + row, latent, rows)] = dot(x, l);
                     }
-                    let scores = dot_two(x, first, second);
-                    shared[self.place(row, latent, rows)] = scores[0];
-                    shared[self.place(row, latent + 1, rows)] = scores[1];
                 }
             }
             return;
@@ -126,7 +124,7 @@ mod tests {
 
     #[test]
     fn products_match_the_definition_in_both_orders() {
-        let (rows, width) = (7, 19);
+        let (rows, width) = (2 * BLOCK + 7, 19);
         for count in [1, 2, 3, FEW, FEW + 1, 33] {
             let (l, x, c) = (numbers(count * width, 1), numbers(rows * width, 2), numbers(rows * count, 3));
             for order in [Order::ByRow, Order::ByLatent] {
