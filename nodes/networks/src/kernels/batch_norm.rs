@@ -30,7 +30,8 @@ impl BatchStatistics {
         Ok(Self { mean: mean.to_vec1()?, variance: variance.to_vec1()?, rows: 0 })
     }
 
-    fn scales(&self) -> Vec<f32> {
+    /// Reciprocal deviations.
+    pub(super) fn scales(&self) -> Vec<f32> {
         self.variance.iter().map(|v| (1.0 / (f64::from(*v) + EPSILON).sqrt()) as f32).collect()
     }
 }
@@ -46,18 +47,22 @@ fn rows_and_channels(x: &Tensor) -> Result<(usize, usize)> {
 
 /// Statistics of `x` [..., channels] over everything but the channels, summed in f64.
 pub(super) fn statistics_fused(x: &Tensor) -> Result<BatchStatistics> {
-    let (rows, channels) = rows_and_channels(x)?;
-    with_floats(&x.detach(), |x| {
-        let mean = scaled(sums(x, channels, |_, x| f64::from(x)), rows);
-        let variance = scaled(
-            sums(x, channels, |c, x| {
-                let d = f64::from(x) - f64::from(mean[c]);
-                d * d
-            }),
-            rows,
-        );
-        Ok(BatchStatistics { mean, variance, rows })
-    })
+    let (_, channels) = rows_and_channels(x)?;
+    with_floats(&x.detach(), |x| Ok(statistics_of(x, channels)))
+}
+
+/// Statistics of `x` [rows, channels], summed in f64.
+pub(super) fn statistics_of(x: &[f32], channels: usize) -> BatchStatistics {
+    let rows = x.len() / channels;
+    let mean = means(x, channels, |sums, x| sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += f64::from(*x)));
+    let centre: Vec<f64> = repeated(&mean).into_iter().map(f64::from).collect();
+    let variance = means(x, channels, |sums, x| {
+        for ((sum, x), centre) in sums.iter_mut().zip(x).zip(&centre) {
+            let d = f64::from(*x) - centre;
+            *sum += d * d;
+        }
+    });
+    BatchStatistics { mean, variance, rows }
 }
 
 /// From elementary operations, where the tensor is: a number a channel comes back, and not the maps.
@@ -82,8 +87,7 @@ fn channels(x: &Tensor, weight: &Tensor, bias: &Tensor, statistics: &BatchStatis
 /// differentiable in all three, and through the statistics where they are those of `x`.
 pub(super) fn fused(x: &Tensor, weight: &Tensor, bias: &Tensor, statistics: &BatchStatistics) -> Result<Tensor> {
     channels(x, weight, bias, statistics)?;
-    let op = BatchNorm { mean: statistics.mean.clone(), scale: statistics.scales(), own: statistics.rows > 0 };
-    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, op)
+    x.contiguous()?.apply_op3(&weight.contiguous()?, &bias.contiguous()?, BatchNorm::new(statistics))
 }
 
 /// From elementary operations.
@@ -102,78 +106,112 @@ pub(super) fn plain(x: &Tensor, weight: &Tensor, bias: &Tensor, statistics: &Bat
     normal.broadcast_mul(weight)?.broadcast_add(bias)?.reshape(x.shape())
 }
 
-/// Sums of `f(channel, x)` by channel, first within tasks of rows, then over tasks in order.
-fn sums(x: &[f32], channels: usize, f: impl Fn(usize, f32) -> f64 + Sync) -> Vec<f64> {
+/// Numbers that are taken together where a row has fewer.
+const LONG: usize = 64;
+
+/// Rows that are taken together.
+fn together(channels: usize) -> usize {
+    LONG.div_ceil(channels.max(1))
+}
+
+/// A number a channel, for all rows that are taken together.
+pub(super) fn repeated(numbers: &[f32]) -> Vec<f32> {
+    numbers.repeat(together(numbers.len()))
+}
+
+/// Sums by channel of what `add` adds for rows that are taken together, first within tasks, then over tasks in order.
+fn sums(x: &[f32], channels: usize, add: impl Fn(&mut [f64], &[f32]) + Sync) -> Vec<f64> {
+    let long = together(channels) * channels;
     let parts: Vec<Vec<f64>> = x
-        .par_chunks(rows_per_task(channels) * channels)
+        .par_chunks(rows_per_task(channels).next_multiple_of(together(channels)) * channels)
         .map(|rows| {
-            let mut sums = vec![0.0; channels];
-            for row in rows.chunks_exact(channels) {
-                for (c, (sum, x)) in sums.iter_mut().zip(row).enumerate() {
-                    *sum += f(c, *x);
-                }
-            }
+            let mut sums = vec![0.0; long];
+            rows.chunks(long).for_each(|rows| add(&mut sums, rows));
             sums
         })
         .collect();
+    in_order(&parts, channels)
+}
+
+/// Sums by channel of sums of tasks, which are of rows that were taken together.
+fn in_order(parts: &[Vec<f64>], channels: usize) -> Vec<f64> {
     let mut total = vec![0.0; channels];
-    for part in &parts {
+    for part in parts.iter().flat_map(|part| part.chunks_exact(channels)) {
         total.iter_mut().zip(part).for_each(|(total, x)| *total += x);
     }
     total
 }
 
-fn scaled(sums: Vec<f64>, rows: usize) -> Vec<f32> {
-    sums.into_iter().map(|sum| (sum / rows as f64) as f32).collect()
+/// Means by channel over the rows of `x` [rows, channels] of what `add` adds for rows that are taken together.
+pub(super) fn means(x: &[f32], channels: usize, add: impl Fn(&mut [f64], &[f32]) + Sync) -> Vec<f32> {
+    let rows = (x.len() / channels) as f64;
+    sums(x, channels, add).into_iter().map(|sum| (sum / rows) as f32).collect()
 }
 
-struct BatchNorm {
-    mean: Vec<f32>,
-    scale: Vec<f32>,
-    own: bool,
+/// Batch norm of rows with these statistics, which are the rows' own or not.
+pub(super) struct BatchNorm {
+    pub(super) mean: Vec<f32>,
+    pub(super) scale: Vec<f32>,
+    pub(super) own: bool,
 }
 
 impl BatchNorm {
+    pub(super) fn new(statistics: &BatchStatistics) -> Self {
+        Self { mean: statistics.mean.clone(), scale: statistics.scales(), own: statistics.rows > 0 }
+    }
+
     /// Sums over rows of dy and of dy times the normalised x: the gradients of bias and weight.
-    fn sums(&self, x: &[f32], dy: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    pub(super) fn sums(&self, x: &[f32], dy: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let channels = self.mean.len();
-        let task = rows_per_task(channels) * channels;
-        let parts: Vec<Vec<(f64, f64)>> = x
+        let (mean, scale) = (repeated(&self.mean), repeated(&self.scale));
+        let task = rows_per_task(channels).next_multiple_of(together(channels)) * channels;
+        let (of_bias, of_weight): (Vec<Vec<f64>>, Vec<Vec<f64>>) = x
             .par_chunks(task)
             .zip(dy.par_chunks(task))
             .map(|(x, dy)| {
-                let mut sums = vec![(0.0, 0.0); channels];
-                for (x, dy) in x.chunks_exact(channels).zip(dy.chunks_exact(channels)) {
-                    for (c, ((sum, x), g)) in sums.iter_mut().zip(x).zip(dy).enumerate() {
-                        sum.0 += f64::from(*g);
-                        sum.1 += f64::from(g * (x - self.mean[c]) * self.scale[c]);
+                let (mut of_bias, mut of_weight) = (vec![0.0; mean.len()], vec![0.0; mean.len()]);
+                for (x, dy) in x.chunks(mean.len()).zip(dy.chunks(mean.len())) {
+                    of_bias.iter_mut().zip(dy).for_each(|(sum, g)| *sum += f64::from(*g));
+                    let channels = mean.iter().zip(&scale);
+                    for ((sum, (x, g)), (mean, scale)) in of_weight.iter_mut().zip(x.iter().zip(dy)).zip(channels) {
+                        *sum += f64::from(g * (x - mean) * scale);
                     }
                 }
-                sums
+                (of_bias, of_weight)
             })
-            .collect();
-        let mut total = vec![(0.0, 0.0); channels];
-        for part in &parts {
-            total.iter_mut().zip(part).for_each(|(total, x)| *total = (total.0 + x.0, total.1 + x.1));
-        }
-        total.into_iter().map(|(a, b)| (a as f32, b as f32)).unzip()
+            .unzip();
+        let total = |parts: &[Vec<f64>]| in_order(parts, channels).into_iter().map(|sum| sum as f32).collect();
+        (total(&of_bias), total(&of_weight))
     }
 
-    fn input_gradient(&self, x: &[f32], weight: &[f32], dy: &[f32], sums: &(Vec<f32>, Vec<f32>)) -> Vec<f32> {
+    /// The gradient of x from that of y; `sums`, those of [`Self::sums`], are read if the statistics are the rows' own.
+    pub(super) fn input_gradient(
+        &self,
+        x: &[f32],
+        weight: &[f32],
+        dy: &[f32],
+        sums: &(Vec<f32>, Vec<f32>),
+    ) -> Vec<f32> {
         let channels = self.mean.len();
-        let rows = (x.len() / channels) as f32;
-        let task = rows_per_task(channels) * channels;
+        let task = rows_per_task(channels).next_multiple_of(together(channels)) * channels;
         let mut dx = vec![0.0; x.len()];
+        // dx = factor (dy - a - (x - mean) c), with a and c zero where the statistics do not depend on x.
+        let factor = repeated(&weight.iter().zip(&self.scale).map(|(w, s)| w * s).collect::<Vec<f32>>());
+        let rows = (x.len() / channels) as f32;
+        let (a, c): (Vec<f32>, Vec<f32>) = match self.own {
+            true => {
+                let each = sums.0.iter().zip(&sums.1).zip(&self.scale);
+                each.map(|((of_bias, of_weight), scale)| (of_bias / rows, scale * of_weight / rows)).unzip()
+            }
+            false => (vec![0.0; channels], vec![0.0; channels]),
+        };
+        let (a, c, mean) = (repeated(&a), repeated(&c), repeated(&self.mean));
         dx.par_chunks_mut(task).zip(x.par_chunks(task)).zip(dy.par_chunks(task)).for_each(|((dx, x), dy)| {
-            let lines = dx.chunks_exact_mut(channels).zip(x.chunks_exact(channels)).zip(dy.chunks_exact(channels));
-            for ((dx, x), dy) in lines {
-                for (c, ((dx, x), g)) in dx.iter_mut().zip(x).zip(dy).enumerate() {
-                    let centred = if self.own {
-                        g - (sums.0[c] + (x - self.mean[c]) * self.scale[c] * sums.1[c]) / rows
-                    } else {
-                        *g
-                    };
-                    *dx = weight[c] * self.scale[c] * centred;
+            let long = mean.len();
+            for ((dx, x), dy) in dx.chunks_mut(long).zip(x.chunks(long)).zip(dy.chunks(long)) {
+                let channels = factor.iter().zip(&mean).zip(a.iter().zip(&c));
+                for (((dx, x), g), ((factor, mean), (a, c))) in dx.iter_mut().zip(x).zip(dy).zip(channels) {
+                    *dx = factor * (g - a - (x - mean) * c);
                 }
             }
         });

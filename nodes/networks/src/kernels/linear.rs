@@ -138,7 +138,8 @@ pub(super) fn bias_gradient(dy: &[f32], outputs: usize) -> Vec<f32> {
     sum_in_order(parts.collect(), outputs)
 }
 
-fn sum_in_order(parts: Vec<Vec<f32>>, length: usize) -> Vec<f32> {
+/// Sum of parts of one length, in their order.
+pub(super) fn sum_in_order(parts: Vec<Vec<f32>>, length: usize) -> Vec<f32> {
     let mut parts = parts.into_iter();
     let mut total = parts.next().unwrap_or_else(|| vec![0.0; length]);
     for part in parts {

@@ -40,10 +40,22 @@ impl NormLayer {
 
 /// Mean and reciprocal deviation of a row.
 #[inline(always)]
-fn statistics(row: &[f32], epsilon: f32) -> (f32, f32) {
+pub(super) fn statistics(row: &[f32], epsilon: f32) -> (f32, f32) {
     let n = row.len() as f32;
     let mean = sum(row) / n;
     (mean, 1.0 / (squared_distance(row, mean) / n + epsilon).sqrt())
+}
+
+/// The gradient of a row h in place of that of x = (h - mean) scale, its normalised numbers.
+#[inline(always)]
+pub(super) fn row_gradient(dh: &mut [f32], h: &[f32], mean: f32, scale: f32) {
+    // dh = scale (g - mean(g) - x mean(g x)).
+    let width = h.len() as f32;
+    let a = sum(dh) / width;
+    let c = dot_centred(dh, h, mean) * scale * scale / width;
+    for (d, h) in dh.iter_mut().zip(h) {
+        *d = scale * (*d - a - (h - mean) * c);
+    }
 }
 
 /// y = LN(h), or y = residual + LN(h); all [rows, width].
@@ -80,12 +92,7 @@ pub(crate) fn norm_rows_backward(norm: Norm<'_>, h: &[f32], dy: &[f32], residual
             for ((d, g), w) in dh.iter_mut().zip(dy).zip(norm.weight) {
                 *d = g * w;
             }
-            // With x = (h - mean) scale: dh = scale (g - mean(g) - x mean(g x)).
-            let a = sum(dh) / width as f32;
-            let c = dot_centred(dh, h, mean) * scale * scale / width as f32;
-            for (d, h) in dh.iter_mut().zip(h) {
-                *d = scale * (*d - a - (h - mean) * c);
-            }
+            row_gradient(dh, h, mean, scale);
         }
         if let Some(residual) = residual {
             for (d, r) in dh.iter_mut().zip(&residual[index * task..]) {

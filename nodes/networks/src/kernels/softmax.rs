@@ -4,7 +4,7 @@ use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::constants::plus;
-use super::math::{dot, exp_and_sum, maximum};
+use super::math::{dot, exp, exp_and_sum, maximum};
 use super::slices::{floats, rows_per_task, with_floats};
 
 /// Softmax of `x` [..., n] over n, as one operation.
@@ -19,6 +19,40 @@ pub(super) fn plain(x: &Tensor) -> Result<Tensor> {
     e.broadcast_div(&e.sum_keepdim(D::Minus1)?)
 }
 
+/// Rows so short that their exponentials are worth taking of many rows together.
+const SHORT: usize = 8;
+
+/// Replaces rows of `n` numbers by their softmax.
+pub(super) fn softmax_rows(rows: &mut [f32], n: usize) {
+    if n >= SHORT {
+        for row in rows.chunks_exact_mut(n) {
+            let shift = maximum(row);
+            let scale = 1.0 / exp_and_sum(row, shift);
+            row.iter_mut().for_each(|x| *x *= scale);
+        }
+        return;
+    }
+    for row in rows.chunks_exact_mut(n) {
+        let shift = row.iter().fold(f32::NEG_INFINITY, |most, &x| if x > most { x } else { most });
+        row.iter_mut().for_each(|x| *x -= shift);
+    }
+    rows.iter_mut().for_each(|x| *x = exp(*x));
+    for row in rows.chunks_exact_mut(n) {
+        let scale = 1.0 / row.iter().sum::<f32>();
+        row.iter_mut().for_each(|x| *x *= scale);
+    }
+}
+
+/// The gradient of the rows of `n` numbers in place of that of their softmax `p`.
+pub(super) fn softmax_rows_backward(d: &mut [f32], p: &[f32], n: usize) {
+    for (d, p) in d.chunks_exact_mut(n).zip(p.chunks_exact(n)) {
+        let mean = dot(p, d);
+        for (d, p) in d.iter_mut().zip(p) {
+            *d = p * (*d - mean);
+        }
+    }
+}
+
 struct Softmax;
 
 impl CustomOp1 for Softmax {
@@ -30,13 +64,7 @@ impl CustomOp1 for Softmax {
         let mut y = floats(storage, layout)?.to_vec();
         let n = layout.dims().last().copied().unwrap_or(1);
         if n > 0 {
-            y.par_chunks_mut(rows_per_task(n) * n).for_each(|rows| {
-                for row in rows.chunks_exact_mut(n) {
-                    let shift = maximum(row);
-                    let scale = 1.0 / exp_and_sum(row, shift);
-                    row.iter_mut().for_each(|x| *x *= scale);
-                }
-            });
+            y.par_chunks_mut(rows_per_task(n) * n).for_each(|rows| softmax_rows(rows, n));
         }
         Ok((CpuStorage::F32(y), layout.shape().clone()))
     }
@@ -45,17 +73,9 @@ impl CustomOp1 for Softmax {
         let n = res.dim(D::Minus1)?;
         let dx = with_floats(res, |p| {
             with_floats(grad, |g| {
-                let mut dx = vec![0.0; p.len()];
+                let mut dx = g.to_vec();
                 let task = rows_per_task(n) * n.max(1);
-                dx.par_chunks_mut(task).zip(p.par_chunks(task)).zip(g.par_chunks(task)).for_each(|((dx, p), g)| {
-                    let rows = dx.chunks_exact_mut(n).zip(p.chunks_exact(n)).zip(g.chunks_exact(n));
-                    for ((dx, p), g) in rows {
-                        let mean = dot(p, g);
-                        for ((dx, p), g) in dx.iter_mut().zip(p).zip(g) {
-                            *dx = p * (g - mean);
-                        }
-                    }
-                });
+                dx.par_chunks_mut(task).zip(p.par_chunks(task)).for_each(|(dx, p)| softmax_rows_backward(dx, p, n));
                 Ok(dx)
             })
         })?;

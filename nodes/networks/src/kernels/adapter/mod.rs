@@ -3,14 +3,26 @@
 //!
 //! - [`Fusion`]: X' = X + g softmax(X Sᵀ) S, with what latents S gathered
 //! - [`Bottleneck`]: g · LN(BN(W_up ReLU(BN(W_down LN(X'))))), each norm where there is one
-//! - `plain`: both from elementary operations, on any device: the oracle
+//! - `gather`, `fusion`, `bottleneck`: each as one operation of the CPU
+//! - `latents`, `reading`, `grouped`, `packed`: what those share, on slices
+//! - `plain`: all three from elementary operations, on any device: the oracle
 
+mod bottleneck;
+mod fusion;
+mod gather;
+mod grouped;
+mod latents;
+mod packed;
 mod plain;
+mod reading;
 
 use candle_core::{Result, Tensor};
 
 use super::batch_norm::BatchStatistics;
 
+pub(super) use bottleneck::fused as adapt_fused;
+pub(super) use fusion::fused as fuse_fused;
+pub(super) use gather::fused as gather_fused;
 pub(super) use plain::{adapt, fuse, gather};
 
 /// What tokens read from latents: X' = X + gate · softmax(X Sᵀ) S over the latents, one head, without 1/√d.

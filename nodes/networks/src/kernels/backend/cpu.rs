@@ -3,6 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::{Backend, WindowAttention};
+use crate::kernels::adapter::{self, AdaptedTokens, Bottleneck, Fusion};
 use crate::kernels::attention::trainable;
 use crate::kernels::batch_norm::{self, BatchStatistics};
 use crate::kernels::conv::{self, Filter};
@@ -52,6 +53,18 @@ impl Backend for Cpu {
 
     fn lstm(&self, inputs: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
         lstm::fused(inputs, weight, bias)
+    }
+
+    fn gather(&self, latents: &Tensor, tokens: &Tensor) -> Result<Tensor> {
+        adapter::gather_fused(latents, tokens)
+    }
+
+    fn fuse(&self, x: &Tensor, fusion: &Fusion) -> Result<Tensor> {
+        adapter::fuse_fused(x, fusion)
+    }
+
+    fn adapt(&self, x: &Tensor, fusion: Option<&Fusion>, layers: &Bottleneck) -> Result<AdaptedTokens> {
+        adapter::adapt_fused(x, fusion, layers)
     }
 
     fn window_attention(&self) -> Option<WindowAttention> {
