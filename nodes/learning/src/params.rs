@@ -99,6 +99,8 @@ pub struct ParameterTable {
     pub trainable: usize,
     /// Numbers that learn, without the head: the paper's "additional parameters".
     pub additional: usize,
+    /// Numbers of the method alone: without head, stage maps and alignment.
+    pub method: usize,
     /// Numbers that the method's official code declares as parameters and never uses: published counts have them, no other
     /// number here has.
     pub unused: usize,
@@ -150,8 +152,9 @@ impl ParameterTable {
         let sum = |keep: &dyn Fn(&ParameterRow) -> bool| rows.iter().filter(|r| keep(r)).map(|r| r.count).sum();
         let trainable: usize = sum(&|row| row.trainable);
         let head: usize = of(Owner::Head).map(|(_, _, count)| count).sum();
+        let method: usize = of(Owner::Method).map(|(_, _, count)| count).sum();
         let classifier_heads = encoders.iter().map(|(card, _)| classifier_head(&card.name)).sum();
-        Self { trainable, additional: trainable - head, unused, total: sum(&|_| true), classifier_heads, rows }
+        Self { trainable, additional: trainable - head, method, unused, total: sum(&|_| true), classifier_heads, rows }
     }
 
     /// The table of a model that is not built: no weights are read.
@@ -194,7 +197,8 @@ impl ParameterTable {
         line("learn", self.trainable);
         line("learn, beside the head", self.additional);
         if self.unused > 0 {
-            line("with what its code never uses", self.additional + self.unused);
+            line("learn, of the method alone", self.method);
+            line("with what its code never uses", self.method + self.unused);
         }
         line("all", self.total);
         if self.classifier_heads > 0 {
@@ -270,18 +274,18 @@ mod tests {
         }
     }
 
-    /// Numbers that learn beside the head, and those with what the official code declares and never uses, in thousands.
+    /// Numbers of the method, and those with what the official code declares and never uses, in thousands.
     fn thousands(task: Task, method: &str, visual: &str, audio: &str) -> (usize, usize) {
         let config = ModelConfig {
             visual_encoder: visual.to_string(),
             audio_encoder: audio.to_string(),
             method: MethodConfig::read(method, task, &Default::default()).unwrap(),
-            // Heads of the same kind for all: what is counted here is beside them.
+            // One head for all: that of segmentation takes no ViT.
             ..ModelConfig::default()
         };
         let table = ParameterTable::of(&config).unwrap();
         let rounded = |count: usize| (count + 500) / 1000;
-        (rounded(table.additional), rounded(table.additional + table.unused))
+        (rounded(table.method), rounded(table.method + table.unused))
     }
 
     #[test]

@@ -56,7 +56,7 @@ impl AttendedAdapter {
         for tokens in [own.tokens, other.tokens] {
             if tokens.isqrt().pow(2) != tokens {
                 return Err(Error::Config(format!(
-                    "METHOD dg-sct needs square maps of tokens: an encoder has blocks of {tokens} tokens"
+                    "dg-sct needs square maps of tokens: an encoder has blocks of {tokens} tokens"
                 )));
             }
         }

@@ -74,7 +74,7 @@ impl MethodSettings for DgSctSettings {
 }
 
 fn shared() -> Error {
-    Error::Config("METHOD dg-sct has two encoders: name an AUDIO_ENCODER (the official one is hts-at)".to_string())
+    Error::Config("dg-sct has two encoders: name an AUDIO_ENCODER (the official one is hts-at)".to_string())
 }
 
 /// Adapters of a pair of blocks.
