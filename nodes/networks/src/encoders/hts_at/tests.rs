@@ -11,7 +11,7 @@ use crate::encoders::halves_tests::{assert_half_gradients, assert_halves, assert
 use crate::encoders::{Architecture, Maps, PromptBias, encode, preset};
 use crate::kernels::Stages;
 use crate::tensor_file::write_tensors;
-use crate::weights::Init;
+use crate::weights::{Init, TensorSpec};
 
 /// Maps of side 8 in windows of 4 with a shift, then of side 4 in one window.
 fn config() -> HtsAtConfig {

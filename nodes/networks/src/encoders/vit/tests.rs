@@ -7,7 +7,7 @@ use super::*;
 use crate::encoders::halves_tests::{assert_half_gradients, assert_halves, assert_no_weight_gradients};
 use crate::encoders::{Maps, PromptBias, encode};
 use crate::kernels::Stages;
-use crate::weights::Init;
+use crate::weights::{Init, TensorSpec};
 
 fn config(image_size: usize) -> VitConfig {
     VitConfig { image_size, spectrogram: None, patch_size: 4, embed_dim: 12, depth: 2, num_heads: 3, mlp_ratio: 2.0 }
