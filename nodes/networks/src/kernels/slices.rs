@@ -29,25 +29,35 @@ pub(crate) fn rows_per_task(width: usize) -> usize {
     (16 * 1024 / width.max(1)).max(1)
 }
 
-/// `length` numbers filled by tasks, `part` numbers each, and what the tasks return, in their order. A task is handed its
-/// memory, its index and its part, which is zero: it is set so by the task itself, in its core's cache, and not before all
-/// tasks in memory.
-pub(crate) fn filled_by_tasks<M, R: Send>(
+/// So many tasks at most sum over parts: each has sums of its own, which for weights are as large as these.
+const SUMS: usize = 32;
+
+/// `length` numbers filled in parts of `part`, and sums over the parts by task, in their order. A task takes parts that follow
+/// on each other, as many as `length` and `part` say; it has its sums, and a memory that it shares with others. A part is
+/// handed over with its index, and is zero: it is set so when its turn comes, in a core's cache, and not before in memory.
+pub(crate) fn filled_by_tasks<M, S: Send>(
     length: usize,
     part: usize,
     memory: impl Fn() -> M + Sync + Send,
-    task: impl Fn(&mut M, usize, &mut [f32]) -> R + Sync + Send,
-) -> (Vec<f32>, Vec<R>) {
+    sums: impl Fn() -> S + Sync + Send,
+    fill: impl Fn(&mut M, &mut S, usize, &mut [f32]) + Sync + Send,
+) -> (Vec<f32>, Vec<S>) {
+    let part = part.max(1);
+    let of_task = length.div_ceil(part).div_ceil(SUMS).max(1);
     let mut all = Vec::with_capacity(length);
-    let parts = all.spare_capacity_mut()[..length].par_chunks_mut(part.max(1)).enumerate();
-    let results = parts
-        .map_init(memory, |memory, (index, part)| {
-            part.fill(MaybeUninit::new(0.0));
-            // SAFETY: every number of the part was just set.
-            task(memory, index, unsafe { part.assume_init_mut() })
+    let tasks = all.spare_capacity_mut()[..length].par_chunks_mut(of_task * part).enumerate();
+    let results = tasks
+        .map_init(memory, |memory, (task, parts)| {
+            let mut sums = sums();
+            for (index, part) in parts.chunks_mut(part).enumerate() {
+                part.fill(MaybeUninit::new(0.0));
+                // SAFETY: every number of the part was just set.
+                fill(memory, &mut sums, task * of_task + index, unsafe { part.assume_init_mut() });
+            }
+            sums
         })
         .collect();
-    // SAFETY: the parts are all numbers up to `length`, and each task that returned had set its part before; had one not
+    // SAFETY: the parts are all numbers up to `length`, and each task that returned had set its parts before; had one not
     // returned, this would not be reached.
     unsafe { all.set_len(length) };
     (all, results)
@@ -58,20 +68,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_task_fills_its_part_which_begins_as_zero() {
+    fn each_part_begins_as_zero_and_is_filled_once_and_few_tasks_sum_in_order() {
         for (length, part) in [(0, 3), (1, 3), (9, 3), (1000, 7)] {
-            let (all, lengths) = filled_by_tasks(
-                length,
-                part,
-                || (),
-                |(), index, part| {
-                    assert!(part.iter().all(|x| *x == 0.0));
-                    part.fill(index as f32 + 1.0);
-                    part.len()
-                },
-            );
+            let fill = |(): &mut (), seen: &mut Vec<usize>, index: usize, part: &mut [f32]| {
+                assert!(part.iter().all(|x| *x == 0.0));
+                part.fill(index as f32 + 1.0);
+                seen.push(index);
+            };
+            let (all, seen) = filled_by_tasks(length, part, || (), Vec::new, fill);
             assert_eq!(all, (0..length).map(|at| (at / part) as f32 + 1.0).collect::<Vec<_>>());
-            assert_eq!(lengths.iter().sum::<usize>(), length);
+            assert!(seen.len() <= SUMS);
+            assert_eq!(seen.concat(), (0..length.div_ceil(part)).collect::<Vec<_>>());
         }
     }
 }

@@ -1,10 +1,9 @@
 //! Tokens read gathered latents, as one operation.
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
-use rayon::prelude::*;
 
 use super::Fusion;
-use super::reading::{Reading, ReadingScratch, part, task_rows};
+use super::reading::{Reading, ReadingScratch, ReadingSums, part, task_rows};
 use crate::kernels::slices::{filled_by_tasks, floats, with_floats};
 
 /// X' = X + g softmax(X Sᵀ) S of `x` [N, n, d], differentiable in tokens, latents and gate.
@@ -52,9 +51,10 @@ impl CustomOp3 for Fuse {
     ) -> Result<(CpuStorage, Shape)> {
         let reading = self.reading(floats(latents, latents_layout)?, floats(gate, gate_layout)?);
         let (x, task) = (floats(x, x_layout)?, task_rows(self.width));
-        let (y, _) = filled_by_tasks(x.len(), task * self.width, ReadingScratch::default, |scratch, index, y| {
+        let fill = |scratch: &mut ReadingScratch, (): &mut (), index: usize, y: &mut [f32]| {
             reading.forward(index * task, part(x, index, task * self.width), y, scratch);
-        });
+        };
+        let (y, _) = filled_by_tasks(x.len(), task * self.width, ReadingScratch::default, || (), fill);
         Ok((CpuStorage::F32(y), x_layout.shape().clone()))
     }
 
@@ -72,17 +72,20 @@ impl CustomOp3 for Fuse {
         let (dx, dlatents, dgate) = with_floats(x, |x| {
             with_floats(latents, |s| {
                 with_floats(gate, |g| {
-                    let (reading, task) = (self.reading(s, g), task_rows(self.width));
-                    let mut dx = with_floats(grad, |dy| Ok(dy.to_vec()))?;
-                    let tasks = dx.par_chunks_mut(task * self.width).zip(x.par_chunks(task * self.width)).enumerate();
-                    let sums: Vec<_> = tasks
-                        .map_init(ReadingScratch::default, |scratch, (index, (dx, x))| {
-                            reading.weigh(index * task, x, scratch);
-                            reading.backward(index * task, x, dx, scratch, latents.track_op())
-                        })
-                        .collect();
-                    let (dlatents, dgate) = reading.total(&sums);
-                    Ok((dx, dlatents, dgate))
+                    with_floats(grad, |dy| {
+                        let (reading, task) = (self.reading(s, g), task_rows(self.width));
+                        let fill =
+                            |scratch: &mut ReadingScratch, sums: &mut ReadingSums, index: usize, dx: &mut [f32]| {
+                                let x = part(x, index, task * self.width);
+                                dx.copy_from_slice(part(dy, index, task * self.width));
+                                reading.weigh(index * task, x, scratch);
+                                reading.backward(index * task, x, dx, scratch, sums, latents.track_op());
+                            };
+                        let (memory, none) = (ReadingScratch::default, ReadingSums::default);
+                        let (dx, sums) = filled_by_tasks(x.len(), task * self.width, memory, none, fill);
+                        let (dlatents, dgate) = reading.total(&sums);
+                        Ok((dx, dlatents, dgate))
+                    })
                 })
             })
         })?;

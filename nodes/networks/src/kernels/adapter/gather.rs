@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::latents::{Latents, Order};
 use super::reading::part;
+use crate::kernels::linear::sum_in_order;
 use crate::kernels::slices::{filled_by_tasks, floats, with_floats};
 use crate::kernels::softmax::{softmax_rows, softmax_rows_backward};
 
@@ -42,7 +43,7 @@ impl Gather {
         out
     }
 
-    /// Gradients of latents and tokens from that of the output, each where it is wanted, else empty.
+    /// Gradients of latents and tokens from that of the output, where they are wanted.
     fn backward(
         &self,
         latents: Latents<'_>,
@@ -51,44 +52,25 @@ impl Gather {
         [of_latents, of_tokens]: [bool; 2],
     ) -> (Vec<f32>, Vec<f32>) {
         let (size, of_image) = (latents.numbers.len(), self.rows * latents.width);
-        let one = |tokens: &[f32], dy: &[f32], dtokens: Option<&mut [f32]>| {
+        let none = || vec![0.0; if of_latents { size } else { 0 }];
+        let fill = |(): &mut (), dlatents: &mut Vec<f32>, index: usize, dtokens: &mut [f32]| {
+            let (tokens, dy) = (part(tokens, index, of_image), part(dy, index, size));
             let shares = self.shares(latents, tokens);
             let gathered = Latents { numbers: dy, ..latents };
             let mut dscores = vec![0.0; shares.len()];
             gathered.scores(tokens, &mut dscores);
             softmax_rows_backward(&mut dscores, &shares, self.rows);
-            if let Some(dtokens) = dtokens {
+            if of_tokens {
                 gathered.add(&shares, dtokens);
                 latents.add(&dscores, dtokens);
             }
-            let mut dlatents = Vec::new();
             if of_latents {
-                dlatents.extend_from_slice(dy);
-                latents.add_sums(&dscores, tokens, &mut dlatents);
-            }
-            dlatents
-        };
-        let image = |index: usize| (part(tokens, index, of_image), part(dy, index, size));
-        let (dtokens, parts) = match of_tokens {
-            true => filled_by_tasks(
-                tokens.len(),
-                of_image,
-                || (),
-                |(), index, dtokens| {
-                    let (tokens, dy) = image(index);
-                    one(tokens, dy, Some(dtokens))
-                },
-            ),
-            false => {
-                let images = (0..tokens.len() / of_image).into_par_iter().map(image);
-                (Vec::new(), images.map(|(tokens, dy)| one(tokens, dy, None)).collect())
+                dlatents.iter_mut().zip(dy).for_each(|(sum, d)| *sum += d);
+                latents.add_sums(&dscores, tokens, dlatents);
             }
         };
-        let mut dlatents = vec![0.0; if of_latents { size } else { 0 }];
-        for part in &parts {
-            dlatents.iter_mut().zip(part).for_each(|(sum, d)| *sum += d);
-        }
-        (dlatents, dtokens)
+        let (dtokens, sums) = filled_by_tasks(tokens.len(), of_image, || (), none, fill);
+        (sum_in_order(sums, none().len()), dtokens)
     }
 }
 

@@ -58,13 +58,13 @@ impl Grouped {
         }
     }
 
-    /// The gradient of the weight from that of y: a sum over the rows.
-    pub(super) fn weight_gradient(self, x: &[f32], dy: &[f32], dweight: &mut [f32]) {
+    /// The gradient of the weight from that of y, a sum over the rows, is added to `dweight`.
+    pub(super) fn add_weight_gradient(self, x: &[f32], dy: &[f32], dweight: &mut [f32]) {
         let size = self.of_group() * self.of_output();
         for (k, dweight) in dweight.chunks_exact_mut(size).enumerate() {
             let out = MatrixMut::new(dweight, self.of_group(), self.of_output());
             let dy = self.columns(dy, k, self.outputs).transposed();
-            product(out, dy, self.columns(x, k, self.inputs), Write::Replace, Threads::One);
+            product(out, dy, self.columns(x, k, self.inputs), Write::Add, Threads::One);
         }
     }
 }
@@ -79,10 +79,10 @@ mod tests {
     fn output_groups_read_their_input_group_alone() {
         let (layer, rows) = (Grouped { groups: 2, inputs: 6, outputs: 4 }, 5);
         let (w, x, dy) = (numbers(4 * 3, 1), numbers(rows * 6, 2), numbers(rows * 4, 3));
-        let (mut y, mut dx, mut dw) = (vec![1.0; rows * 4], vec![9.0; rows * 6], vec![9.0; 4 * 3]);
+        let (mut y, mut dx, mut dw) = (vec![1.0; rows * 4], vec![9.0; rows * 6], vec![2.0; 4 * 3]);
         layer.forward(&w, &x, &mut y, Write::Add);
         layer.backward(&w, &dy, &mut dx);
-        layer.weight_gradient(&x, &dy, &mut dw);
+        layer.add_weight_gradient(&x, &dy, &mut dw);
         // The same with a whole weight, zero where input and output are of different groups.
         let whole = |o: usize, i: usize| if layer.group(o) == i / 3 { w[o * 3 + i % 3] } else { 0.0 };
         let close = |found: f32, expected: f32| assert!((found - expected).abs() < 1e-5, "{found} {expected}");
@@ -97,7 +97,7 @@ mod tests {
         for o in 0..4 {
             for i in 0..3 {
                 let column = layer.group(o) * 3 + i;
-                close(dw[o * 3 + i], (0..rows).map(|row| dy[row * 4 + o] * x[row * 6 + column]).sum());
+                close(dw[o * 3 + i], 2.0 + (0..rows).map(|row| dy[row * 4 + o] * x[row * 6 + column]).sum::<f32>());
             }
         }
     }

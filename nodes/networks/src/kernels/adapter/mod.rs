@@ -63,11 +63,11 @@ pub struct Bottleneck {
     pub norm_before: Option<(Tensor, Tensor)>,
     /// [r, d / G]
     pub down: Tensor,
-    /// Behind `down`, [r] channels.
+    /// Behind `down`, of r channels.
     pub batch_norm_down: Option<RowNorm>,
     /// [d, r / G]
     pub up: Tensor,
-    /// Behind `up`, [d] channels.
+    /// Behind `up`, of d channels.
     pub batch_norm_up: Option<RowNorm>,
     /// Weight and bias `[d]` of the layer norm behind it.
     pub norm_after: Option<(Tensor, Tensor)>,

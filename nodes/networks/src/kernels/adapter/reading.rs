@@ -44,12 +44,22 @@ pub(super) struct ReadingScratch {
     factors: Vec<f32>,
 }
 
-/// Sums over a task's rows.
+/// Sums over the rows of tasks.
 #[derive(Debug, Default)]
 pub(super) struct ReadingSums {
-    /// Image, and the sum [t, d] over its rows in the task.
+    /// Images in their order, and the sum [t, d] over those of an image's rows.
     latents: Vec<(usize, Vec<f32>)>,
     gate: f64,
+}
+
+impl ReadingSums {
+    /// The sum of the image at hand, of `length` numbers.
+    fn of_image(&mut self, image: usize, length: usize) -> &mut [f32] {
+        if self.latents.last().is_none_or(|(last, _)| *last != image) {
+            self.latents.push((image, vec![0.0; length]));
+        }
+        self.latents.last_mut().map_or(&mut [], |(_, sum)| sum)
+    }
 }
 
 impl Reading<'_> {
@@ -96,7 +106,7 @@ impl Reading<'_> {
         }
     }
 
-    /// The gradient of `x` in place of that of X', `dy`, and sums for latents, where they are wanted, and gate. `scratch`
+    /// The gradient of `x` in place of that of X', `dy`, and added sums for latents, where they are wanted, and gate. `scratch`
     /// is as [`Self::weigh`] left it for the same rows.
     pub(super) fn backward(
         self,
@@ -104,31 +114,28 @@ impl Reading<'_> {
         x: &[f32],
         dy: &mut [f32],
         scratch: &mut ReadingScratch,
+        sums: &mut ReadingSums,
         wants_latents: bool,
-    ) -> ReadingSums {
+    ) {
         let rows = x.len() / self.width;
-        let mut sums = ReadingSums::default();
         let ReadingScratch { shares, factors } = scratch;
         for (image, part) in self.images(first, rows) {
             let (of_width, of_count) = (self.numbers(&part, self.width), self.numbers(&part, self.count));
             let latents = self.of_image(image);
             let (x, dy) = (&x[of_width.clone()], &mut dy[of_width]);
             let (shares, factors) = (&shares[of_count.clone()], &mut factors[of_count]);
-            let mut of_latents = vec![0.0; if wants_latents { latents.numbers.len() } else { 0 }];
             if wants_latents {
-                latents.add_sums(factors, dy, &mut of_latents);
+                latents.add_sums(factors, dy, sums.of_image(image, latents.numbers.len()));
             }
             latents.scores(dy, factors);
             sums.gate += f64::from(dot(factors, shares));
             factors.iter_mut().for_each(|d| *d *= self.gate);
             softmax_rows_backward(factors, shares, self.count);
             if wants_latents {
-                latents.add_sums(factors, x, &mut of_latents);
-                sums.latents.push((image, of_latents));
+                latents.add_sums(factors, x, sums.of_image(image, latents.numbers.len()));
             }
             latents.add(factors, dy);
         }
-        sums
     }
 
     /// Gradients of latents [N, t, d], all zero if there are no sums of them, and of the gate, from those of all tasks in

@@ -24,7 +24,7 @@ pub(super) struct Wanted {
     pub(super) parameters: bool,
 }
 
-/// Gradients of the arguments; what was not wanted is empty.
+/// Gradients of the arguments, where they were wanted.
 #[derive(Debug)]
 pub(super) struct Gradients {
     pub(super) tokens: Vec<f32>,
@@ -80,46 +80,47 @@ impl Adapter<'_> {
         let task = task_rows(width);
         let summed = wanted || self.takes_own_behind_up();
         let layout = WideSums::layout(widening, wanted, summed);
-        let memory = <[Vec<f32>; 3]>::default;
-        let (dhidden, parts) =
-            filled_by_tasks(z.len(), task * narrow, memory, |[entering, value, gradient], index, dhidden| {
-                let (z, dy) = (part(z, index, task * narrow), part(dy, index, task * width));
-                let mut sums = vec![0.0; layout.iter().sum()];
-                let [of_weight, of_bias, of_norm_weight, of_norm_bias] = WideSums::parts(&mut sums, layout);
-                hidden.fill(z, entering);
-                let dwide = match &widening.norm {
-                    Some([weight, _]) => {
-                        value.resize(dy.len(), 0.0);
-                        gradient.resize(dy.len(), 0.0);
-                        widening.apply(self, entering, value);
-                        let rows = value.chunks_exact(width).zip(dy.chunks_exact(width));
-                        for ((value, dy), d) in rows.zip(gradient.chunks_exact_mut(width)) {
-                            let (mean, scale) = norm::statistics(value, norm::EPSILON as f32);
-                            if wanted {
-                                let sums = of_norm_weight.iter_mut().zip(&mut *of_norm_bias);
-                                for (((of_weight, of_bias), g), value) in sums.zip(dy).zip(value) {
-                                    *of_weight += g * (value - mean) * scale;
-                                    *of_bias += g;
-                                }
+        let none = || vec![0.0; layout.iter().sum()];
+        let fill = |[entering, value, gradient]: &mut [Vec<f32>; 3],
+                    sums: &mut Vec<f32>,
+                    index: usize,
+                    dhidden: &mut [f32]| {
+            let (z, dy) = (part(z, index, task * narrow), part(dy, index, task * width));
+            let [of_weight, of_bias, of_norm_weight, of_norm_bias] = WideSums::parts(sums, layout);
+            hidden.fill(z, entering);
+            let dwide = match &widening.norm {
+                Some([weight, _]) => {
+                    value.resize(dy.len(), 0.0);
+                    gradient.resize(dy.len(), 0.0);
+                    widening.apply(self, entering, value);
+                    let rows = value.chunks_exact(width).zip(dy.chunks_exact(width));
+                    for ((value, dy), d) in rows.zip(gradient.chunks_exact_mut(width)) {
+                        let (mean, scale) = norm::statistics(value, norm::EPSILON as f32);
+                        if wanted {
+                            let sums = of_norm_weight.iter_mut().zip(&mut *of_norm_bias);
+                            for (((of_weight, of_bias), g), value) in sums.zip(dy).zip(value) {
+                                *of_weight += g * (value - mean) * scale;
+                                *of_bias += g;
                             }
-                            for ((d, g), w) in d.iter_mut().zip(dy).zip(weight) {
-                                *d = g * w;
-                            }
-                            norm::row_gradient(d, value, mean, scale);
                         }
-                        &gradient[..]
+                        for ((d, g), w) in d.iter_mut().zip(dy).zip(weight) {
+                            *d = g * w;
+                        }
+                        norm::row_gradient(d, value, mean, scale);
                     }
-                    None => dy,
-                };
-                self.up.backward(&widening.weight, dwide, dhidden);
-                if summed {
-                    self.up.weight_gradient(entering, dwide, of_weight);
-                    if !of_bias.is_empty() {
-                        add_rows(dwide, of_bias);
-                    }
+                    &gradient[..]
                 }
-                sums
-            });
+                None => dy,
+            };
+            self.up.backward(&widening.weight, dwide, dhidden);
+            if summed {
+                self.up.add_weight_gradient(entering, dwide, of_weight);
+                if !of_bias.is_empty() {
+                    add_rows(dwide, of_bias);
+                }
+            }
+        };
+        let (dhidden, parts) = filled_by_tasks(z.len(), task * narrow, Default::default, none, fill);
         let sums = summed.then(|| WideSums::new(sum_in_order(parts, layout.iter().sum()), layout));
         (dhidden, sums)
     }
@@ -171,19 +172,22 @@ impl Adapter<'_> {
         let biased = wanted.parameters && self.parameters.norm_before.is_some() && !balanced;
         let layout = NarrowSums::layout(self, wanted.parameters, biased);
         let passes = wanted.tokens || self.reading.is_some() && (wanted.latents || wanted.parameters);
-        let one = |(scratch, scaled): &mut (Scratch, Vec<f32>), index: usize, dx: &mut [f32]| {
+        let none = || (vec![0.0; layout.iter().sum()], ReadingSums::default());
+        let fill = |(scratch, scaled): &mut (Scratch, Vec<f32>),
+                    sums: &mut (Vec<f32>, ReadingSums),
+                    index: usize,
+                    dx: &mut [f32]| {
             let (first, x, dz) = (index * task, part(x, index, task * width), part(dz, index, task * narrow));
-            let mut sums = vec![0.0; layout.iter().sum()];
-            let (of_weight, of_bias) = sums.split_at_mut(layout[0]);
+            let (of_weight, of_bias) = sums.0.split_at_mut(layout[0]);
             self.enter(first, x, scratch);
             if wanted.parameters {
-                self.down.weight_gradient(self.entering(x, &scratch.x), dz, of_weight);
+                self.down.add_weight_gradient(self.entering(x, &scratch.x), dz, of_weight);
                 if biased {
                     add_rows(dz, of_bias);
                 }
             }
             if !passes {
-                return (sums, None);
+                return;
             }
             if self.parameters.norm_before.is_some() {
                 scaled.clear();
@@ -197,22 +201,13 @@ impl Adapter<'_> {
             } else {
                 self.down.backward(&narrowing.weight, dz, dx);
             }
-            let read = self.reading.map(|reading| reading.backward(first, x, dx, &mut scratch.reading, wanted.latents));
-            (sums, read)
-        };
-        let (dx, found) = match wanted.tokens {
-            true => filled_by_tasks(x.len(), task * width, Default::default, one),
-            false => {
-                let tasks = (0..x.len().div_ceil(task * width)).into_par_iter();
-                let found = tasks.map_init(Default::default, |(memory, dx): &mut (_, Vec<f32>), index| {
-                    dx.resize(part(x, index, task * width).len(), 0.0);
-                    one(memory, index, dx)
-                });
-                (Vec::new(), found.collect())
+            if let Some(reading) = self.reading {
+                reading.backward(first, x, dx, &mut scratch.reading, &mut sums.1, wanted.latents);
             }
         };
-        let (parts, read): (Vec<Vec<f32>>, Vec<Option<ReadingSums>>) = found.into_iter().unzip();
+        let (dx, found) = filled_by_tasks(x.len(), task * width, Default::default, none, fill);
+        let (parts, read): (Vec<Vec<f32>>, Vec<ReadingSums>) = found.into_iter().unzip();
         let sums = wanted.parameters.then(|| NarrowSums::new(sum_in_order(parts, layout.iter().sum()), layout));
-        (dx, sums, read.into_iter().flatten().collect())
+        (dx, sums, read)
     }
 }

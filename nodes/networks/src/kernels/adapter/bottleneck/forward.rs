@@ -28,12 +28,12 @@ impl Adapter<'_> {
         let (width, narrow) = (self.down.inputs, self.down.outputs);
         let task = task_rows(width);
         let narrowing = Narrowing::new(self);
-        let (z, _) = filled_by_tasks(x.len() / width * narrow, task * narrow, Scratch::default, |scratch, index, z| {
+        let fill = |scratch: &mut Scratch, (): &mut (), index: usize, z: &mut [f32]| {
             let x = part(x, index, task * width);
             self.enter(index * task, x, scratch);
             narrowing.apply(self, self.entering(x, &scratch.x), z);
-        });
-        z
+        };
+        filled_by_tasks(x.len() / width * narrow, task * narrow, Scratch::default, || (), fill).0
     }
 
     fn widen(&self, z: &[f32], statistics: &Statistics) -> Vec<f32> {
@@ -41,7 +41,7 @@ impl Adapter<'_> {
         let task = task_rows(width);
         let hidden = Hidden::new(self, statistics.down.as_ref()).centred(statistics);
         let widening = Widening::new(self, statistics);
-        let (y, _) = filled_by_tasks(z.len() / narrow * width, task * width, Vec::new, |entering, index, y| {
+        let fill = |entering: &mut Vec<f32>, (): &mut (), index: usize, y: &mut [f32]| {
             hidden.fill(part(z, index, task * narrow), entering);
             widening.apply(self, entering, y);
             if let Some([weight, bias]) = &widening.norm {
@@ -52,7 +52,7 @@ impl Adapter<'_> {
                     }
                 }
             }
-        });
-        y
+        };
+        filled_by_tasks(z.len() / narrow * width, task * width, Vec::new, || (), fill).0
     }
 }
