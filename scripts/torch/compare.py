@@ -115,9 +115,10 @@ def compare(copl: str, method: str, preset: str, threads: int, rounds: int, clip
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "weights.safetensors"
         write_weights(preset, weights)
-        # The same allocator settings as a run of ours gives its nodes.
+        # The settings of allocator and threads that a run of ours gives its nodes.
         env = {
             "RAYON_NUM_THREADS": str(threads),
+            "CANDLE_NUM_THREADS": "1",
             "MALLOC_MMAP_MAX_": "0",
             "MALLOC_TRIM_THRESHOLD_": "8589934592",
         }
