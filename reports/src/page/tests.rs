@@ -44,7 +44,7 @@ fn a_run_stands_beside_the_papers_rows_with_a_word_of_caution() {
     assert!(page.contains("DG-SCT") && page.contains("448.4"), "total of 187.1 and 261.3");
     assert!(page.contains("This run is of ave-mini, not of the paper"));
     let text = markdown(&Page { views: &views, examples: &[], note: None, dataflow: "" }, Some("report"));
-    assert!(text.contains("| CoPL | Swin-V2-L | 1.7 | 232.3 | 230.6 | – |"), "{text}");
+    assert!(text.contains("| CoPL | Swin-V2-L | 1.7 | 232.3 | 230.6 | 81.9 |"), "{text}");
 }
 
 #[test]
