@@ -178,9 +178,10 @@ impl Parameters {
 pub struct Gradients(BTreeMap<String, Tensor>);
 
 impl Gradients {
-    /// Picks the named tensors' gradients out of a graph's.
+    /// Picks the named tensors' gradients out of a graph's, and lets the graph go: a gradient that candle computed from an
+    /// activation holds on to all that stands behind it, and so would the optimizer's moments, step after step.
     pub(crate) fn collect(store: &GradStore, tensors: &[(String, Tensor)]) -> Self {
-        let found = tensors.iter().filter_map(|(name, tensor)| Some((name.clone(), store.get(tensor)?.clone())));
+        let found = tensors.iter().filter_map(|(name, tensor)| Some((name.clone(), store.get(tensor)?.detach())));
         Self(found.collect())
     }
 

@@ -8,6 +8,8 @@
 mod adapter;
 mod pairs;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 pub(super) use adapter::{Adapter, Run};
 pub(super) use pairs::{Paired, Stream, local, paired};
