@@ -258,7 +258,7 @@ pub(super) fn check(env: &Env) -> Result<(), (String, String)> {
     copl_networks::device::parse(&s.device).map_err(|e| ("DEVICE".to_owned(), e))?;
     // The sizes of an encoder node are not known here.
     if s.visual_encoder.0 != NODE && s.audio_encoder.0 != NODE {
-        params::check(&settings.model()).map_err(|(key, e)| (key.to_owned(), e.to_string()))?;
+        params::check(&settings.model()).map_err(|(key, problem)| (key.to_owned(), problem))?;
     }
     Ok(())
 }

@@ -33,8 +33,9 @@ pub(crate) struct Trainable {
 ///
 /// # Errors
 /// The setting to look at, and why they do not.
-pub fn check(config: &ModelConfig) -> Result<(), (&'static str, Error)> {
-    let encoder = |setting, name: &str| encoders::preset(name).map_err(|e| (setting, e));
+pub fn check(config: &ModelConfig) -> Result<(), (&'static str, String)> {
+    let named = |setting: &'static str| move |e: Error| (setting, e.to_string());
+    let encoder = |setting, name: &str| encoders::preset(name).map_err(named(setting));
     let visual = encoder("VISUAL_ENCODER", &config.visual_encoder)?;
     let audio = match config.audio_encoder.as_str() {
         SHARED => None,
@@ -42,9 +43,9 @@ pub fn check(config: &ModelConfig) -> Result<(), (&'static str, Error)> {
     };
     let other = audio.as_ref().unwrap_or(&visual);
     let shapes = EncoderShapes { visual: &visual, audio: other, shared: audio.is_none() };
-    config.method.parameters(config.segments, shapes).map_err(|e| ("METHOD", e))?;
+    config.method.parameters(config.segments, shapes).map_err(named("METHOD"))?;
     let place = HeadPlace { classes: config.classes, visual: &visual, audio: other, execution: Execution::PLAIN };
-    config.head.build(place).map(drop).map_err(|e| ("TASK", e))
+    config.head.build(place).map(drop).map_err(named("TASK"))
 }
 
 impl Trainable {

@@ -18,10 +18,13 @@ pub struct Family {
     /// Its settings. Methods may share a group.
     pub settings: &'static [SettingGroup],
     /// Reads its settings; those that are unset are the task's.
-    pub read: fn(Task, &Env) -> Result<MethodConfig, (String, String)>,
+    pub read: Read,
     /// How a model is trained for a task with it, unless a user says otherwise.
     pub training: fn(Task) -> Training,
 }
+
+/// Reads a method's settings for a task; else the setting that is wrong, and why.
+pub type Read = fn(Task, &Env) -> Result<MethodConfig, (String, String)>;
 
 /// Settings of a method, or of several.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! A linear layer as a tensor function, differentiable in tokens, weight and bias; a weight or bias that takes no part in a
 //! graph has no gradient.
 
-use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::constants::{plus, times_transposed};
@@ -38,6 +38,69 @@ pub(super) fn plain(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Resul
     };
     shape.push(weight.dim(0)?);
     y.reshape(shape)
+}
+
+/// x M of `x` [..., in] and a matrix [in, out], as one operation.
+pub(super) fn times_fused(x: &Tensor, matrix: &Tensor) -> Result<Tensor> {
+    if x.dims().last() != Some(&matrix.dims2()?.0) {
+        candle_core::bail!("a product of {:?} with a matrix {:?}", x.dims(), matrix.dims());
+    }
+    x.contiguous()?.apply_op2(&matrix.contiguous()?, Times)
+}
+
+/// From elementary operations.
+pub(super) fn times_plain(x: &Tensor, matrix: &Tensor) -> Result<Tensor> {
+    let (inputs, outputs) = matrix.dims2()?;
+    let mut shape = x.dims().to_vec();
+    shape.pop();
+    shape.push(outputs);
+    x.reshape((x.elem_count() / inputs.max(1), inputs))?.matmul(matrix)?.reshape(shape)
+}
+
+struct Times;
+
+impl CustomOp2 for Times {
+    fn name(&self) -> &'static str {
+        "times-matrix"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, xl: &Layout, matrix: &CpuStorage, ml: &Layout) -> Result<(CpuStorage, Shape)> {
+        let (inputs, outputs) = ml.shape().dims2()?;
+        let (x, m) = (floats(x, xl)?, floats(matrix, ml)?);
+        let rows = x.len() / inputs.max(1);
+        let mut y = vec![0.0; rows * outputs];
+        let out = MatrixMut::new(&mut y, rows, outputs);
+        product(out, Matrix::new(x, rows, inputs), Matrix::new(m, inputs, outputs), Write::Replace, Threads::All);
+        let mut shape = xl.dims().to_vec();
+        if let Some(last) = shape.last_mut() {
+            *last = outputs;
+        }
+        Ok((CpuStorage::F32(y), Shape::from(shape)))
+    }
+
+    fn bwd(&self, x: &Tensor, matrix: &Tensor, _res: &Tensor, dy: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let (inputs, outputs) = matrix.dims2()?;
+        let rows = x.elem_count() / inputs.max(1);
+        let like = |numbers: Vec<f32>, of: &Tensor| Tensor::from_vec(numbers, of.shape(), of.device());
+        let of = |tensor: &Tensor, other: &Tensor, to: &dyn Fn(&[f32], &[f32]) -> Vec<f32>, like_of: &Tensor| {
+            with_floats(tensor, |a| with_floats(other, |b| like(to(a, b), like_of)))
+        };
+        let to_x = |m: &[f32], dy: &[f32]| {
+            let mut dx = vec![0.0; rows * inputs];
+            let (dy, m) = (Matrix::new(dy, rows, outputs), Matrix::new(m, inputs, outputs).transposed());
+            product(MatrixMut::new(&mut dx, rows, inputs), dy, m, Write::Replace, Threads::All);
+            dx
+        };
+        let to_matrix = |x: &[f32], dy: &[f32]| {
+            let mut dm = vec![0.0; inputs * outputs];
+            let (x, dy) = (Matrix::new(x, rows, inputs).transposed(), Matrix::new(dy, rows, outputs));
+            product(MatrixMut::new(&mut dm, inputs, outputs), x, dy, Write::Replace, Threads::All);
+            dm
+        };
+        let dx = x.track_op().then(|| of(matrix, dy, &to_x, x)).transpose()?;
+        let dm = matrix.track_op().then(|| of(x, dy, &to_matrix, matrix)).transpose()?;
+        Ok((dx, dm))
+    }
 }
 
 struct Linear;
@@ -163,6 +226,17 @@ mod tests {
         }
         let (x, w, b) = (var(&[4, 3], 1), var(&[2, 3], 2), var(&[2], 3));
         assert_gradients(&[&x, &w, &b], 12, 2e-3, || fused(&x, &w, Some(&b)).unwrap());
+    }
+
+    #[test]
+    fn products_with_a_matrix_agree() {
+        for (shape, outputs) in [(vec![3, 5], 4), (vec![2, 40, 7], 9)] {
+            let (x, m) = (var(&shape, 1), var(&[shape[shape.len() - 1], outputs], 2));
+            assert_same(&[&x, &m], 2e-5, || times_fused(&x, &m).unwrap(), || times_plain(&x, &m).unwrap());
+        }
+        let (x, m) = (var(&[4, 3], 1), var(&[3, 2], 2));
+        assert_gradients(&[&x, &m], 12, 2e-3, || times_fused(&x, &m).unwrap());
+        assert!(times_fused(&m, &x).is_err());
     }
 
     #[test]

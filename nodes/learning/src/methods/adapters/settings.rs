@@ -107,10 +107,10 @@ impl AdapterSizes {
     pub(crate) fn bottleneck(&self, d: usize) -> Result<usize> {
         let Self { reduction, groups, .. } = self;
         let r = d / reduction;
-        if d % reduction != 0 || r == 0 {
+        if !d.is_multiple_of(*reduction) || r == 0 {
             return Err(Error::Config(format!("REDUCTION {reduction} does not divide the width {d} of a block")));
         }
-        if d % groups != 0 || r % groups != 0 {
+        if !d.is_multiple_of(*groups) || !r.is_multiple_of(*groups) {
             return Err(Error::Config(format!("GROUPS {groups} does not divide the widths {d} and {r} of an adapter")));
         }
         Ok(r)

@@ -144,10 +144,8 @@ impl AttendedAdapter {
                 let scores = run.execution.linear(&compared, &matrix, None)?;
                 let offset = seen.sum_keepdim(1)?.matmul(&bias.unsqueeze(0)?)?; // [t, n]
                 let weights = weights(scores.broadcast_add(&offset)?)?;
-                let rows = weights.reshape((images * (t + 1), n))?;
-                let offset = rows.matmul(&bias.unsqueeze(1)?)?.reshape((images, t + 1, 1))?;
-                let over_tokens = rows.matmul(&matrix)?.reshape((images, t + 1, m))?;
-                over_tokens.matmul(y)?.broadcast_add(&offset)?
+                let offset = run.execution.times(&weights, &bias.unsqueeze(1)?)?; // [N, t + 1, 1]
+                run.execution.times(&weights, &matrix)?.matmul(y)?.broadcast_add(&offset)?
             }
             TokenAlign::Resize => {
                 let axis = axis(m.isqrt(), n.isqrt(), y, run.execution)?;
@@ -170,18 +168,20 @@ impl AttendedAdapter {
         let fusion = self.adapter.fusion(run, gathered)?;
         let x = run.execution.fuse(x, &fusion)?;
         let relu = |x: Tensor| run.execution.relu(&x);
-        let own = relu(self.dense(run, "channel_own", &x)?)?.mean_keepdim(1)?;
+        let own = run.execution.mean_of_positive(&self.dense(run, "channel_own", &x)?)?;
         let query = (relu(self.dense(run, "channel_other", &mean)?)? * own)?;
         let squeezed = relu(self.dense(run, "channel_squeeze", &query)?)?;
         let channel = sigmoid(&self.dense(run, "channel_expand", &squeezed)?)?; // [N, 1, d]
-        let own = relu(self.dense(run, "spatial_own", &x.broadcast_mul(&(&channel + 1.0)?)?)?)?; // [N, n, h]
+        let seen = run.execution.weigh(&x, &(&channel + 1.0)?, None)?;
+        let own = relu(self.dense(run, "spatial_own", &seen)?)?; // [N, n, h]
         // The score's weights go to what the other modality says: h numbers an image instead of n h.
         let (score, bias) = self.get(run.learned.parameters, "spatial_score")?;
         let other = relu(self.dense(run, "spatial_other", &mean)?)?.broadcast_mul(&score)?; // [N, 1, h]
         let score = own.matmul(&other.transpose(1, 2)?.contiguous()?)?.broadcast_add(&bias)?; // [N, n, 1]
         let (alpha, beta) = self.weights;
-        let weight = channel.affine(alpha, 1.0 - alpha)?.broadcast_add(&(sigmoid(&score)? * beta)?)?;
-        Ok((self.adapter.adapt(run, &(x * weight)?, None)?, score))
+        let (channels, tokens) = (channel.affine(alpha, 1.0 - alpha)?, (sigmoid(&score)? * beta)?);
+        let x = run.execution.weigh(&x, &channels, Some(&tokens))?;
+        Ok((self.adapter.adapt(run, &x, None)?, score))
     }
 }
 

@@ -5,8 +5,10 @@
 //! - [`Bottleneck`]: g · LN(BN(W_up ReLU(BN(W_down LN(X'))))), each norm where there is one
 //! - `gather`, `fusion`, `bottleneck`: each as one operation of the CPU
 //! - `latents`, `reading`, `grouped`, `packed`: what those share, on slices
+//! - `attention`: weights of channels and tokens (DG-SCT)
 //! - `plain`: all three from elementary operations, on any device: the oracle
 
+mod attention;
 mod bottleneck;
 mod fusion;
 mod gather;
@@ -20,6 +22,7 @@ use candle_core::{Result, Tensor};
 
 use super::batch_norm::BatchStatistics;
 
+pub(super) use attention::{mean_of_positive_fused, mean_of_positive_plain, weigh_fused, weigh_plain};
 pub(super) use bottleneck::fused as adapt_fused;
 pub(super) use fusion::fused as fuse_fused;
 pub(super) use gather::fused as gather_fused;

@@ -19,6 +19,10 @@ impl Backend for Cpu {
         linear::fused(x, weight, bias)
     }
 
+    fn times(&self, x: &Tensor, matrix: &Tensor) -> Result<Tensor> {
+        linear::times_fused(x, matrix)
+    }
+
     fn layer_norm_with(&self, x: &Tensor, weight: &Tensor, bias: &Tensor, epsilon: f64) -> Result<Tensor> {
         norm::fused(x, weight, bias, epsilon)
     }
@@ -61,6 +65,14 @@ impl Backend for Cpu {
 
     fn fuse(&self, x: &Tensor, fusion: &Fusion) -> Result<Tensor> {
         adapter::fuse_fused(x, fusion)
+    }
+
+    fn weigh(&self, x: &Tensor, channels: &Tensor, tokens: Option<&Tensor>) -> Result<Tensor> {
+        adapter::weigh_fused(x, channels, tokens)
+    }
+
+    fn mean_of_positive(&self, x: &Tensor) -> Result<Tensor> {
+        adapter::mean_of_positive_fused(x)
     }
 
     fn adapt(&self, x: &Tensor, fusion: Option<&Fusion>, layers: &Bottleneck) -> Result<AdaptedTokens> {

@@ -33,6 +33,11 @@ pub trait Backend: Debug + Send + Sync {
         linear::plain(x, weight, bias)
     }
 
+    /// x M over the last dimension of `x` [..., in], with a matrix [in, out].
+    fn times(&self, x: &Tensor, matrix: &Tensor) -> Result<Tensor> {
+        linear::times_plain(x, matrix)
+    }
+
     /// LN(x) weight + bias over the last dimension of `x` [..., width], with 1e-5 added to the variance.
     fn layer_norm(&self, x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
         self.layer_norm_with(x, weight, bias, EPSILON)
@@ -95,6 +100,16 @@ pub trait Backend: Debug + Send + Sync {
     /// Tokens `x` [N, n, d] that read gathered latents, [N, n, d].
     fn fuse(&self, x: &Tensor, fusion: &Fusion) -> Result<Tensor> {
         adapter::fuse(x, fusion)
+    }
+
+    /// x (c + t) of tokens `x` [N, n, d], weights c of channels [N, 1, d] and t of tokens [N, n, 1] (none: 0).
+    fn weigh(&self, x: &Tensor, channels: &Tensor, tokens: Option<&Tensor>) -> Result<Tensor> {
+        adapter::weigh_plain(x, channels, tokens)
+    }
+
+    /// The mean over tokens of max(x, 0), [N, n, d] -> [N, 1, d]; the gradient at 0 is 0.
+    fn mean_of_positive(&self, x: &Tensor) -> Result<Tensor> {
+        adapter::mean_of_positive_plain(x)
     }
 
     /// What an adapter makes of tokens `x` [N, n, d], which read gathered latents first where there are some.
