@@ -82,9 +82,6 @@ impl CustomOp2 for Times {
         let (inputs, outputs) = matrix.dims2()?;
         let rows = x.elem_count() / inputs.max(1);
         let like = |numbers: Vec<f32>, of: &Tensor| Tensor::from_vec(numbers, of.shape(), of.device());
-        let of = |tensor: &Tensor, other: &Tensor, to: &dyn Fn(&[f32], &[f32]) -> Vec<f32>, like_of: &Tensor| {
-            with_floats(tensor, |a| with_floats(other, |b| like(to(a, b), like_of)))
-        };
         let to_x = |m: &[f32], dy: &[f32]| {
             let mut dx = vec![0.0; rows * inputs];
             let (dy, m) = (Matrix::new(dy, rows, outputs), Matrix::new(m, inputs, outputs).transposed());
@@ -97,8 +94,14 @@ impl CustomOp2 for Times {
             product(MatrixMut::new(&mut dm, inputs, outputs), x, dy, Write::Replace, Threads::All);
             dm
         };
-        let dx = x.track_op().then(|| of(matrix, dy, &to_x, x)).transpose()?;
-        let dm = matrix.track_op().then(|| of(x, dy, &to_matrix, matrix)).transpose()?;
+        let dx = match x.track_op() {
+            true => Some(with_floats(matrix, |m| with_floats(dy, |dy| like(to_x(m, dy), x)))?),
+            false => None,
+        };
+        let dm = match matrix.track_op() {
+            true => Some(with_floats(x, |x| with_floats(dy, |dy| like(to_matrix(x, dy), matrix)))?),
+            false => None,
+        };
         Ok((dx, dm))
     }
 }
