@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use copl_contract::setting_choice::ChosenGroup;
 use copl_contract::settings::{Env, SettingSpec, not_one_of};
-use copl_contract::task::{self, Task};
+use copl_contract::task::{SampleLabels, Task};
 
 use super::{FAMILIES, MethodSettings};
 use crate::train::Schedule;
@@ -53,12 +53,12 @@ impl Training {
     /// compares with.
     pub fn of_paper(task: Task) -> Self {
         let ave = Self { batch: 2, lr_prompts: 1e-3, lr_head: 1e-5, schedule: Schedule::Constant };
-        match task {
-            t if t == task::AVS_S4 || t == task::AVS_MS3 => Self { batch: 4, lr_head: 5e-5, ..ave },
-            t if t == task::MUSIC_AVQA => {
+        match task.samples {
+            SampleLabels::Masks => Self { batch: 4, lr_head: 5e-5, ..ave },
+            SampleLabels::Answer => {
                 Self { batch: 8, lr_head: 1e-4, schedule: Schedule::Step { size: 8, gamma: 0.1 }, ..ave }
             }
-            _ => ave,
+            SampleLabels::Segments => ave,
         }
     }
 }

@@ -2,7 +2,7 @@
 //! and batches as the official training commands have them (docs/methods.md).
 
 use copl_contract::settings::{Env, Settings};
-use copl_contract::task::{self, Task};
+use copl_contract::task::{SampleLabels, Task};
 
 use crate::methods::adapters::{AdapterSettings, AdapterSizes, with_official};
 use crate::methods::{SettingGroup, Training};
@@ -63,8 +63,8 @@ impl DgSctSettings {
 }
 
 fn official(task: Task) -> &'static [(&'static str, &'static str)] {
-    match task {
-        t if t == task::AVS_S4 || t == task::AVS_MS3 => &[
+    match task.samples {
+        SampleLabels::Masks => &[
             ("LATENTS", "32"),
             ("REDUCTION", "2"),
             ("GROUPS", "2"),
@@ -76,7 +76,7 @@ fn official(task: Task) -> &'static [(&'static str, &'static str)] {
             ("LATENT_START", "zeros"),
             ("TOKEN_ALIGN", "resize"),
         ],
-        t if t == task::MUSIC_AVQA => &[
+        SampleLabels::Answer => &[
             ("LATENTS", "2"),
             ("REDUCTION", "8"),
             ("GROUPS", "4"),
@@ -88,7 +88,7 @@ fn official(task: Task) -> &'static [(&'static str, &'static str)] {
             ("LATENT_START", "zeros"),
             ("TOKEN_ALIGN", "learned"),
         ],
-        _ => &[
+        SampleLabels::Segments => &[
             ("LATENTS", "32"),
             ("REDUCTION", "8"),
             ("GROUPS", "4"),
@@ -106,9 +106,9 @@ fn official(task: Task) -> &'static [(&'static str, &'static str)] {
 /// The official rates, batches and schedules.
 pub(super) fn training(task: Task) -> Training {
     let of = |rate, schedule| Training { batch: 8, lr_prompts: rate, lr_head: rate, schedule };
-    match task {
-        t if t == task::AVS_S4 || t == task::AVS_MS3 => of(3e-4, Schedule::Constant),
-        t if t == task::MUSIC_AVQA => of(1e-4, Schedule::Step { size: 8, gamma: 0.1 }),
-        _ => of(5e-4, Schedule::Step { size: 3, gamma: 0.35 }),
+    match task.samples {
+        SampleLabels::Masks => of(3e-4, Schedule::Constant),
+        SampleLabels::Answer => of(1e-4, Schedule::Step { size: 8, gamma: 0.1 }),
+        SampleLabels::Segments => of(5e-4, Schedule::Step { size: 3, gamma: 0.35 }),
     }
 }

@@ -2,7 +2,7 @@
 //! and batches as the official training commands have them (docs/methods.md).
 
 use copl_contract::settings::{Env, Settings};
-use copl_contract::task::{self, Task};
+use copl_contract::task::{SampleLabels, Task};
 
 use crate::methods::Training;
 use crate::methods::adapters::{AdapterSettings, AdapterSizes, with_official};
@@ -27,8 +27,8 @@ impl LavishSettings {
 }
 
 fn official(task: Task) -> &'static [(&'static str, &'static str)] {
-    match task {
-        t if t == task::AVS_S4 || t == task::AVS_MS3 => &[
+    match task.samples {
+        SampleLabels::Masks => &[
             ("LATENTS", "32"),
             ("REDUCTION", "4"),
             ("GROUPS", "2"),
@@ -39,7 +39,7 @@ fn official(task: Task) -> &'static [(&'static str, &'static str)] {
             ("GATE_ORDER", "before-norm"),
             ("LATENT_START", "zeros"),
         ],
-        t if t == task::MUSIC_AVQA => &[
+        SampleLabels::Answer => &[
             ("LATENTS", "16"),
             ("REDUCTION", "4"),
             ("GROUPS", "2"),
@@ -50,7 +50,7 @@ fn official(task: Task) -> &'static [(&'static str, &'static str)] {
             ("GATE_ORDER", "after-norm"),
             ("LATENT_START", "zeros"),
         ],
-        _ => &[
+        SampleLabels::Segments => &[
             ("LATENTS", "2"),
             ("REDUCTION", "8"),
             ("GROUPS", "2"),
@@ -67,11 +67,11 @@ fn official(task: Task) -> &'static [(&'static str, &'static str)] {
 /// The official rates, batches and schedules.
 pub(super) fn training(task: Task) -> Training {
     let constant = |batch, lr_prompts, lr_head| Training { batch, lr_prompts, lr_head, schedule: Schedule::Constant };
-    match task {
-        t if t == task::AVS_S4 || t == task::AVS_MS3 => constant(4, 1e-4, 1e-4),
-        t if t == task::MUSIC_AVQA => {
+    match task.samples {
+        SampleLabels::Masks => constant(4, 1e-4, 1e-4),
+        SampleLabels::Answer => {
             Training { schedule: Schedule::Step { size: 8, gamma: 0.1 }, ..constant(1, 8e-5, 8e-5) }
         }
-        _ => constant(2, 5e-5, 4e-6),
+        SampleLabels::Segments => constant(2, 5e-5, 4e-6),
     }
 }
