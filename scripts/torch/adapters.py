@@ -11,28 +11,15 @@ from dataclasses import dataclass
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from peer import SwinV2Stream, ViTStream
 
 
-class HalvedSwinV2(nn.Module):
-    """Frozen timm Swin-V2 whose block runs in two halves; the norm stands behind each branch."""
+class HalvedSwinV2(SwinV2Stream):
+    """Swin-V2 whose block runs in two halves, by timm's own functions; the norm stands behind each branch."""
     def __init__(self, model):
-        super().__init__()
-        self.m = model.eval().requires_grad_(False)
-        self.blocks = [(s, i) for s, st in enumerate(model.layers) for i in range(len(st.blocks))]
-        self.block_dims = [model.layers[s].blocks[i].dim for s, i in self.blocks]
-        self.block_tokens = [model.layers[s].blocks[i].input_resolution[0] ** 2 for s, i in self.blocks]
-        self.stages = [[l for l, (s, _) in enumerate(self.blocks) if s == t] for t in range(len(model.layers))]
-        self.out_dim = self.block_dims[-1]
-
-    def embed(self, x):
-        return self.m.patch_embed(x)            # (N, H, W, C)
-
-    def before(self, l, x):                     # patch merging stands at the start of a timm stage
-        s, i = self.blocks[l]
-        return self.m.layers[s].downsample(x) if i == 0 else x
-
-    def tokens(self, x):
-        return x.flatten(1, 2)
+        super().__init__(model)
+        self.block_tokens = [self._block(l).input_resolution[0] ** 2 for l in range(len(self.blocks))]
+        self.stages = self.sites('stage')
 
     def _block(self, l):
         s, i = self.blocks[l]
@@ -49,31 +36,12 @@ class HalvedSwinV2(nn.Module):
     def like(self, tokens, x):                  # tokens (N, L, d) -> shape of x
         return tokens.reshape(x.shape)
 
-    def finish(self, x):
-        return self.m.norm(x)
 
-    def pool(self, x):
-        return x.mean((1, 2))
-
-
-class HalvedViT(nn.Module):
-    """Frozen timm ViT whose block runs in two halves; the norm stands before each branch."""
+class HalvedViT(ViTStream):
+    """ViT whose block runs in two halves, by timm's own functions; the norm stands before each branch."""
     def __init__(self, model):
-        super().__init__()
-        self.m = model.eval().requires_grad_(False)
-        self.block_dims = [model.embed_dim] * len(model.blocks)
-        self.stages = [[l] for l in range(len(model.blocks))]
-        self.out_dim = model.embed_dim
-
-    def embed(self, x):
-        m = self.m
-        return m.norm_pre(m._pos_embed(m.patch_embed(x)))
-
-    def before(self, l, x):
-        return x
-
-    def tokens(self, x):
-        return x
+        super().__init__(model)
+        self.stages = self.sites('stage')
 
     def attention(self, l, x):
         b = self.m.blocks[l]
@@ -85,12 +53,6 @@ class HalvedViT(nn.Module):
 
     def like(self, tokens, x):
         return tokens
-
-    def finish(self, x):
-        return self.m.norm(x)
-
-    def pool(self, x):
-        return x[:, 0]
 
 
 class HtsAtBody(nn.Module):

@@ -79,12 +79,16 @@ pub struct CoplModelSettings {
     pub head: HeadConfig,
 }
 
+/// What an `env:` map chooses with one of the node's own settings.
+fn chosen<T: SettingValue>(env: &Env, key: &str) -> Result<T, (String, String)> {
+    let default = || ModelSettings::specs().into_iter().find(|spec| spec.key == key)?.default;
+    let text = env.get(key).cloned().or_else(default).unwrap_or_default();
+    T::parse(&text).map_err(|problem| (key.to_owned(), problem))
+}
+
 /// How a model is trained with the method for the task that an `env:` map names, where it says nothing else.
 fn trained(env: &Env) -> Option<Training> {
-    let default = |key: &str| ModelSettings::specs().into_iter().find(|spec| spec.key == key)?.default;
-    let word = |key: &str| env.get(key).cloned().or_else(|| default(key));
-    let (task, method) = (Task::parse(&word("TASK")?).ok()?, MethodName::parse(&word("METHOD")?).ok()?);
-    Some(official(method, task))
+    Some(official(chosen(env, "METHOD").ok()?, chosen(env, "TASK").ok()?))
 }
 
 /// How the method's own code, or its paper, trains for a task.
@@ -95,13 +99,8 @@ fn official(method: MethodName, task: Task) -> Training {
 
 /// The settings in groups: the node's own, every method's, every task's; those that `env` chooses are chosen.
 fn groups(env: &Env) -> Result<Vec<ChosenGroup>, (String, String)> {
-    fn chosen<T: SettingValue>(env: &Env, specs: &[SettingSpec], key: &str) -> Result<T, (String, String)> {
-        let default = || specs.iter().find(|spec| spec.key == key).and_then(|spec| spec.default.as_ref());
-        let text = env.get(key).or_else(default).map_or("", String::as_str);
-        T::parse(text).map_err(|problem| (key.to_owned(), problem))
-    }
     let mut specs = ModelSettings::specs();
-    let (task, method): (Task, MethodName) = (chosen(env, &specs, "TASK")?, chosen(env, &specs, "METHOD")?);
+    let (task, method): (Task, MethodName) = (chosen(env, "TASK")?, chosen(env, "METHOD")?);
     for spec in &mut specs {
         spec.default_with = match spec.key {
             "BATCH" => Some(|env| Some(trained(env)?.batch.to_string())),

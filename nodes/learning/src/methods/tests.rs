@@ -22,11 +22,16 @@ const CLIPS: usize = 2;
 const SEGMENTS: usize = 3;
 
 fn encoder(image_size: usize, depths: &[usize]) -> LoadedEncoder {
+    encoder_of(image_size, 8, depths)
+}
+
+/// A small Swin-V2 of random weights.
+pub(super) fn encoder_of(image_size: usize, embed_dim: usize, depths: &[usize]) -> LoadedEncoder {
     let config = SwinV2Config {
         image_size,
         patch_size: 4,
         window_size: 2,
-        embed_dim: 8,
+        embed_dim,
         depths: depths.to_vec(),
         num_heads: vec![2; depths.len()],
         mlp_ratio: 2.0,

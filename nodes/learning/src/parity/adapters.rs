@@ -5,7 +5,7 @@
 //! the rounding of their neighbours, and a plain relative rule fails PyTorch's own single precision. (`expect.bce_loss`, of a
 //! loss that this program has not, is not compared.)
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use copl_contract::settings::Env;
 use copl_contract::task;
 use copl_networks::encoders::{EncoderShape, Maps};
@@ -13,14 +13,14 @@ use copl_networks::kernels::Execution;
 use copl_networks::{Error, Result};
 use serde::Deserialize;
 
-use super::fixture::Fixture;
+use super::fixture::{Fixture, ReferenceAdam};
 use super::{Measure, ParityReport};
 use crate::config::ModelConfig;
 use crate::loss::{Loss, event_loss};
 use crate::methods::MethodConfig;
-use crate::model::{Batch, Graph, Model, OutputGradients, Predictions};
+use crate::model::{Graph, Model, OutputGradients, Predictions};
 use crate::parameters::Gradients;
-use crate::train::{Adam, AdamConfig};
+use crate::train::Adam;
 
 /// Of all gradients together, what one may differ by beside its own part.
 const OF_ALL: f64 = 1e-5;
@@ -51,15 +51,6 @@ struct ReferenceConfig {
     spatial_weight: f64,
 }
 
-#[derive(Deserialize)]
-struct ReferenceAdam {
-    lr_prompts: f64,
-    lr_head: f64,
-    beta1: f64,
-    beta2: f64,
-    eps: f64,
-}
-
 /// Runs the method `word` on its encoders, and its optimizer.
 pub(super) fn compare(fixture: &Fixture, word: &str, execution: Execution, report: &mut ParityReport) -> Result<()> {
     let config: Config = fixture.config()?;
@@ -71,13 +62,7 @@ pub(super) fn compare(fixture: &Fixture, word: &str, execution: Execution, repor
     let blocks = visual.architecture.blocks().len();
     let model = Model::from_encoders(&model_config(word, &config.adapter)?, visual, audio, execution, &Device::Cpu)?;
     model.parameters().load(&format!("{} (param.*)", fixture.origin()), &fixture.under("param."))?;
-    let batch = Batch {
-        frames: fixture.get("input.frames")?.clone(),
-        spectrogram: fixture.get("input.spectrogram")?.clone(),
-        questions: None,
-        step: 0,
-    };
-    let labels: Vec<u32> = fixture.get("input.labels")?.flatten_all()?.to_dtype(DType::U32)?.to_vec1()?;
+    let (batch, labels) = fixture.events()?;
     let scalar = |x: f64| Tensor::new(x as f32, &Device::Cpu);
     let mut check = |name: &str, found: &Tensor| match fixture.find(name) {
         Some(expected) => report.compare(name, Measure::Activation, found, expected),
@@ -114,9 +99,7 @@ pub(super) fn compare(fixture: &Fixture, word: &str, execution: Execution, repor
         report.compare_gradient(&format!("grad.{name}"), &found, &expected, floor)?;
     }
     let Some(expected) = fixture.find("expect.losses") else { return Ok(()) };
-    let ReferenceAdam { lr_prompts, lr_head, beta1, beta2, eps } = config.adam;
-    let adam = AdamConfig { lr_prompts, lr_head, beta1, beta2, eps, ..AdamConfig::default() };
-    let mut optimizer = Adam::new(adam, model.parameters())?;
+    let mut optimizer = Adam::new(config.adam.settings(), model.parameters())?;
     let mut losses = vec![loss.total as f32];
     for _ in 1..expected.elem_count() {
         optimizer.step(model.parameters(), &gradients, 0)?;

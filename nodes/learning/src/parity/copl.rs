@@ -1,19 +1,19 @@
 //! Fixtures of kind `copl`: predictions, loss, every gradient, and optimizer steps of the method.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use copl_networks::Result;
 use copl_networks::encoders::{Granularity, PromptBias};
 use copl_networks::kernels::Execution;
 use serde::Deserialize;
 
-use super::fixture::Fixture;
+use super::fixture::{Fixture, ReferenceAdam};
 use super::{Measure, ParityReport};
 use crate::config::ModelConfig;
 use crate::loss::{Loss, event_loss};
 use crate::methods::copl::CoplSettings;
-use crate::model::{Batch, Graph, Model, OutputGradients, Predictions};
+use crate::model::{Graph, Model, OutputGradients, Predictions};
 use crate::parameters::Gradients;
-use crate::train::{Adam, AdamConfig};
+use crate::train::Adam;
 
 #[derive(Deserialize)]
 struct Config {
@@ -38,15 +38,6 @@ struct ReferenceConfig {
     consistency: f64,
 }
 
-#[derive(Deserialize)]
-struct ReferenceAdam {
-    lr_prompts: f64,
-    lr_head: f64,
-    beta1: f64,
-    beta2: f64,
-    eps: f64,
-}
-
 /// Runs the method on its encoders, and its optimizer.
 pub(super) fn compare(fixture: &Fixture, execution: Execution, report: &mut ParityReport) -> Result<()> {
     let config: Config = fixture.config()?;
@@ -58,13 +49,7 @@ pub(super) fn compare(fixture: &Fixture, execution: Execution, report: &mut Pari
     };
     let model = Model::from_encoders(&model_config(settings), visual, audio, execution, &Device::Cpu)?;
     model.parameters().load(&format!("{} (param.*)", fixture.origin()), &fixture.under("param."))?;
-    let batch = Batch {
-        frames: fixture.get("input.frames")?.clone(),
-        spectrogram: fixture.get("input.spectrogram")?.clone(),
-        questions: None,
-        step: 0,
-    };
-    let labels: Vec<u32> = fixture.get("input.labels")?.flatten_all()?.to_dtype(DType::U32)?.to_vec1()?;
+    let (batch, labels) = fixture.events()?;
 
     let (predictions, graph) = model.forward(&batch)?;
     let loss = loss_of(&predictions, &labels, settings.consistency)?;
@@ -88,17 +73,7 @@ pub(super) fn compare(fixture: &Fixture, execution: Execution, report: &mut Pari
         report.compare(&format!("grad.{name}"), Measure::Gradient, &found, &expected)?;
     }
     let (Some(adam), Some(expected)) = (&config.adam, fixture.find("expect.losses")) else { return Ok(()) };
-    let mut optimizer = Adam::new(
-        AdamConfig {
-            lr_prompts: adam.lr_prompts,
-            lr_head: adam.lr_head,
-            beta1: adam.beta1,
-            beta2: adam.beta2,
-            eps: adam.eps,
-            ..AdamConfig::default()
-        },
-        model.parameters(),
-    )?;
+    let mut optimizer = Adam::new(adam.settings(), model.parameters())?;
     let mut losses = vec![loss.total as f32];
     for _ in 1..expected.elem_count() {
         optimizer.step(model.parameters(), &gradients, 0)?;

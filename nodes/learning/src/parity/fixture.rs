@@ -3,13 +3,34 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use copl_networks::encoders::{Architecture, LoadedEncoder};
 use copl_networks::tensor_file::read_tensors;
 use copl_networks::weights::{Stored, Tensors, check_names};
 use copl_networks::{Error, Result, bad_file};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+
+use crate::model::Batch;
+use crate::train::AdamConfig;
+
+/// The optimizer of the reference implementation, in its words.
+#[derive(Deserialize)]
+pub(super) struct ReferenceAdam {
+    lr_prompts: f64,
+    lr_head: f64,
+    beta1: f64,
+    beta2: f64,
+    eps: f64,
+}
+
+impl ReferenceAdam {
+    /// The same as ours.
+    pub(super) fn settings(&self) -> AdamConfig {
+        let Self { lr_prompts, lr_head, beta1, beta2, eps } = *self;
+        AdamConfig { lr_prompts, lr_head, beta1, beta2, eps, ..AdamConfig::default() }
+    }
+}
 
 /// A fixture in memory.
 pub(super) struct Fixture {
@@ -78,6 +99,20 @@ impl Fixture {
     pub(super) fn under(&self, prefix: &str) -> BTreeMap<String, Tensor> {
         let all = self.tensors.iter();
         all.filter_map(|(name, tensor)| Some((name.strip_prefix(prefix)?.to_string(), tensor.clone()))).collect()
+    }
+
+    /// The batch of a fixture of event localisation, and the class of each of its segments.
+    ///
+    /// # Errors
+    /// If it has none.
+    pub(super) fn events(&self) -> Result<(Batch, Vec<u32>)> {
+        let batch = Batch {
+            frames: self.get("input.frames")?.clone(),
+            spectrogram: self.get("input.spectrogram")?.clone(),
+            questions: None,
+            step: 0,
+        };
+        Ok((batch, self.get("input.labels")?.flatten_all()?.to_dtype(DType::U32)?.to_vec1()?))
     }
 
     /// Sizes of an encoder, as its architecture understands them.

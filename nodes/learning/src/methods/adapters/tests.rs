@@ -3,34 +3,21 @@
 use candle_core::{Device, Tensor};
 use copl_contract::settings::Env;
 use copl_contract::task::{self, Task};
-use copl_networks::encoders::swin_v2::config::SwinV2Config;
-use copl_networks::encoders::{Architecture, LoadedEncoder};
+use copl_networks::encoders::LoadedEncoder;
 use copl_networks::kernels::Execution;
-use copl_networks::weights::WeightSource;
 use copl_testing::tensors::{difference, tensor, values};
 
 use crate::config::ModelConfig;
 use crate::heads::HeadConfig;
 use crate::methods::MethodConfig;
+use crate::methods::tests::encoder_of;
 use crate::model::{Batch, Model, OutputGradients};
 
 const CLIPS: usize = 2;
 const SEGMENTS: usize = 3;
 
 fn encoder(embed_dim: usize, depths: &[usize]) -> LoadedEncoder {
-    let config = SwinV2Config {
-        image_size: 16,
-        patch_size: 4,
-        window_size: 2,
-        embed_dim,
-        depths: depths.to_vec(),
-        num_heads: vec![2; depths.len()],
-        mlp_ratio: 2.0,
-        pretrained_window_sizes: vec![],
-    };
-    let architecture = Architecture::new("test", config);
-    let weights = architecture.weights(&WeightSource::Random, 5, &Device::Cpu).unwrap();
-    LoadedEncoder { architecture, weights, fingerprint: "test".into() }
+    encoder_of(16, embed_dim, depths)
 }
 
 fn env(pairs: &[(&str, &str)]) -> Env {
