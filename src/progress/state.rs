@@ -207,20 +207,15 @@ mod tests {
         Event::Progress { epoch, split: split.to_owned(), done }
     }
 
+    fn plan() -> Event {
+        let (dataset, fingerprint) = ("d".to_owned(), "f".to_owned());
+        Event::Plan { dataset, epochs: 3, clips: [10, 5, 4], fingerprint, description: None }
+    }
+
     #[test]
     fn the_hindmost_node_tells_how_far_the_run_is() {
         let (mut state, start) = (RunState::default(), Instant::now());
-        state.take(
-            "source",
-            &Event::Plan {
-                dataset: "d".into(),
-                epochs: 3,
-                clips: [10, 5, 4],
-                fingerprint: "f".into(),
-                description: None,
-            },
-            start,
-        );
+        state.take("source", &plan(), start);
         state.take("source", &progress(1, "train", 2), start);
         state.take("loss", &progress(1, "train", 0), start);
         let later = start + Duration::from_secs(10);
@@ -236,17 +231,7 @@ mod tests {
     #[test]
     fn the_test_pass_comes_after_all_epochs() {
         let (mut state, now) = (RunState::default(), Instant::now());
-        state.take(
-            "s",
-            &Event::Plan {
-                dataset: "d".into(),
-                epochs: 3,
-                clips: [10, 5, 4],
-                fingerprint: "f".into(),
-                description: None,
-            },
-            now,
-        );
+        state.take("s", &plan(), now);
         state.take("s", &progress(3, "test", 4), now);
         assert_eq!(state.done_of_run(), state.clips_of_run());
     }

@@ -15,6 +15,11 @@ use crate::running_statistics;
 /// Row of the parameter table.
 const ADAPTERS: ParamGroup = ParamGroup::of_method("adapters");
 
+/// The first half of a block, as parameters name it.
+pub(crate) const ATTENTION: &str = "attention";
+/// The second half.
+pub(crate) const FEED_FORWARD: &str = "feed_forward";
+
 /// What a pass over a batch has at hand, and what its batch norms saw.
 pub(crate) struct Run<'a> {
     /// Parameters and running statistics.
@@ -38,7 +43,7 @@ pub(crate) struct Adapter {
 }
 
 impl Adapter {
-    /// The adapter of pair `pair` of a modality, beside its `half` (attention or feed_forward).
+    /// The adapter of pair `pair` of a modality, beside its `half` ([`ATTENTION`] or [`FEED_FORWARD`]).
     ///
     /// # Errors
     /// If its sizes do not divide the width.

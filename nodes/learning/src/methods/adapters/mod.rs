@@ -11,6 +11,6 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub(super) use adapter::{Adapter, Run};
+pub(super) use adapter::{ATTENTION, Adapter, FEED_FORWARD, Run};
 pub(super) use pairs::{Paired, Stream, local, paired};
 pub(super) use settings::{AdapterSettings, AdapterSizes, GROUP, with_official};

@@ -17,7 +17,7 @@ use copl_networks::{Error, Result};
 
 use self::adapter::AttendedAdapter;
 pub use self::settings::DgSctSettings;
-use super::adapters::{self, Paired, Run, Stream, paired};
+use super::adapters::{self, ATTENTION, FEED_FORWARD, Paired, Run, Stream, paired};
 use super::{
     Adapted, Built, EncoderShapes, EncoderSources, Encoders, Family, Features, Learned, Method, MethodInput,
     MethodSettings,
@@ -106,7 +106,7 @@ fn plan(settings: &DgSctSettings, visual: &[BlockInfo], audio: &[BlockInfo]) -> 
                 AttendedAdapter::new(("audio", index, half), a, v, settings)?,
             ])
         };
-        Ok(Pair { blocks, halves: [half("attention")?, half("feed_forward")?] })
+        Ok(Pair { blocks, halves: [half(ATTENTION)?, half(FEED_FORWARD)?] })
     };
     paired(visual, audio)?.into_iter().enumerate().map(pair).collect()
 }

@@ -16,7 +16,7 @@ use copl_networks::kernels::Execution;
 use copl_networks::weights::TensorSpec;
 
 pub use self::settings::LavishSettings;
-use super::adapters::{self, Adapter, AdapterSizes, Paired, Run, Stream, paired};
+use super::adapters::{self, ATTENTION, Adapter, AdapterSizes, FEED_FORWARD, Paired, Run, Stream, paired};
 use super::{
     Adapted, Built, EncoderShapes, EncoderSources, Encoders, Family, Features, Learned, Method, MethodInput,
     MethodSettings,
@@ -34,9 +34,6 @@ pub static FAMILY: Family = Family {
 
 /// Row of the parameter table.
 const WIDTHS: ParamGroup = ParamGroup::of_method("widths between encoders");
-
-/// The two halves of a block, as parameters name them.
-const HALVES: [&str; 2] = ["attention", "feed_forward"];
 
 impl MethodSettings for LavishSettings {
     fn family(&self) -> &'static Family {
@@ -100,7 +97,7 @@ impl Plan {
                 let of = |modality: &str, width| Adapter::new(modality, index, half, width, sizes);
                 Ok([of("visual", widths.0)?, of("audio", widths.1)?])
             };
-            Ok(Pair { blocks, halves: [half(HALVES[0])?, half(HALVES[1])?], widths })
+            Ok(Pair { blocks, halves: [half(ATTENTION)?, half(FEED_FORWARD)?], widths })
         };
         let pairs: Vec<Pair> = paired(visual, audio)?.into_iter().enumerate().map(pair).collect::<Result<_>>()?;
         let maps_widths = pairs.iter().any(|pair| pair.widths.0 != pair.widths.1);
