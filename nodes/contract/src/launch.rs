@@ -4,6 +4,7 @@ use crate::dora;
 use crate::edges::Edges;
 use crate::error::{ExitCode, NodeError};
 use crate::events::{Event, Heartbeat};
+use crate::memory;
 use crate::recording::Recorder;
 use crate::settings::Settings;
 use crate::spec::NodeSpec;
@@ -29,6 +30,7 @@ pub trait Node {
 
 /// Runs the node in this process and exits with the code of [`ExitCode`].
 pub fn launch<N: Node + 'static>() -> ! {
+    memory::keep();
     let code = std::thread::Builder::new()
         .name(N::spec().name.to_owned())
         .stack_size(STACK_BYTES)

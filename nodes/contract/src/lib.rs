@@ -6,6 +6,7 @@
 //! - [`schema`]: the Arrow schema of every edge we ship, versioned by [`CONTRACT_VERSION`];
 //! - [`names`]: names of metrics, which have parts;
 //! - [`message`]: a message as a node gets it;
+//! - [`memory`]: what a process keeps of what it gave back;
 //! - [`own_time`]: deadlines that forgive a pause of the process itself;
 //! - [`payload`]: the rows of a message, checked before anything reads them;
 //! - [`tensor`]: tensors as Arrow columns (`arrow.fixed_shape_tensor`);
@@ -30,6 +31,7 @@ pub mod error;
 pub mod events;
 pub mod header;
 pub mod launch;
+pub mod memory;
 pub mod message;
 pub mod names;
 pub mod own_time;

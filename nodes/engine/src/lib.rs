@@ -99,12 +99,22 @@ pub unsafe fn prepare_process(folder: &Path) -> Result<(), EngineError> {
     set("DORA_FINISH_DRAIN_GRACE_SECS", "off".as_ref());
     set("DORA_ZENOH_MULTICAST", "off".as_ref());
     set("RUST_LOG", "error".as_ref());
-    // Large buffers go back and forth: keep them instead of asking the kernel each time.
-    set("MALLOC_MMAP_MAX_", "0".as_ref());
-    set("MALLOC_TRIM_THRESHOLD_", "8589934592".as_ref());
-    // candle's own threads, for a few elementwise operations, spin and take the cores from those of the kernels.
-    set("CANDLE_NUM_THREADS", "1".as_ref());
+    // SAFETY: the caller's promise.
+    unsafe { prepare_arithmetic() };
     Ok(())
+}
+
+/// The part of it that concerns arithmetic: candle's own threads, for a few elementwise operations, spin and take the cores
+/// from those of the kernels; it gets one.
+///
+/// # Safety
+/// Changes the process environment: call it before any thread is started.
+pub unsafe fn prepare_arithmetic() {
+    const KEY: &str = "CANDLE_NUM_THREADS";
+    if std::env::var_os(KEY).is_none() {
+        // SAFETY: the caller promises that no other thread runs yet.
+        unsafe { std::env::set_var(KEY, "1") }
+    }
 }
 
 /// Checks that dora itself accepts a dataflow, paths of nodes aside.

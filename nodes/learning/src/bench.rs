@@ -124,6 +124,7 @@ fn machine_gflops(device: &Device) -> Result<f64> {
 /// # Errors
 /// If the preset is unknown or settings do not fit together.
 pub fn run(config: &BenchConfig) -> Result<BenchReport> {
+    copl_contract::memory::keep();
     let device = Device::Cpu;
     let (method, segments) = (config.method.clone(), config.segments);
     let model_config = ModelConfig { method, segments, ..ModelConfig::of(config.task) };

@@ -127,7 +127,17 @@ mod tests {
         assert!(own.memory > 0 && own.peak_memory >= own.memory && own.handles >= 3, "{own:?}");
         let value = std::process::id().to_string();
         let mut child = std::process::Command::new("sleep").arg("60").env("COPL_SOAK_TEST", &value).spawn().unwrap();
-        let found = with_variable("COPL_SOAK_TEST", &value);
+        // A process that has just begun may not show its variables yet.
+        let found = || Some(with_variable("COPL_SOAK_TEST", &value)).filter(|found| !found.is_empty());
+        let wait = || std::thread::sleep(std::time::Duration::from_millis(10));
+        let found = (0..500)
+            .find_map(|_| {
+                found().or_else(|| {
+                    wait();
+                    None
+                })
+            })
+            .unwrap_or_default();
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(found, [child.id()]);

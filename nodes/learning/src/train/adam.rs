@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
 use copl_networks::Result;
+use copl_networks::kernels::{AdamStep, Execution};
 use copl_networks::weights::{Init, TensorSpec, check_names};
 use serde::{Deserialize, Serialize};
 
@@ -93,13 +94,17 @@ impl Adam {
         for (name, gradient) in gradients.iter() {
             let (Some(var), Some(moments)) = (parameters.var(name), self.moments.get_mut(name)) else { continue };
             moments.steps += 1;
-            moments.first = ((&moments.first * beta1)? + (gradient * (1.0 - beta1))?)?;
-            moments.second = ((&moments.second * beta2)? + (gradient.sqr()? * (1.0 - beta2))?)?;
             let correction = |beta: f64| 1.0 - beta.powi(moments.steps.min(i32::MAX as u64) as i32);
             let lr = if moments.head { lr_head } else { lr_prompts };
-            let denominator = ((moments.second.sqrt()? / correction(beta2).sqrt())? + eps)?;
-            let change = ((&moments.first / denominator)? * (lr / correction(beta1)))?;
-            var.set(&(var.as_detached_tensor() - change)?)?;
+            let step = AdamStep {
+                beta1,
+                beta2,
+                epsilon: eps,
+                rate: lr / correction(beta1),
+                second_correction: correction(beta2).sqrt(),
+            };
+            let old = [&moments.first, &moments.second];
+            [moments.first, moments.second] = Execution::on(&self.device).adam(var, old, gradient, &step)?;
         }
         self.steps += 1;
         Ok(())

@@ -2,7 +2,8 @@
 //! before rows, offsets (row, column) (0, 0), (1, 0), (0, 1), (1, 1). An odd map is padded with zeros.
 
 use candle_core::{Result, Tensor};
-use rayon::prelude::*;
+
+use crate::kernels::slices::filled;
 
 /// Gathers 2 x 2 neighbours of a square map of tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +30,8 @@ impl Neighbours {
     /// [N, map², C] -> [N, side², 4C] on numbers.
     pub(super) fn gather(self, x: &[f32], width: usize) -> Vec<f32> {
         let (from, to) = (self.map * self.map * width, self.side() * self.side() * 4 * width);
-        let mut out = vec![0.0; x.len() / from * to];
-        out.par_chunks_mut(to).zip(x.par_chunks(from)).for_each(|(out, x)| {
+        filled(x.len() / from * to, to, |first, out| {
+            let x = &x[first / to * from..][..from];
             for (at, row) in out.chunks_exact_mut(4 * width).enumerate() {
                 for (part, source) in row.chunks_exact_mut(width).zip(self.sources(at)) {
                     if let Some(token) = source {
@@ -38,16 +39,15 @@ impl Neighbours {
                     }
                 }
             }
-        });
-        out
+        })
     }
 
     /// [N, side², 4C] -> [N, map², C]: each token stands in one place only, so the gradient of [`Self::gather`] is the
     /// same copy backwards.
     pub(super) fn scatter(self, d: &[f32], width: usize) -> Vec<f32> {
         let (to, from) = (self.map * self.map * width, self.side() * self.side() * 4 * width);
-        let mut out = vec![0.0; d.len() / from * to];
-        out.par_chunks_mut(to).zip(d.par_chunks(from)).for_each(|(out, d)| {
+        filled(d.len() / from * to, to, |first, out| {
+            let d = &d[first / to * from..][..from];
             for (at, row) in d.chunks_exact(4 * width).enumerate() {
                 for (part, source) in row.chunks_exact(width).zip(self.sources(at)) {
                     if let Some(token) = source {
@@ -55,8 +55,7 @@ impl Neighbours {
                     }
                 }
             }
-        });
-        out
+        })
     }
 
     /// [`Self::gather`] from differentiable operations.

@@ -4,13 +4,13 @@ use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
 use super::matrix::{Matrix, MatrixMut, Threads, Write, product};
+use super::slices::{filled, filled_with};
 
-/// Weights above this size are worth one product over all rows, which packs them once; below, rows are split in tasks
-/// that stay in a core's cache together with what follows the product.
-pub(crate) const SPLIT_BELOW: usize = 64 * 1024;
+/// Numbers of a task's wider side: those of a part stay in a core's cache with what follows the product.
+const CACHED: usize = 256 * 1024;
 
-/// Numbers of a layer's wider side that stay in a core's second-level cache.
-const CACHED: usize = 128 * 1024;
+/// Rows of a task at most; at so many, packing the weights costs next to nothing.
+const MOST_ROWS: usize = 512;
 
 /// Borrowed weights of a layer from `inputs` to `outputs` numbers.
 #[derive(Clone, Copy)]
@@ -26,105 +26,81 @@ pub(crate) struct Dense<'a> {
 impl Dense<'_> {
     /// [rows, inputs] -> [rows, outputs].
     pub(crate) fn forward(&self, x: &[f32]) -> Vec<f32> {
-        self.forward_then(x, None::<&mut [f32]>, |_, _| ())
+        let rows = x.len() / self.inputs;
+        filled(rows * self.outputs, self.task(rows) * self.outputs, |first, y| self.part(x, first, y, Write::Replace))
     }
 
     /// `residual` [rows, outputs] + the result of `x` [rows, inputs].
     pub(crate) fn forward_onto(&self, x: &[f32], residual: &[f32]) -> Vec<f32> {
-        let mut y = residual.to_vec();
-        self.fill(x, &mut y, Write::Add, None::<&mut [f32]>, |_, _| ());
-        y
+        filled(residual.len(), self.task(residual.len() / self.outputs) * self.outputs, |first, y| {
+            y.copy_from_slice(&residual[first..][..y.len()]);
+            self.part(x, first, y, Write::Add);
+        })
     }
 
-    /// As [`Self::forward`], then `finish` on parts of the result while they are in cache. `extra`, as large as the
-    /// result, is handed to `finish` in the same parts.
-    pub(crate) fn forward_then<E: Send>(
+    /// As [`Self::forward`], then `finish` on parts of the result while they are in cache. Where it is to `keep` something
+    /// of each number, `finish` is handed zeros for it, and they are returned beside the result.
+    pub(crate) fn forward_then<E: Copy + Default + Send>(
         &self,
         x: &[f32],
-        extra: Option<&mut [E]>,
-        finish: impl Fn(&mut [f32], Option<&mut [E]>) + Sync,
-    ) -> Vec<f32> {
-        let mut y = vec![0.0; x.len() / self.inputs * self.outputs];
-        self.fill(x, &mut y, Write::Replace, extra, finish);
-        y
-    }
-
-    fn fill<E: Send>(
-        &self,
-        x: &[f32],
-        y: &mut [f32],
-        write: Write,
-        extra: Option<&mut [E]>,
-        finish: impl Fn(&mut [f32], Option<&mut [E]>) + Sync,
-    ) {
+        keep: bool,
+        finish: impl Fn(&mut [f32], Option<&mut [E]>) + Sync + Send,
+    ) -> (Vec<f32>, Vec<E>) {
         let rows = x.len() / self.inputs;
-        if rows == 0 {
-            return;
-        }
-        let split = self.weight.len() <= SPLIT_BELOW;
-        if !split {
-            self.multiply(x, y, write, Threads::All);
-        }
-        let task = self.task(rows);
-        let part = |y: &mut [f32], x: &[f32], extra: Option<&mut [E]>| {
-            if split {
-                self.multiply(x, y, write, Threads::One);
-            }
-            self.add_bias(y);
-            finish(y, extra);
-        };
-        let parts = y.par_chunks_mut(task * self.outputs).zip(x.par_chunks(task * self.inputs));
-        match extra {
-            Some(extra) => {
-                parts.zip(extra.par_chunks_mut(task * self.outputs)).for_each(|((y, x), extra)| part(y, x, Some(extra)))
-            }
-            None => parts.for_each(|(y, x)| part(y, x, None)),
-        }
+        filled_with(rows * self.outputs, self.task(rows) * self.outputs, keep, |first, y, kept| {
+            self.part(x, first, y, Write::Replace);
+            finish(y, kept);
+        })
     }
 
-    /// Rows of one task: few enough for every thread to have two, enough to be worth packing the weights, at most what
-    /// a core's cache holds.
+    /// Rows of one task: few enough for every thread to have two, enough to be worth packing the weights, at most what a
+    /// core's cache holds.
     fn task(&self, rows: usize) -> usize {
-        let most = (CACHED / self.inputs.max(self.outputs)).max(64);
+        let most = (CACHED / self.inputs.max(self.outputs)).clamp(MOST_ROWS / 2, MOST_ROWS);
         rows.div_ceil(2 * rayon::current_num_threads()).clamp(64, most)
     }
 
-    fn multiply(&self, x: &[f32], y: &mut [f32], write: Write, threads: Threads) {
-        let rows = x.len() / self.inputs;
+    /// The outputs `y`, from number `first` of all outputs on.
+    fn part(&self, x: &[f32], first: usize, y: &mut [f32], write: Write) {
+        let rows = y.len() / self.outputs;
+        let x = &x[first / self.outputs * self.inputs..][..rows * self.inputs];
         let weight = Matrix::new(self.weight, self.outputs, self.inputs).transposed();
         let out = MatrixMut::new(y, rows, self.outputs);
-        product(out, Matrix::new(x, rows, self.inputs), weight, write, threads);
-    }
-
-    fn add_bias(&self, y: &mut [f32]) {
-        if self.bias.is_empty() {
-            return;
-        }
-        for row in y.chunks_exact_mut(self.outputs) {
-            for (y, b) in row.iter_mut().zip(self.bias) {
-                *y += b;
+        product(out, Matrix::new(x, rows, self.inputs), weight, write, Threads::One);
+        if !self.bias.is_empty() {
+            for row in y.chunks_exact_mut(self.outputs) {
+                row.iter_mut().zip(self.bias).for_each(|(y, b)| *y += b);
             }
         }
     }
 
-    /// The gradient of x from that of y, written over or added to `dx` [rows, inputs].
-    pub(crate) fn backward(&self, dy: &[f32], dx: &mut [f32], write: Write) {
+    /// The gradient of x from that of y.
+    pub(crate) fn backward(&self, dy: &[f32]) -> Vec<f32> {
+        self.backward_then(dy, |_, _| ())
+    }
+
+    /// As [`Self::backward`], then `finish` on parts of the gradient, from their first place on, while they are in cache.
+    pub(crate) fn backward_then(&self, dy: &[f32], finish: impl Fn(usize, &mut [f32]) + Sync + Send) -> Vec<f32> {
         let rows = dy.len() / self.outputs;
-        if rows == 0 {
-            return;
-        }
+        filled(rows * self.inputs, self.task(rows) * self.inputs, |first, dx| {
+            self.backward_part(dy, first, dx, Write::Replace);
+            finish(first, dx);
+        })
+    }
+
+    /// Adds the gradient of x to `dx` [rows, inputs].
+    pub(crate) fn backward_onto(&self, dy: &[f32], dx: &mut [f32]) {
+        let task = self.task(dx.len() / self.inputs) * self.inputs;
+        let parts = dx.par_chunks_mut(task).enumerate();
+        parts.for_each(|(index, dx)| self.backward_part(dy, index * task, dx, Write::Add));
+    }
+
+    fn backward_part(&self, dy: &[f32], first: usize, dx: &mut [f32], write: Write) {
+        let rows = dx.len() / self.inputs;
+        let dy = &dy[first / self.inputs * self.outputs..][..rows * self.outputs];
         let weight = Matrix::new(self.weight, self.outputs, self.inputs);
-        if self.weight.len() <= SPLIT_BELOW {
-            let task = self.task(rows);
-            dx.par_chunks_mut(task * self.inputs).zip(dy.par_chunks(task * self.outputs)).for_each(|(dx, dy)| {
-                let rows = dy.len() / self.outputs;
-                let out = MatrixMut::new(dx, rows, self.inputs);
-                product(out, Matrix::new(dy, rows, self.outputs), weight, write, Threads::One);
-            });
-        } else {
-            let out = MatrixMut::new(dx, rows, self.inputs);
-            product(out, Matrix::new(dy, rows, self.outputs), weight, write, Threads::All);
-        }
+        let out = MatrixMut::new(dx, rows, self.inputs);
+        product(out, Matrix::new(dy, rows, self.outputs), weight, write, Threads::One);
     }
 }
 
@@ -185,7 +161,8 @@ mod tests {
             }
             let dy = numbers(rows * outputs, 4);
             let mut dx = vec![1.0; rows * inputs];
-            dense.backward(&dy, &mut dx, Write::Add);
+            dense.backward_onto(&dy, &mut dx);
+            assert!(dense.backward(&dy).iter().zip(&dx).all(|(new, onto)| (new + 1.0 - onto).abs() < 1e-4));
             for r in (0..rows).step_by(3) {
                 for o in 0..outputs {
                     let expected: f32 = b[o] + (0..inputs).map(|i| x[r * inputs + i] * w[o * inputs + i]).sum::<f32>();

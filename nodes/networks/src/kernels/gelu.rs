@@ -42,22 +42,18 @@ pub(crate) fn gelu_in_place_packed(x: &mut [f32], slopes: Option<&mut [u16]>) {
     }
 }
 
-/// a *= the slopes that [`gelu_in_place_packed`] left, in parallel.
+/// a *= the slopes that [`gelu_in_place_packed`] left.
 pub(crate) fn multiply_by_packed(a: &mut [f32], slopes: &[u16]) {
-    a.par_chunks_mut(TASK).zip(slopes.par_chunks(TASK)).for_each(|(a, slopes)| {
-        for (a, packed) in a.iter_mut().zip(slopes) {
-            *a *= f32::from(*packed).mul_add(SLOPE_STEP, LEAST_SLOPE);
-        }
-    });
+    for (a, packed) in a.iter_mut().zip(slopes) {
+        *a *= f32::from(*packed).mul_add(SLOPE_STEP, LEAST_SLOPE);
+    }
 }
 
-/// a *= b, in parallel.
+/// a *= b.
 pub(crate) fn multiply_in_place(a: &mut [f32], b: &[f32]) {
-    a.par_chunks_mut(TASK).zip(b.par_chunks(TASK)).for_each(|(a, b)| {
-        for (a, b) in a.iter_mut().zip(b) {
-            *a *= b;
-        }
-    });
+    for (a, b) in a.iter_mut().zip(b) {
+        *a *= b;
+    }
 }
 
 /// GELU of every number of a tensor of any shape, as one operation. (candle has it as one too: the plain composition.)
@@ -91,7 +87,7 @@ impl CustomOp1 for Gelu {
     fn bwd(&self, arg: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         let mut dx = self.slopes.take()?;
         with_floats(grad, |g| {
-            multiply_in_place(&mut dx, g);
+            dx.par_chunks_mut(TASK).zip(g.par_chunks(TASK)).for_each(|(dx, g)| multiply_in_place(dx, g));
             Ok(())
         })?;
         Ok(Some(Tensor::from_vec(dx, arg.shape(), arg.device())?))

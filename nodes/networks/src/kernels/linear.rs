@@ -5,9 +5,12 @@ use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tenso
 use rayon::prelude::*;
 
 use super::constants::{plus, times_transposed};
-use super::dense::{Dense, SPLIT_BELOW};
+use super::dense::Dense;
 use super::matrix::{Matrix, MatrixMut, Threads, Write, product};
 use super::slices::{floats, with_floats};
+
+/// Gradients of larger weights are one product over all rows; those of smaller are sums over tasks' rows.
+pub(super) const SPLIT_BELOW: usize = 64 * 1024;
 
 /// Rows a task of the weight's gradient sums over; a whole number of these, so sums do not depend on the threads.
 const ROWS: usize = 1024;
@@ -148,11 +151,7 @@ impl CustomOp3 for Linear {
         let like = |values: Vec<f32>, of: &Tensor| Tensor::from_vec(values, of.shape(), of.device());
         let dx = match x.track_op() {
             true => Some(with_floats(weight, |w| {
-                with_floats(grad, |dy| {
-                    let mut dx = vec![0.0; x.elem_count()];
-                    Dense { weight: w, bias: &[], inputs, outputs }.backward(dy, &mut dx, Write::Replace);
-                    like(dx, x)
-                })
+                with_floats(grad, |dy| like(Dense { weight: w, bias: &[], inputs, outputs }.backward(dy), x))
             })?),
             false => None,
         };

@@ -3,9 +3,8 @@
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
 
-use super::dense::SPLIT_BELOW;
 use super::kept::Kept;
-use super::linear::{self, bias_gradient};
+use super::linear::{self, SPLIT_BELOW, bias_gradient};
 use super::math::exp;
 use super::matrix::{Matrix, MatrixMut, Threads, Write, product};
 use super::slices::{floats, with_floats};

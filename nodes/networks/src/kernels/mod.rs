@@ -10,6 +10,7 @@
 //! For a fixed number of threads the same call gives the same bits: work is split where no sum crosses, and what is
 //! summed over tasks is summed in their order.
 
+mod adam;
 mod adapter;
 pub mod attention;
 mod backend;
@@ -28,9 +29,10 @@ mod norm;
 mod relu;
 mod resize;
 pub(crate) mod slices;
-mod softmax;
+pub(crate) mod softmax;
 mod stages;
 
+pub use adam::AdamStep;
 pub use adapter::{AdaptedTokens, Bottleneck, Fusion, GatePlace, RowNorm};
 pub use backend::{Backend, WindowAttention};
 pub use batch_norm::BatchStatistics;

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::constants::{plus, times};
 use super::math::{dot_centred, squared_distance, sum};
-use super::slices::{floats, rows_per_task, with_floats};
+use super::slices::{filled, floats, rows_per_task, with_floats};
 
 /// Added to the variance unless an architecture says otherwise (PyTorch's default).
 pub(crate) const EPSILON: f64 = 1e-5;
@@ -62,8 +62,8 @@ pub(super) fn row_gradient(dh: &mut [f32], h: &[f32], mean: f32, scale: f32) {
 pub(crate) fn norm_rows(norm: Norm<'_>, h: &[f32], residual: Option<&[f32]>) -> Vec<f32> {
     let width = norm.weight.len();
     let task = rows_per_task(width) * width;
-    let mut y = vec![0.0; h.len()];
-    y.par_chunks_mut(task).zip(h.par_chunks(task)).enumerate().for_each(|(index, (y, h))| {
+    filled(h.len(), task, |first, y| {
+        let h = &h[first..][..y.len()];
         for (y, h) in y.chunks_exact_mut(width).zip(h.chunks_exact(width)) {
             let (mean, scale) = statistics(h, norm.epsilon);
             for (((y, h), w), b) in y.iter_mut().zip(h).zip(norm.weight).zip(norm.bias) {
@@ -71,21 +71,19 @@ pub(crate) fn norm_rows(norm: Norm<'_>, h: &[f32], residual: Option<&[f32]>) -> 
             }
         }
         if let Some(residual) = residual {
-            for (y, r) in y.iter_mut().zip(&residual[index * task..]) {
+            for (y, r) in y.iter_mut().zip(&residual[first..]) {
                 *y += r;
             }
         }
-    });
-    y
+    })
 }
 
 /// The gradient of h from that of y = LN(h), [rows, width]; or that and `residual`, where h takes another way too.
 pub(crate) fn norm_rows_backward(norm: Norm<'_>, h: &[f32], dy: &[f32], residual: Option<&[f32]>) -> Vec<f32> {
     let width = norm.weight.len();
     let task = rows_per_task(width) * width;
-    let mut dh = vec![0.0; h.len()];
-    let tasks = dh.par_chunks_mut(task).zip(h.par_chunks(task)).zip(dy.par_chunks(task));
-    tasks.enumerate().for_each(|(index, ((dh, h), dy))| {
+    filled(h.len(), task, |first, dh| {
+        let (h, dy) = (&h[first..][..dh.len()], &dy[first..][..dh.len()]);
         let rows = dh.chunks_exact_mut(width).zip(h.chunks_exact(width)).zip(dy.chunks_exact(width));
         for ((dh, h), dy) in rows {
             let (mean, scale) = statistics(h, norm.epsilon);
@@ -95,12 +93,11 @@ pub(crate) fn norm_rows_backward(norm: Norm<'_>, h: &[f32], dy: &[f32], residual
             row_gradient(dh, h, mean, scale);
         }
         if let Some(residual) = residual {
-            for (d, r) in dh.iter_mut().zip(&residual[index * task..]) {
+            for (d, r) in dh.iter_mut().zip(&residual[first..]) {
                 *d += r;
             }
         }
-    });
-    dh
+    })
 }
 
 /// LN(x) weight + bias over the last dimension of `x` [..., width] as one operation, differentiable in all three.

@@ -29,6 +29,44 @@ pub(crate) fn rows_per_task(width: usize) -> usize {
     (16 * 1024 / width.max(1)).max(1)
 }
 
+/// A part of a new vector as zeros, set so by the thread that is to fill it, in its cache.
+pub(crate) fn zeroed<T: Copy + Default>(part: &mut [MaybeUninit<T>]) -> &mut [T] {
+    part.fill(MaybeUninit::new(T::default()));
+    // SAFETY: every number of the part was just set.
+    unsafe { part.assume_init_mut() }
+}
+
+/// `length` numbers filled in parts of `part`, each by `fill` from its first place on and zeros.
+pub(crate) fn filled(length: usize, part: usize, fill: impl Fn(usize, &mut [f32]) + Sync + Send) -> Vec<f32> {
+    filled_with::<()>(length, part, false, |first, part, _| fill(first, part)).0
+}
+
+/// As [`filled`], beside as many of another kind filled in the same parts; none of these unless `keep`.
+pub(crate) fn filled_with<E: Copy + Default + Send>(
+    length: usize,
+    part: usize,
+    keep: bool,
+    fill: impl Fn(usize, &mut [f32], Option<&mut [E]>) + Sync + Send,
+) -> (Vec<f32>, Vec<E>) {
+    let part = part.max(1);
+    let kept = if keep { length } else { 0 };
+    let (mut all, mut beside) = (Vec::with_capacity(length), Vec::with_capacity(kept));
+    let parts = all.spare_capacity_mut()[..length].par_chunks_mut(part).enumerate();
+    match keep {
+        true => {
+            let both = parts.zip(beside.spare_capacity_mut()[..length].par_chunks_mut(part));
+            both.for_each(|((index, all), beside)| fill(index * part, zeroed(all), Some(zeroed(beside))));
+        }
+        false => parts.for_each(|(index, all)| fill(index * part, zeroed(all), None)),
+    }
+    // SAFETY: the parts are all numbers up to these lengths, and each was set before it was filled.
+    unsafe {
+        all.set_len(length);
+        beside.set_len(kept);
+    }
+    (all, beside)
+}
+
 /// So many tasks at most sum over parts: each has sums of its own, which for weights are as large as these.
 const SUMS: usize = 32;
 
@@ -50,9 +88,7 @@ pub(crate) fn filled_by_tasks<M, S: Send>(
         .map_init(memory, |memory, (task, parts)| {
             let mut sums = sums();
             for (index, part) in parts.chunks_mut(part).enumerate() {
-                part.fill(MaybeUninit::new(0.0));
-                // SAFETY: every number of the part was just set.
-                fill(memory, &mut sums, task * of_task + index, unsafe { part.assume_init_mut() });
+                fill(memory, &mut sums, task * of_task + index, zeroed(part));
             }
             sums
         })
@@ -66,6 +102,19 @@ pub(crate) fn filled_by_tasks<M, S: Send>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_begin_as_zeros_and_know_their_place() {
+        for (length, part) in [(0, 3), (1, 3), (9, 3), (1000, 7)] {
+            let fill = |first: usize, part: &mut [f32], beside: Option<&mut [u16]>| {
+                part.iter_mut().enumerate().for_each(|(at, x)| *x += (first + at) as f32);
+                beside.into_iter().flatten().for_each(|x| *x += 1);
+            };
+            let expected: Vec<f32> = (0..length).map(|at| at as f32).collect();
+            assert_eq!(filled_with(length, part, true, fill), (expected.clone(), vec![1; length]));
+            assert_eq!(filled_with(length, part, false, fill), (expected, Vec::new()));
+        }
+    }
 
     #[test]
     fn each_part_begins_as_zero_and_is_filled_once_and_few_tasks_sum_in_order() {

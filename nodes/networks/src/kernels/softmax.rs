@@ -23,7 +23,7 @@ pub(super) fn plain(x: &Tensor) -> Result<Tensor> {
 const SHORT: usize = 8;
 
 /// Replaces rows of `n` numbers by their softmax.
-pub(super) fn softmax_rows(rows: &mut [f32], n: usize) {
+pub(crate) fn softmax_rows(rows: &mut [f32], n: usize) {
     if n >= SHORT {
         for row in rows.chunks_exact_mut(n) {
             let shift = maximum(row);

@@ -13,9 +13,12 @@ use crate::kernels::attention::PromptBias;
 use crate::kernels::kept::Kept;
 use crate::kernels::slices::{floats, with_floats};
 
-/// Below so many products of tokens' numbers and width, each thread takes whole images through: shared out layer by layer,
-/// the work of a small block is not worth waking a thread for.
+/// Below so many products of tokens' numbers and width a block is small: the threads share nothing but images, for the work
+/// of a layer is not worth waking one.
 const SMALL: usize = 1 << 24;
+
+/// Tokens of a group of a large block at least.
+const ROWS: usize = 512;
 
 /// Numbers of tokens that go through a small block together: what its layers make of them stays in a core's cache.
 const CACHED: usize = 24 * 1024;
@@ -108,12 +111,13 @@ impl<P: FrozenPart> PartOp<P> {
         Inputs { tokens, shared, own, count: self.count, bias: self.bias }
     }
 
-    /// The groups of images that pass by themselves: at least one to a thread if the block is small, else all together.
+    /// The groups of images that pass by themselves, so that what one layer made is in a cache for the next: of a small
+    /// block at least one to a thread, of others as many as have rows enough to be worth packing the weights.
     fn groups<'a>(&self, inputs: Inputs<'a>) -> Vec<Inputs<'a>> {
-        let width = self.part.width();
-        let small = inputs.tokens.len().saturating_mul(width) < SMALL;
-        let cached = inputs.tokens.len().div_ceil(CACHED);
-        inputs.groups(width, if small { cached.max(rayon::current_num_threads()) } else { 1 })
+        let (numbers, width) = (inputs.tokens.len(), self.part.width());
+        let small = numbers.saturating_mul(width) < SMALL;
+        let cached = numbers.div_ceil(CACHED);
+        inputs.groups(width, if small { cached.max(rayon::current_num_threads()) } else { numbers / width / ROWS })
     }
 
     /// Outputs and activations of the groups.

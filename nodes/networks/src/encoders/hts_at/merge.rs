@@ -7,7 +7,6 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
 use crate::encoders::merging::Neighbours;
 use crate::kernels::dense::DenseLayer;
-use crate::kernels::matrix::Write;
 use crate::kernels::slices::{floats, with_floats};
 use crate::kernels::{EPSILON, Execution, NormLayer, norm_rows, norm_rows_backward};
 
@@ -89,9 +88,7 @@ impl CustomOp1 for MergeOp {
         let width = dense.inputs / 4;
         let dx = with_floats(tokens, |x| {
             with_floats(grad, |g| {
-                let mut dnormal = vec![0.0; x.len()];
-                dense.backward(g, &mut dnormal, Write::Replace);
-                let dgathered = norm_rows_backward(norm.view(), &neighbours.gather(x, width), &dnormal, None);
+                let dgathered = norm_rows_backward(norm.view(), &neighbours.gather(x, width), &dense.backward(g), None);
                 Ok(neighbours.scatter(&dgathered, width))
             })
         })?;

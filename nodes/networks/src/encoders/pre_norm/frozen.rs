@@ -14,7 +14,6 @@ use crate::encoders::frozen::{FrozenBlock, FrozenPart, InputGradients, Inputs};
 use crate::kernels::attention::windows::Windows;
 use crate::kernels::attention::{Attention, PromptKeys, Wanted};
 use crate::kernels::dense::DenseLayer;
-use crate::kernels::matrix::Write;
 use crate::kernels::{NormLayer, gelu_in_place_packed, multiply_by_packed, norm_rows, norm_rows_backward};
 
 /// A block with weights that stay as they are.
@@ -112,8 +111,7 @@ impl FrozenPart for FrozenAttention {
     fn backward(&self, inputs: Inputs<'_>, kept: Attended, dy: Cow<'_, [f32]>, wants_tokens: bool) -> InputGradients {
         let Attended { qkv, shared, own, sums } = kept;
         let width = self.attention.width;
-        let mut dheads = vec![0.0; dy.len()];
-        self.proj.view().backward(&dy, &mut dheads, Write::Replace);
+        let dheads = self.proj.view().backward(&dy);
         let prompts = PromptKeys { shared: &shared, own: &own, bias: inputs.bias };
         let wanted = Wanted { qkv: wants_tokens, bias_and_scale: false };
         let gradients = self.attention(inputs.count).backward(&qkv, prompts, &sums, &dheads, wanted);
@@ -122,18 +120,10 @@ impl FrozenPart for FrozenAttention {
             norm_rows_backward(self.norm.view(), x, dnormal, residual)
         };
         let keys = self.qkv.rows(width, 2 * width);
-        let to_prompts = |prompts: &[f32], dkeys: &[f32]| {
-            let mut dnormal = vec![0.0; prompts.len()];
-            keys.backward(dkeys, &mut dnormal, Write::Replace);
-            through_norm(prompts, &dnormal, None)
-        };
+        let to_prompts = |prompts: &[f32], dkeys: &[f32]| through_norm(prompts, &keys.backward(dkeys), None);
         let (shared, own) = (to_prompts(inputs.shared, &gradients.shared), to_prompts(inputs.own, &gradients.own));
         let tokens = match wants_tokens {
-            true => {
-                let mut dnormal = vec![0.0; dy.len()];
-                self.qkv.view().backward(&gradients.qkv, &mut dnormal, Write::Replace);
-                through_norm(inputs.tokens, &dnormal, Some(&dy))
-            }
+            true => through_norm(inputs.tokens, &self.qkv.view().backward(&gradients.qkv), Some(&dy)),
             false => Vec::new(),
         };
         InputGradients { tokens, shared, own }
@@ -165,9 +155,8 @@ impl FrozenPart for FrozenFeed {
 
     fn forward(&self, inputs: Inputs<'_>, keep: bool) -> (Vec<f32>, Vec<u16>) {
         let (x, fc1) = (inputs.tokens, self.fc1.view());
-        let mut slopes = vec![0; if keep { x.len() / fc1.inputs * fc1.outputs } else { 0 }];
         let normal = norm_rows(self.norm.view(), x, None);
-        let hidden = fc1.forward_then(&normal, keep.then_some(&mut slopes[..]), gelu_in_place_packed);
+        let (hidden, slopes) = fc1.forward_then(&normal, keep, gelu_in_place_packed);
         drop(normal);
         (self.fc2.view().forward_onto(&hidden, x), slopes)
     }
@@ -179,12 +168,9 @@ impl FrozenPart for FrozenFeed {
         dy: Cow<'_, [f32]>,
         _wants_tokens: bool,
     ) -> InputGradients {
-        let mut dhidden = vec![0.0; slopes.len()];
-        self.fc2.view().backward(&dy, &mut dhidden, Write::Replace);
-        multiply_by_packed(&mut dhidden, &slopes);
+        let dhidden = self.fc2.view().backward_then(&dy, |first, d| multiply_by_packed(d, &slopes[first..]));
         drop(slopes);
-        let mut dnormal = vec![0.0; dy.len()];
-        self.fc1.view().backward(&dhidden, &mut dnormal, Write::Replace);
+        let dnormal = self.fc1.view().backward(&dhidden);
         drop(dhidden);
         InputGradients::of_tokens(norm_rows_backward(self.norm.view(), inputs.tokens, &dnormal, Some(&dy)))
     }

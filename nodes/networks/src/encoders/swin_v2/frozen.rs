@@ -8,7 +8,6 @@ use super::layer::LayerWeights;
 use crate::encoders::frozen::{FrozenBlock, FrozenPart, InputGradients, Inputs};
 use crate::kernels::attention::{Attention, PromptKeys, Wanted};
 use crate::kernels::dense::DenseLayer;
-use crate::kernels::matrix::Write;
 use crate::kernels::{EPSILON, NormLayer, gelu_in_place, multiply_in_place, norm_rows, norm_rows_backward};
 
 /// A block with weights that stay as they are.
@@ -91,22 +90,16 @@ impl FrozenPart for FrozenAttention {
         let keys = self.qkv.rows(width, 2 * width);
         let dattended = norm_rows_backward(self.norm.view(), &attended, &dy, None);
         drop(attended);
-        let mut dheads = vec![0.0; dy.len()];
-        self.proj.view().backward(&dattended, &mut dheads, Write::Replace);
+        let dheads = self.proj.view().backward(&dattended);
         drop(dattended);
         let prompts = PromptKeys { shared: &shared, own: &own, bias: inputs.bias };
         let wanted = Wanted { qkv: wants_tokens, bias_and_scale: false };
         let gradients = self.attention.backward(&qkv, prompts, &sums, &dheads, wanted);
-        let to_prompts = |dkeys: &[f32]| {
-            let mut d = vec![0.0; dkeys.len() / 2];
-            keys.backward(dkeys, &mut d, Write::Replace);
-            d
-        };
-        let (shared, own) = (to_prompts(&gradients.shared), to_prompts(&gradients.own));
+        let (shared, own) = (keys.backward(&gradients.shared), keys.backward(&gradients.own));
         let tokens = match wants_tokens {
             true => {
                 let mut dx = dy.into_owned();
-                self.qkv.view().backward(&gradients.qkv, &mut dx, Write::Add);
+                self.qkv.view().backward_onto(&gradients.qkv, &mut dx);
                 dx
             }
             false => Vec::new(),
@@ -147,8 +140,7 @@ impl FrozenPart for FrozenFeed {
 
     fn forward(&self, inputs: Inputs<'_>, keep: bool) -> (Vec<f32>, Fed) {
         let (x, fc1) = (inputs.tokens, self.fc1.view());
-        let mut slopes = vec![0.0; if keep { x.len() / fc1.inputs * fc1.outputs } else { 0 }];
-        let hidden = fc1.forward_then(x, keep.then_some(&mut slopes[..]), gelu_in_place);
+        let (hidden, slopes) = fc1.forward_then(x, keep, gelu_in_place);
         let fed = self.fc2.view().forward(&hidden);
         drop(hidden);
         let y = norm_rows(self.norm.view(), &fed, Some(x));
@@ -159,12 +151,10 @@ impl FrozenPart for FrozenFeed {
         let Fed { fed, slopes } = kept;
         let dfed = norm_rows_backward(self.norm.view(), &fed, &dy, None);
         drop(fed);
-        let mut dhidden = vec![0.0; slopes.len()];
-        self.fc2.view().backward(&dfed, &mut dhidden, Write::Replace);
-        multiply_in_place(&mut dhidden, &slopes);
+        let dhidden = self.fc2.view().backward_then(&dfed, |first, d| multiply_in_place(d, &slopes[first..]));
         drop((dfed, slopes));
         let mut dx = dy.into_owned();
-        self.fc1.view().backward(&dhidden, &mut dx, Write::Add);
+        self.fc1.view().backward_onto(&dhidden, &mut dx);
         InputGradients::of_tokens(dx)
     }
 }

@@ -8,7 +8,6 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use crate::encoders::merging::Neighbours;
 use crate::kernels::dense::DenseLayer;
 use crate::kernels::kept::Kept;
-use crate::kernels::matrix::Write;
 use crate::kernels::slices::{floats, with_floats};
 use crate::kernels::{EPSILON, Execution, NormLayer, norm_rows, norm_rows_backward};
 
@@ -104,9 +103,7 @@ impl CustomOp1 for MergeOp {
         let dense = merge.reduction.view();
         let reduced = self.reduced.take()?;
         let dreduced = with_floats(grad, |g| Ok(norm_rows_backward(merge.norm.view(), &reduced, g, None)))?;
-        let mut dgathered = vec![0.0; dreduced.len() / dense.outputs * dense.inputs];
-        dense.backward(&dreduced, &mut dgathered, Write::Replace);
-        let dx = merge.neighbours.scatter(&dgathered, dense.inputs / 4);
+        let dx = merge.neighbours.scatter(&dense.backward(&dreduced), dense.inputs / 4);
         Ok(Some(Tensor::from_vec(dx, tokens.shape(), tokens.device())?))
     }
 }

@@ -1,9 +1,12 @@
 //! Backward pass of window attention. Probabilities are rebuilt from the kept sums instead of being stored.
 
+use std::mem::{self, MaybeUninit};
+
 use rayon::prelude::*;
 
 use super::super::math::{dot, exp};
 use super::super::matrix::{Matrix, MatrixMut, Threads, Write, product};
+use super::super::slices::zeroed;
 use super::scratch::{Scratch, own_of};
 use super::windows::PADDING;
 use super::{Attention, KeyGradients, PromptKeys, Wanted};
@@ -22,8 +25,8 @@ struct HeadGradients {
 
 /// Gradients of one image.
 struct Outputs<'a> {
-    /// [L, 3C], or empty.
-    qkv: &'a mut [f32],
+    /// [L, 3C] not yet set, or empty.
+    qkv: &'a mut [MaybeUninit<f32>],
     /// [S, 2C] and [O, 2C].
     shared: &'a mut [f32],
     own: &'a mut [f32],
@@ -50,14 +53,15 @@ impl Attention {
         let token_length = if wanted.qkv { tokens * 3 * width } else { 0 };
         let bias_length = if wanted.bias_and_scale { self.heads * size * size } else { 0 };
         let scale_length = if wanted.bias_and_scale { self.heads } else { 0 };
-        let lengths = [token_length, own * 2 * width, shared * 2 * width, bias_length, scale_length];
-        let [mut dqkv, mut down, mut dshared, mut dbias, mut dscale] = lengths.map(|n| vec![0.0; images * n]);
+        let lengths = [own * 2 * width, shared * 2 * width, bias_length, scale_length];
+        let [mut down, mut dshared, mut dbias, mut dscale] = lengths.map(|n| vec![0.0; images * n]);
+        let mut dqkv = Vec::with_capacity(images * token_length);
         let outputs: Vec<Outputs<'_>> = {
-            let mut qkv = pieces(&mut dqkv, lengths[0], images);
-            let mut own = pieces(&mut down, lengths[1], images);
-            let mut shared = pieces(&mut dshared, lengths[2], images);
-            let mut bias = pieces(&mut dbias, lengths[3], images);
-            let mut scale = pieces(&mut dscale, lengths[4], images);
+            let mut qkv = pieces(&mut dqkv.spare_capacity_mut()[..images * token_length], token_length, images);
+            let mut own = pieces(&mut down, lengths[0], images);
+            let mut shared = pieces(&mut dshared, lengths[1], images);
+            let mut bias = pieces(&mut dbias, lengths[2], images);
+            let mut scale = pieces(&mut dscale, lengths[3], images);
             let mut outputs = Vec::with_capacity(images);
             while let (Some(qkv), Some(own), Some(shared), Some(bias), Some(scale)) =
                 (qkv.next(), own.next(), shared.next(), bias.next(), scale.next())
@@ -69,6 +73,7 @@ impl Attention {
         outputs.into_par_iter().enumerate().for_each_init(
             || (Scratch::new(self, shared + own), HeadGradients::new(self, shared + own)),
             |(scratch, gradients), (image, mut outputs)| {
+                let dqkv = zeroed(mem::take(&mut outputs.qkv));
                 let qkv = &qkv[image * tokens * 3 * width..][..tokens * 3 * width];
                 let dout = &dout[image * tokens * width..][..tokens * width];
                 for head in 0..self.heads {
@@ -83,14 +88,16 @@ impl Attention {
                         if !outputs.bias.is_empty() {
                             self.add_bias_and_scale(scratch, gradients, head, &mut outputs);
                         }
-                        if !outputs.qkv.is_empty() {
-                            self.store_window(scratch, gradients, head, window, outputs.qkv);
+                        if wanted.qkv {
+                            self.store_window(scratch, gradients, head, window, dqkv);
                         }
                     }
                     self.store_prompts(scratch, gradients, head, &mut outputs);
                 }
             },
         );
+        // SAFETY: each image's numbers were set before its windows were stored there.
+        unsafe { dqkv.set_len(images * token_length) };
         KeyGradients {
             qkv: dqkv,
             own: down,
@@ -215,7 +222,7 @@ fn through_norm(to: &mut [f32], dy: &[f32], y: &[f32], inverse: f32, cosine: boo
 }
 
 /// `count` pieces of `length` each; empty pieces when the length is 0.
-fn pieces(all: &mut [f32], length: usize, count: usize) -> impl Iterator<Item = &mut [f32]> {
+fn pieces<T>(all: &mut [T], length: usize, count: usize) -> impl Iterator<Item = &mut [T]> {
     let mut rest = all;
     (0..count).map(move |_| {
         let (piece, tail) = std::mem::take(&mut rest).split_at_mut(length);

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::super::math::{exp_and_sum, maximum};
 use super::super::matrix::{Matrix, MatrixMut, Threads, Write, product};
+use super::super::slices::zeroed;
 use super::scratch::{Scratch, own_of};
 use super::windows::PADDING;
 use super::{Attention, PromptKeys};
@@ -16,15 +17,17 @@ impl Attention {
         let (images, shared, own) = self.counts(qkv, prompts);
         let positions = self.windows.source.len();
         let (tokens, width) = (self.windows.tokens, self.width);
-        let mut out = vec![0.0; images * tokens * width];
         let mut sums = vec![0.0; images * self.heads * positions];
-        out.par_chunks_mut(tokens * width)
+        let mut out = Vec::with_capacity(images * tokens * width);
+        out.spare_capacity_mut()[..images * tokens * width]
+            .par_chunks_mut(tokens * width)
             .zip(sums.par_chunks_mut(self.heads * positions))
             .zip(qkv.par_chunks(tokens * 3 * width))
             .enumerate()
             .for_each_init(
                 || (Scratch::new(self, shared + own), vec![0.0; self.windows.size * self.head_width()]),
                 |(scratch, rows), (image, ((out, sums), qkv))| {
+                    let out = zeroed(out);
                     for head in 0..self.heads {
                         scratch.load_prompts(self, head, prompts.shared, own_of(prompts, image, own, width));
                         for window in 0..self.windows.count() {
@@ -37,6 +40,8 @@ impl Attention {
                     }
                 },
             );
+        // SAFETY: each image's numbers were set before its heads were stored there.
+        unsafe { out.set_len(images * tokens * width) };
         (out, sums)
     }
 

@@ -1,8 +1,9 @@
 //! The fused operations of the CPU, f32.
 
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, Var};
 
 use super::{Backend, WindowAttention};
+use crate::kernels::adam::{self, AdamStep};
 use crate::kernels::adapter::{self, AdaptedTokens, Bottleneck, Fusion};
 use crate::kernels::attention::trainable;
 use crate::kernels::batch_norm::{self, BatchStatistics};
@@ -77,6 +78,10 @@ impl Backend for Cpu {
 
     fn adapt(&self, x: &Tensor, fusion: Option<&Fusion>, layers: &Bottleneck) -> Result<AdaptedTokens> {
         adapter::adapt_fused(x, fusion, layers)
+    }
+
+    fn adam(&self, weight: &Var, moments: [&Tensor; 2], gradient: &Tensor, step: &AdamStep) -> Result<[Tensor; 2]> {
+        adam::fused(weight, moments, gradient, step)
     }
 
     fn window_attention(&self) -> Option<WindowAttention> {

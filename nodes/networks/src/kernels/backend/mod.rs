@@ -10,8 +10,9 @@ pub(super) mod plain;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, Var};
 
+use super::adam::{self, AdamStep};
 use super::adapter::{self, AdaptedTokens, Bottleneck, Fusion};
 use super::attention::windows::Windows;
 use super::batch_norm::{self, BatchStatistics};
@@ -115,6 +116,11 @@ pub trait Backend: Debug + Send + Sync {
     /// What an adapter makes of tokens `x` [N, n, d], which read gathered latents first where there are some.
     fn adapt(&self, x: &Tensor, fusion: Option<&Fusion>, layers: &Bottleneck) -> Result<AdaptedTokens> {
         adapter::adapt(x, fusion, layers)
+    }
+
+    /// A step of Adam: moves `weight` and returns the new first and second moments. `gradient` is outside any graph.
+    fn adam(&self, weight: &Var, moments: [&Tensor; 2], gradient: &Tensor, step: &AdamStep) -> Result<[Tensor; 2]> {
+        adam::plain(weight, moments, gradient, step)
     }
 
     /// Window attention as one operation, where there is one; without, it is composed of the others.
