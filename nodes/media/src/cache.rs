@@ -34,7 +34,7 @@ pub use counts::CacheCounts;
 pub use pass::PassReport;
 
 use crate::error::MediaError;
-use content::Contents;
+use content::{Content, Contents};
 use counts::Counters;
 use decoder::Decoders;
 use pass::Needs;
@@ -84,7 +84,7 @@ impl Cache {
         })
     }
 
-    /// `settings` with path and version of the `ffmpeg` (a name or a path) that decodes under them, for [`Cache::get_or`].
+    /// `settings` with path and version of the `ffmpeg` (a name or a path) that decodes under them, for [`Cache::get_or_all`].
     ///
     /// # Errors
     /// If `ffmpeg` cannot be asked for its version.
@@ -92,42 +92,60 @@ impl Cache {
         Ok(format!("{settings}\n{}", self.decoders.identity(ffmpeg)?))
     }
 
-    /// The decoded form of `clip` under `settings`: from the folder, or from `decode`, whose success is then kept.
+    /// The decoded forms of `clips` under `settings`, in their order: from the folder, or from `decode`, which is given the clips
+    /// that are not there and gives as many results; its successes are then kept.
     ///
     /// `settings` must name every setting the result depends on, what kind of result it is, and what decodes
     /// ([`Cache::decoded_by`]).
     /// Errors are those of `decode`; a failing disk costs time, not the run, and shows in [`Cache::counts`].
-    pub fn get_or(
+    pub fn get_or_all(
         &self,
-        clip: &Path,
+        clips: &[&Path],
         settings: &str,
-        decode: impl FnOnce() -> Result<Array, MediaError>,
-    ) -> Result<Array, MediaError> {
-        // A clip that cannot be read has no key; `decode` says what is wrong with it.
+        decode: impl FnOnce(&[&Path]) -> Vec<Result<Array, MediaError>>,
+    ) -> Vec<Result<Array, MediaError>> {
+        let found: Vec<Found> = clips.iter().map(|clip| self.find(clip, settings)).collect();
+        let is_missing = |found: &Found| matches!(found, Found::Place(_));
+        let missing = clips.iter().zip(&found).filter(|(_, found)| is_missing(found)).map(|(clip, _)| *clip);
+        let missing: Vec<&Path> = missing.collect();
+        let mut made = if missing.is_empty() { Vec::new() } else { decode(&missing) }.into_iter();
+        let result = |(clip, found): (&&Path, Found)| match found {
+            Found::Array(array) => Some(Ok(array)),
+            Found::Place(place) => made.next().map(|made| made.inspect(|array| self.keep(clip, &place, array))),
+        };
+        clips.iter().zip(found).filter_map(result).collect()
+    }
+
+    fn find(&self, clip: &Path, settings: &str) -> Found {
         let Some(content) = self.contents.of(clip) else {
-            return decode();
+            return Found::Place(None);
         };
         let name = entry_name(&content.digest, settings);
-        if let Some(array) = self.read(&name) {
-            self.counters.hits.one_more();
-            return Ok(array);
-        }
-        self.counters.misses.one_more();
-        let array = decode()?;
-        if content.is_current(clip) {
-            match self.write(&name, &array) {
-                Ok(true) => {}
-                Ok(false) => {
-                    self.counters.no_room.one_more();
-                    self.counters.not_stored.one_more();
-                }
-                Err(problem) => {
-                    self.counters.not_stored.one_more();
-                    self.told().problem = Some(problem.to_string());
-                }
+        match self.read(&name) {
+            Some(array) => {
+                self.counters.hits.one_more();
+                Found::Array(array)
+            }
+            None => {
+                self.counters.misses.one_more();
+                Found::Place(Some((content, name)))
             }
         }
-        Ok(array)
+    }
+
+    fn keep(&self, clip: &Path, place: &Place, array: &Array) {
+        let Some((_, name)) = place.as_ref().filter(|(content, _)| content.is_current(clip)) else { return };
+        match self.write(name, array) {
+            Ok(true) => {}
+            Ok(false) => {
+                self.counters.no_room.one_more();
+                self.counters.not_stored.one_more();
+            }
+            Err(problem) => {
+                self.counters.not_stored.one_more();
+                self.told().problem = Some(problem.to_string());
+            }
+        }
     }
 
     /// Ends a pass of this epoch: what the cache did since the pass before.
@@ -205,6 +223,32 @@ impl Cache {
         self.needs.note(name, size, true);
         Ok(true)
     }
+}
+
+/// The decoded forms of `clips` under `settings`, in their order: through the cache, if there is one ([`Cache::get_or_all`]),
+/// with `ffmpeg` as what decodes them.
+pub fn through(
+    cache: Option<&Cache>,
+    clips: &[&Path],
+    ffmpeg: &Path,
+    settings: &str,
+    decode: impl FnOnce(&[&Path]) -> Vec<Result<Array, MediaError>>,
+) -> Vec<Result<Array, MediaError>> {
+    // Without an ffmpeg, decoding says so of each clip.
+    let keyed = cache.and_then(|cache| Some((cache, cache.decoded_by(ffmpeg, settings).ok()?)));
+    match keyed {
+        Some((cache, key)) => cache.get_or_all(clips, &key, decode),
+        None => decode(clips),
+    }
+}
+
+/// Where an entry will be: the clip's content and the entry's name. A clip that cannot be read has none; decoding says what is
+/// wrong with it.
+type Place = Option<(Content, String)>;
+
+enum Found {
+    Array(Array),
+    Place(Place),
 }
 
 fn entry_name(content: &[u8; 32], settings: &str) -> String {

@@ -19,9 +19,10 @@ pub mod probe;
 pub mod promise;
 pub mod stream;
 pub mod testing;
+pub mod together;
 pub mod verdict;
 
 pub use cache::{Array, Cache, CacheCounts, Dtype, PassReport};
 pub use error::{BadClip, MediaError, ReasonCode, Stage};
 pub use limits::Limits;
-pub use pool::{JobPanic, Pool};
+pub use pool::{Batch, JobPanic, Pool};

@@ -16,8 +16,8 @@ const MAX_LINE: usize = 400;
 /// The digest of one run's stderr.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Log {
-    /// Lines from `Input #0` up to the output's description, without their level.
-    pub header: Vec<String>,
+    /// Of each input, the lines from `Input #` up to the next input's or the output's description, without their level.
+    pub inputs: Vec<Vec<String>>,
     /// The first messages of level error and above.
     pub errors: Vec<String>,
     /// Packets the decoder refused plus frames it marked as damaged.
@@ -59,13 +59,17 @@ impl Log {
     fn take(&mut self, line: &str, in_header: &mut bool) {
         let line: String = line.chars().flat_map(readable).take(MAX_LINE).collect();
         if let Some(text) = line.strip_prefix("[info] ") {
-            if text.starts_with("Input #0,") {
+            if text.starts_with("Input #") {
                 *in_header = true;
+                self.inputs.push(Vec::new());
             } else if ["Stream mapping:", "Output #", "Press "].iter().any(|start| text.starts_with(start)) {
                 *in_header = false;
             }
-            if *in_header && self.header.len() < MAX_HEADER_LINES {
-                self.header.push(text.to_owned());
+            if *in_header
+                && let Some(lines) = self.inputs.last_mut()
+                && lines.len() < MAX_HEADER_LINES
+            {
+                lines.push(text.to_owned());
             }
             return;
         }
@@ -96,6 +100,11 @@ impl Log {
         if self.errors.len() < MAX_ERRORS {
             self.errors.push(line);
         }
+    }
+
+    /// Whether ffmpeg had nothing to say against what it was given.
+    pub fn is_clean(&self) -> bool {
+        *self == Self { inputs: self.inputs.clone(), late_start_micros: self.late_start_micros, ..Self::default() }
     }
 
     /// The error lines in one, for the detail of a quarantine row; without addresses that differ from run to run.
@@ -180,7 +189,8 @@ mod tests {
             text.push_str("[warning] file:x: corrupt decoded frame in stream 0\n[h264 @ 0x3] [error] bad block\n");
         }
         let log = Log::read(text.as_bytes());
-        assert_eq!(log.header.len(), 2);
+        assert_eq!(log.inputs.iter().map(Vec::len).collect::<Vec<_>>(), [2]);
+        assert!(!log.is_clean());
         assert_eq!(log.errors.len(), MAX_ERRORS);
         assert_eq!(log.faults, 1000);
         assert!(log.cut_short && !log.no_index);

@@ -28,7 +28,7 @@ pub fn late_start_secs(absolute: &Path, stage: Stage, limits: &Limits) -> Result
 
 /// Whether the file begins like an MPEG transport stream (packets of 188 bytes, or 192 with a time before each) or an MPEG
 /// program stream.
-fn restarts_its_clock(absolute: &Path) -> bool {
+pub(crate) fn restarts_its_clock(absolute: &Path) -> bool {
     let mut head = [0_u8; 200];
     if File::open(absolute).and_then(|mut file| file.read_exact(&mut head)).is_err() {
         return false;

@@ -36,16 +36,21 @@ pub struct AudioStream {
     pub layout: String,
 }
 
-/// Reads the description in `log`; `None` if ffmpeg opened no input.
+/// Reads the description of the first input in `log`; `None` if ffmpeg opened none.
 pub fn from_log(log: &Log) -> Option<Probe> {
-    let first = log.header.first()?.strip_prefix("Input #0, ")?;
+    from_lines(log.inputs.first()?)
+}
+
+/// Reads the description of an input.
+pub(crate) fn from_lines(lines: &[String]) -> Option<Probe> {
+    let (_, first) = lines.first()?.strip_prefix("Input #")?.split_once(", ")?;
     let format = first.split_once(", from '").map_or(first, |(format, _)| format).to_owned();
     let mut probe = Probe { format, ..Probe::default() };
-    for line in &log.header {
+    for line in lines {
         let line = line.trim_start();
         if let Some(rest) = line.strip_prefix("Duration: ") {
             probe.duration_secs = rest.split(',').next().and_then(clock);
-        } else if let Some(rest) = line.strip_prefix("Stream #0:") {
+        } else if let Some(rest) = line.strip_prefix("Stream #") {
             if let Some((_, about)) = rest.split_once(": Video: ") {
                 if !about.ends_with("(attached pic)") {
                     probe.video.push(video_stream(about));
@@ -118,7 +123,7 @@ mod tests {
             "  Stream #0:1[0x2](eng): Audio: aac (LC) (mp4a / 0x6134706D), 48000 Hz, 5.1, fltp, 384 kb/s (default)",
             "  Stream #0:2[0x0]: Video: mjpeg (Baseline), yuvj420p(pc), 64x64 [SAR 1:1 DAR 1:1], 90k tbr (attached pic)",
         ];
-        let log = Log { header: lines.map(str::to_owned).to_vec(), ..Log::default() };
+        let log = Log { inputs: vec![lines.map(str::to_owned).to_vec()], ..Log::default() };
         let probe = from_log(&log).unwrap();
         assert_eq!(probe.format, "mov,mp4,m4a,3gp,3g2,mj2");
         assert_eq!(probe.duration_secs, Some(65.31));

@@ -16,7 +16,8 @@ use copl_contract::{Edges, ExitCode, Header, Kind, Message, NodeError, Polled, S
 
 use crate::cache::{Cache, CacheCounts, PassReport};
 use crate::error::{BadClip, MediaError};
-use crate::pool::Pool;
+use crate::pool::{Batch, Pool};
+use crate::together;
 
 /// How long the loop waits for a message while workers are busy.
 const BUSY_POLL: Duration = Duration::from_millis(3);
@@ -53,7 +54,7 @@ pub struct ClipWork<D, N, B> {
     pub workers: usize,
     /// What `decode` keeps its results in: what it did is told at the end of each pass.
     pub cache: Option<Arc<Cache>>,
-    /// Decodes the files of a clip.
+    /// Decodes the files of some clips, several at once where several wait: as many results, in their order.
     pub decode: D,
     /// What is worth saying of a result, such as padding.
     pub notes: N,
@@ -115,13 +116,12 @@ type Made = (Kind, (Schema, RecordBatch));
 pub fn run<T, D, N, B>(edges: &mut Edges, work: ClipWork<D, N, B>) -> Result<(), NodeError>
 where
     T: Send + 'static,
-    D: Fn(&ClipFiles) -> Result<T, MediaError> + Send + Sync + 'static,
+    D: Batch<ClipFiles, Result<T, MediaError>>,
     N: Fn(&T) -> Vec<String>,
     B: Fn(T) -> Result<(Schema, RecordBatch), String>,
 {
     let failed = |e: &dyn std::fmt::Display| NodeError::failed(ExitCode::Internal, e);
-    let mut pool: Pool<Result<T, MediaError>> = Pool::new(work.output, work.workers.max(1)).map_err(|e| failed(&e))?;
-    let decode = Arc::new(work.decode);
+    let mut pool = Pool::new(work.output, work.workers, together::MOST, work.decode).map_err(|e| failed(&e))?;
     let mut pending: VecDeque<Pending> = VecDeque::new();
     let mut progress = edges.progress();
     let (mut newest, mut made): (Option<ClipFiles>, Option<Made>) = (None, None);
@@ -195,8 +195,7 @@ where
                     let decoded = newest.as_ref() != Some(&files);
                     if decoded {
                         newest = Some(files.clone());
-                        let (decode, files) = (decode.clone(), files.clone());
-                        pool.submit(move || decode(&files));
+                        pool.submit(files.clone());
                     }
                     pending.push_back(Pending::Clip { header: message.header, files, decoded });
                 }
@@ -274,12 +273,13 @@ mod tests {
                 output: "tensors",
                 workers: 3,
                 cache: None,
-                decode: |files: &ClipFiles| {
-                    DECODED.fetch_add(1, Ordering::SeqCst);
-                    match files.path.to_string_lossy().as_ref() {
+                decode: |clips: &[ClipFiles]| {
+                    DECODED.fetch_add(clips.len(), Ordering::SeqCst);
+                    let length = |files: &ClipFiles| match files.path.to_string_lossy().as_ref() {
                         "bad" => Err(BadClip::new(Stage::File, ReasonCode::Missing, "not there".to_owned()).into()),
                         path => Ok(path.len() as f32),
-                    }
+                    };
+                    clips.iter().map(length).collect()
                 },
                 notes: |_: &f32| Vec::new(),
                 batch: |length| BatchBuilder::new(Schema::Tensor).tensor_f32(vec![length], 1, &[1]).build(),

@@ -6,8 +6,29 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use copl_media::{Array, Cache};
+use copl_media::{Array, Cache, MediaError};
 use copl_testing::{disk::SmallDisk, kill};
+
+/// Of one clip.
+trait One {
+    fn get_or(
+        &self,
+        clip: &Path,
+        settings: &str,
+        decode: impl FnOnce() -> Result<Array, MediaError>,
+    ) -> Result<Array, MediaError>;
+}
+
+impl One for Cache {
+    fn get_or(
+        &self,
+        clip: &Path,
+        settings: &str,
+        decode: impl FnOnce() -> Result<Array, MediaError>,
+    ) -> Result<Array, MediaError> {
+        self.get_or_all(&[clip], settings, |_| vec![decode()]).remove(0)
+    }
+}
 
 /// An array that says by its bytes which one it is.
 fn array(number: u8, bytes: usize) -> Array {

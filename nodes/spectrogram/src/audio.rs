@@ -3,15 +3,17 @@
 //! Time zero is the start of the container: sound that begins later is preceded by zeros, so second t of the waveform belongs
 //! to second t of the picture. Samples are on ffmpeg's scale, -1 to 1.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use copl_contract::settings::SettingValue;
-use copl_media::cache::f32_from_le;
-use copl_media::ffmpeg::Run;
+use copl_media::cache::{self, f32_from_le};
+use copl_media::ffmpeg::{Output, Run};
 use copl_media::origin::late_start_secs;
+use copl_media::together::{self, Part};
 use copl_media::verdict::{judge, judge_end};
 use copl_media::{Array, BadClip, Cache, Limits, MediaError, ReasonCode, Stage, input};
 
@@ -95,6 +97,11 @@ impl AudioSettings {
         (f64::from(self.rate) * self.secs).round() as usize
     }
 
+    /// Bytes of its samples, four each.
+    fn bytes(&self) -> u64 {
+        4 * self.samples() as u64
+    }
+
     /// Refuses settings that mean nothing.
     pub fn check(&self) -> Result<(), MediaError> {
         let refuse = |text: String| Err(MediaError::Settings(text));
@@ -141,11 +148,33 @@ impl fmt::Debug for Waveform {
 ///
 /// Errors: [`MediaError::Bad`] says why the clip is refused, stage `audio` or `file`.
 pub fn decode_audio(path: &Path, settings: &AudioSettings, limits: &Limits) -> Result<Waveform, MediaError> {
-    decode_audio_cached(None, path, settings, limits)
+    match Source::open(path, settings, limits)? {
+        Source::AsItIs(wave) => Ok(wave),
+        Source::Coded(absolute) => decode(&absolute, settings, limits),
+    }
+}
+
+/// As [`decode_audio`], of several clips: in their order, the same sound, short ones by one ffmpeg; through the cache, if
+/// there is one. What needs no decoding is not kept there.
+pub fn decode_all(
+    cache: Option<&Cache>,
+    paths: &[&Path],
+    settings: &AudioSettings,
+    limits: &Limits,
+) -> Vec<Result<Waveform, MediaError>> {
+    opened(paths, settings, limits, Ok, |files| {
+        let arrays = cache::through(cache, files, &limits.ffmpeg, &settings.key(), |missing| {
+            let array = |wave: Waveform| Array::from_f32(vec![wave.samples.len()], &wave.samples, wave.notes);
+            decode_files(missing, settings, limits).into_iter().map(|wave| wave.map(array)).collect()
+        });
+        let wave =
+            |array: Array| Waveform { rate: settings.rate, samples: f32_from_le(&array.bytes), notes: array.notes };
+        arrays.into_iter().map(|array| array.map(wave)).collect()
+    })
 }
 
 /// Where a clip's sound comes from.
-pub(crate) enum Source {
+enum Source {
     /// Nothing is to be decoded.
     AsItIs(Waveform),
     /// A file that was checked, for [`decode`].
@@ -154,26 +183,81 @@ pub(crate) enum Source {
 
 impl Source {
     /// Checks settings and file.
-    pub(crate) fn open(path: &Path, settings: &AudioSettings, limits: &Limits) -> Result<Self, MediaError> {
+    fn open(path: &Path, settings: &AudioSettings, limits: &Limits) -> Result<Self, MediaError> {
         settings.check()?;
         let absolute = input::check(path, limits)?;
         Ok(as_it_is(&absolute, settings).map_or(Self::Coded(absolute), Self::AsItIs))
     }
 }
 
-/// What ffmpeg makes of a file that was checked.
-pub(crate) fn decode(absolute: &Path, settings: &AudioSettings, limits: &Limits) -> Result<Waveform, MediaError> {
-    let run = Run {
-        stage: Stage::Audio,
-        args: arguments(absolute, settings, limits)?,
-        folder: None,
-        max_bytes: 4 * settings.samples() as u64,
+/// Of each clip, in order, what `ready` makes of its sound where nothing is to be decoded, and what `coded` makes of the files
+/// that are to be (as many results, in their order).
+pub(crate) fn opened<T>(
+    paths: &[&Path],
+    settings: &AudioSettings,
+    limits: &Limits,
+    ready: impl Fn(Waveform) -> Result<T, MediaError>,
+    coded: impl FnOnce(&[&Path]) -> Vec<Result<T, MediaError>>,
+) -> Vec<Result<T, MediaError>> {
+    let sources: Vec<_> = paths.iter().map(|path| Source::open(path, settings, limits)).collect();
+    let file = |source: &'_ Result<Source, MediaError>| match source {
+        Ok(Source::Coded(file)) => Some(file.clone()),
+        _ => None,
     };
-    let output = run.output(limits)?;
+    let files: Vec<PathBuf> = sources.iter().filter_map(file).collect();
+    let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
+    let mut made = if files.is_empty() { Vec::new() } else { coded(&files) }.into_iter();
+    let result = |source| match source {
+        Ok(Source::Coded(_)) => made.next(),
+        Ok(Source::AsItIs(wave)) => Some(ready(wave)),
+        Err(error) => Some(Err(error)),
+    };
+    sources.into_iter().filter_map(result).collect()
+}
+
+/// What ffmpeg makes of files that were checked.
+pub(crate) fn decode_files(
+    files: &[&Path],
+    settings: &AudioSettings,
+    limits: &Limits,
+) -> Vec<Result<Waveform, MediaError>> {
+    let mut made = decode_together(files, settings, limits);
+    let one = |(index, file): (usize, &&Path)| match made.remove(&index) {
+        Some(wave) => Ok(wave),
+        None => decode(file, settings, limits),
+    };
+    files.iter().enumerate().map(one).collect()
+}
+
+/// The sound of the files that one ffmpeg decodes without a word, by their place among `files`.
+fn decode_together(files: &[&Path], settings: &AudioSettings, limits: &Limits) -> BTreeMap<usize, Waveform> {
+    let places: Vec<usize> = (0..files.len()).filter(|index| together::is_short(files[*index])).collect();
+    let part = |place: &usize| Part {
+        absolute: files[*place].to_owned(),
+        args: output_arguments(settings, 0.0),
+        max_bytes: settings.bytes(),
+    };
+    let parts: Vec<Part> = places.iter().map(part).collect();
+    let outputs = together::outputs(Stage::Audio, &parts, limits).outputs.into_iter();
+    let wave = |place: usize, output: Option<Output>| judged(files[place], &output?, settings, limits).ok();
+    places.into_iter().zip(outputs).filter_map(|(place, output)| Some((place, wave(place, output)?))).collect()
+}
+
+/// What ffmpeg makes of a file that was checked.
+fn decode(absolute: &Path, settings: &AudioSettings, limits: &Limits) -> Result<Waveform, MediaError> {
+    let late = late_start_secs(absolute, Stage::Audio, limits)?;
+    let mut args = input::arguments(absolute, limits);
+    args.extend(output_arguments(settings, late));
+    args.push("pipe:1".into());
+    let output = Run { stage: Stage::Audio, args, folder: None, max_bytes: settings.bytes() }.output(limits)?;
+    judged(absolute, &output, settings, limits)
+}
+
+fn judged(absolute: &Path, output: &Output, settings: &AudioSettings, limits: &Limits) -> Result<Waveform, MediaError> {
     let heard = f32_from_le(&output.bytes);
     let heard_secs = heard.len() as f64 / f64::from(settings.rate);
     let packets = (heard_secs * PACKETS_PER_SEC).ceil() as usize;
-    let verdict = judge(Stage::Audio, absolute, &output, packets, limits);
+    let verdict = judge(Stage::Audio, absolute, output, packets, limits);
     let silent = settings.missing == MissingAudio::Silence;
     let fault = match verdict {
         Err(bad) if bad.reason == ReasonCode::NoAudio && silent => {
@@ -212,32 +296,10 @@ fn as_it_is(absolute: &Path, settings: &AudioSettings) -> Option<Waveform> {
     Some(Waveform { rate: settings.rate, samples, notes: Vec::new() })
 }
 
-/// [`decode_audio`] through the cache, if there is one; what needs no decoding is not kept there.
-pub fn decode_audio_cached(
-    cache: Option<&Cache>,
-    path: &Path,
-    settings: &AudioSettings,
-    limits: &Limits,
-) -> Result<Waveform, MediaError> {
-    let absolute = match Source::open(path, settings, limits)? {
-        Source::AsItIs(wave) => return Ok(wave),
-        Source::Coded(absolute) => absolute,
-    };
-    let Some(cache) = cache else {
-        return decode(&absolute, settings, limits);
-    };
-    let key = cache.decoded_by(&limits.ffmpeg, &settings.key())?;
-    let array = cache.get_or(path, &key, || {
-        let waveform = decode(&absolute, settings, limits)?;
-        Ok(Array::from_f32(vec![waveform.samples.len()], &waveform.samples, waveform.notes))
-    })?;
-    Ok(Waveform { rate: settings.rate, samples: f32_from_le(&array.bytes), notes: array.notes })
-}
-
-/// ffmpeg's arguments. `-ac 1` would add stereo up without scaling (1.4 times too loud) and drop a late start: so
-/// `rematrix_maxval`, which scales, and `async` with `first_pts`, which fills the time before with zeros.
-fn arguments(absolute: &Path, settings: &AudioSettings, limits: &Limits) -> Result<Vec<OsString>, MediaError> {
-    let late = match late_start_secs(absolute, Stage::Audio, limits)? {
+/// Everything after the input but where the samples go. `-ac 1` would add stereo up without scaling (1.4 times too loud) and
+/// drop a late start: so `rematrix_maxval`, which scales, and `async` with `first_pts`, which fills the time before with zeros.
+fn output_arguments(settings: &AudioSettings, late_start_secs: f64) -> Vec<OsString> {
+    let late = match late_start_secs {
         0.0 => String::new(),
         secs => format!("asetpts=PTS+{secs}/TB,"),
     };
@@ -248,10 +310,8 @@ fn arguments(absolute: &Path, settings: &AudioSettings, limits: &Limits) -> Resu
         settings.rate,
         settings.samples()
     );
-    let mut args = input::arguments(absolute, limits);
-    let rest = ["-vn", "-sn", "-dn", "-af", &filters, "-threads", "1", "-c:a", "pcm_f32le", "-f", "f32le", "pipe:1"];
-    args.extend(rest.map(OsString::from));
-    Ok(args)
+    let args = ["-vn", "-sn", "-dn", "-af", &filters, "-threads", "1", "-c:a", "pcm_f32le", "-f", "f32le"];
+    args.map(OsString::from).into()
 }
 
 fn check_finite(samples: &[f32]) -> Result<(), BadClip> {

@@ -1,14 +1,14 @@
-//! The segments of one clip, through the cache.
+//! The segments of clips, through the cache.
 //!
 //! Kept is what is smaller: the waveform, or the spectra made of it. Of a minute of sound with ten windows of two seconds the
 //! spectra are 0.38 of the bytes, of ten seconds in ten windows the waveform is 0.43 of them.
 
 use std::path::Path;
 
-use copl_media::cache::f32_from_le;
+use copl_media::cache::{self, f32_from_le};
 use copl_media::{Array, BadClip, Cache, Limits, MediaError, ReasonCode, Stage};
 
-use crate::audio::{AudioSettings, Source, Waveform, decode, decode_audio_cached};
+use crate::audio::{AudioSettings, Waveform, decode_all, decode_files, opened};
 use crate::front::Front;
 
 /// The segments of a clip.
@@ -21,31 +21,40 @@ pub(crate) struct Segments {
     pub notes: Vec<String>,
 }
 
-/// Decodes a clip and makes its segments; what needs no decoding is not kept in the cache.
+/// Decodes clips and makes their segments, in their order; what needs no decoding is not kept in the cache.
 ///
-/// Errors: [`MediaError::Bad`] says why the clip is refused, stage `audio` or `file`.
-pub(crate) fn segments_cached(
+/// Errors: [`MediaError::Bad`] says why a clip is refused, stage `audio` or `file`.
+pub(crate) fn segments_of(
     cache: Option<&Cache>,
-    path: &Path,
+    paths: &[&Path],
     audio: &AudioSettings,
     front: &Front,
     limits: &Limits,
-) -> Result<Segments, MediaError> {
+) -> Vec<Result<Segments, MediaError>> {
     let shape = front.shape();
     let spectra_are_smaller = shape.iter().product::<usize>() < audio.samples();
-    let Some(cache) = cache.filter(|_| spectra_are_smaller) else {
-        return made(front, decode_audio_cached(cache, path, audio, limits)?);
-    };
-    let absolute = match Source::open(path, audio, limits)? {
-        Source::AsItIs(wave) => return made(front, wave),
-        Source::Coded(absolute) => absolute,
-    };
-    let key = cache.decoded_by(&limits.ffmpeg, &format!("{} of {}", front.key(), audio.key()))?;
-    let array = cache.get_or(path, &key, || {
-        let Segments { values, notes, .. } = made(front, decode(&absolute, audio, limits)?)?;
-        Ok(Array::from_f32(shape.to_vec(), &values, notes))
-    })?;
-    Ok(Segments { values: f32_from_le(&array.bytes), shape, notes: array.notes })
+    if !spectra_are_smaller {
+        let waves = decode_all(cache, paths, audio, limits).into_iter();
+        return waves.map(|wave| made(front, wave?)).collect();
+    }
+    opened(
+        paths,
+        audio,
+        limits,
+        |wave| made(front, wave),
+        |files| {
+            let key = format!("{} of {}", front.key(), audio.key());
+            let arrays = cache::through(cache, files, &limits.ffmpeg, &key, |missing| {
+                let array = |wave: Result<Waveform, MediaError>| {
+                    let Segments { values, notes, .. } = made(front, wave?)?;
+                    Ok(Array::from_f32(shape.to_vec(), &values, notes))
+                };
+                decode_files(missing, audio, limits).into_iter().map(array).collect()
+            });
+            let segments = |array: Array| Segments { values: f32_from_le(&array.bytes), shape, notes: array.notes };
+            arrays.into_iter().map(|array| array.map(segments)).collect()
+        },
+    )
 }
 
 fn made(front: &Front, wave: Waveform) -> Result<Segments, MediaError> {
@@ -77,7 +86,7 @@ mod tests {
             let audio = AudioSettings { secs, ..AudioSettings::default() };
             let folder = dir.path().join(format!("cache-{secs}"));
             let cache = Cache::open(&folder, 1 << 30).unwrap();
-            let get = |cache| segments_cached(cache, &path, &audio, &front, &Limits::default()).unwrap();
+            let get = |cache| segments_of(cache, &[&path], &audio, &front, &Limits::default()).remove(0).unwrap();
             let fresh = get(None);
             for hits in 0..2 {
                 let cached = get(Some(&cache));
@@ -95,7 +104,7 @@ mod tests {
         ffmpeg(&["-i", path.to_str().unwrap(), "-an", "-c", "copy", silent.to_str().unwrap()]).unwrap();
         let front = Front::Kaldi(Fbank::new(FbankSettings { segments: 1, ..FbankSettings::default() }).unwrap());
         let cache = Cache::open(&dir.path().join("cache"), 1 << 30).unwrap();
-        let refused = segments_cached(Some(&cache), &silent, &AudioSettings::default(), &front, &Limits::default());
-        assert_eq!(refused.err().unwrap().bad_clip().unwrap().reason, ReasonCode::NoAudio);
+        let refused = segments_of(Some(&cache), &[&silent], &AudioSettings::default(), &front, &Limits::default());
+        assert_eq!(refused[0].as_ref().err().unwrap().bad_clip().unwrap().reason, ReasonCode::NoAudio);
     }
 }

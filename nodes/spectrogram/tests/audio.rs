@@ -6,9 +6,7 @@ use std::path::Path;
 
 use copl_media::testing::{ffmpeg, write_broken_set};
 use copl_media::{Cache, Limits, MediaError, ReasonCode, Stage};
-use copl_spectrogram::{
-    AudioSettings, Channels, MissingAudio, ShortAudio, Waveform, decode_audio, decode_audio_cached,
-};
+use copl_spectrogram::{AudioSettings, Channels, MissingAudio, ShortAudio, Waveform, decode_all, decode_audio};
 
 fn decode(path: &Path, settings: &AudioSettings) -> Waveform {
     decode_audio(path, settings, &Limits::default()).unwrap()
@@ -209,8 +207,36 @@ fn a_cached_waveform_is_the_decoded_one() {
     let cache = Cache::open(&dir.path().join("cache"), 1 << 30).unwrap();
     let fresh = decode(&path, &AudioSettings::default());
     for hits in 0..2 {
-        let cached = decode_audio_cached(Some(&cache), &path, &AudioSettings::default(), &Limits::default()).unwrap();
+        let cached =
+            decode_all(Some(&cache), &[&path], &AudioSettings::default(), &Limits::default()).remove(0).unwrap();
         assert_eq!(cached, fresh);
         assert_eq!(cache.counts().hits, hits);
+    }
+}
+
+#[test]
+fn clips_decoded_together_have_the_sound_they_have_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let names = ["a.m4a", "b.ogg", "c.wav", "none.wav", "silent.mp4", "d.mp3"].map(|name| dir.path().join(name));
+    let [a, b, c, _, silent, d] = &names;
+    write(a, "0.5*sin(2*PI*440*t)|0.25*sin(2*PI*220*t)", 10.0, 44_100, "aac");
+    write(b, "0.5*sin(2*PI*330*t)", 7.0, 48_000, "libvorbis");
+    write(c, "0.5*sin(2*PI*550*t)", 10.0, 16_000, "pcm_s16le");
+    write(d, "0.5*sin(2*PI*660*t)", 10.0, 22_050, "libmp3lame");
+    ffmpeg(&["-f", "lavfi", "-i", "testsrc2=s=64x64:d=2", silent.to_str().unwrap()]).unwrap();
+    let text = |result: Result<Waveform, MediaError>| match result {
+        Ok(wave) => (wave.samples, wave.notes.join(", ")),
+        Err(error) => (Vec::new(), error.to_string()),
+    };
+    let limits = Limits::default();
+    let sets: [Vec<&Path>; 2] = [names.iter().map(|name| name.as_path()).collect(), vec![a, b, d]];
+    for paths in sets {
+        for settings in
+            [AudioSettings::default(), AudioSettings { channels: Channels::First, ..AudioSettings::default() }]
+        {
+            let alone: Vec<_> = paths.iter().map(|path| text(decode_audio(path, &settings, &limits))).collect();
+            let together = decode_all(None, &paths, &settings, &limits);
+            assert!(together.into_iter().map(text).eq(alone), "{paths:?}");
+        }
     }
 }

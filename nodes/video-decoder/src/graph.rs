@@ -15,8 +15,8 @@ use crate::rule::{FrameRule, FrameSettings};
 /// The file, in ffmpeg's working folder, that receives the time of every decoded frame.
 pub const STAMPS_FILE: &str = "stamps.txt";
 
-/// The graph, for `-vf`. `late_start_secs` is added to every time (see `copl_media::origin`).
-pub fn graph(settings: &FrameSettings, late_start_secs: f64) -> String {
+/// The graph, for `-vf`. `late_start_secs` is added to every time (see `copl_media::origin`); `stamps` receives them.
+pub fn graph(settings: &FrameSettings, late_start_secs: f64, stamps: &str) -> String {
     let cell = micros(settings.cell_secs());
     let moment = cell * settings.moment();
     let scale = scale(settings.size);
@@ -30,7 +30,7 @@ pub fn graph(settings: &FrameSettings, late_start_secs: f64) -> String {
     };
     let late = if late_start_secs == 0.0 { String::new() } else { format!("setpts=PTS+{},", micros(late_start_secs)) };
     format!(
-        "settb=1/1000000,{late}metadata=add:key=copl:value=1,metadata=print:file={STAMPS_FILE},{end}split=2[all][end];\
+        "settb=1/1000000,{late}metadata=add:key=copl:value=1,metadata=print:file={stamps},{end}split=2[all][end];\
          [all]setpts=ceil((PTS-{moment})/{cell})*1000000,fps=fps=1:round=near:start_time=0,{cells}{scale}[cells];\
          [end]fps=fps=1/1000000:round=down:start_time=0:eof_action=pass,{scale}[last];\
          [cells][last]concat=n=2:v=1:a=0"

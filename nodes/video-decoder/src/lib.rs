@@ -10,6 +10,6 @@ pub mod pictures;
 pub mod rule;
 pub mod stamps;
 
-pub use frames::{Frames, decode_frames, decode_frames_cached};
+pub use frames::{Frames, decode_all, decode_frames};
 pub use pictures::decode_pictures;
 pub use rule::{FrameRule, FrameSettings};

@@ -1,6 +1,6 @@
 //! The node: a pool of workers decodes clips, results leave in the order the clips came.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use copl_media::cache::Cache;
 use copl_media::limits::Limits;
 use copl_media::stream::{self, ClipFiles, ClipWork};
 
-use crate::frames::{Frames, decode_frames_cached};
+use crate::frames::{Frames, decode_all};
 use crate::pictures::decode_pictures;
 use crate::rule::{FrameRule, FrameSettings};
 
@@ -25,7 +25,7 @@ copl_contract::settings! {
         "FRAME_RULE" rule: FrameRule = "centre", "centre: the frame shown at the middle of each segment; sixteenth: the last of sixteen a segment, the one AVSBench's masks belong to; linspace: frames at EXTRACT_FPS, then T of them spread evenly and cut to whole numbers, as the compared codebases do.";
         "EXTRACT_FPS" extract_fps: f64 = "1.0", "Frames a second the linspace rule picks from.";
         "MIN_SECS" min_secs: f64 = "0.5", "A shorter clip is quarantined; a clip that ends before its last segment repeats its last frame.";
-        "WORKERS" workers: usize = "2", "Clips decoded at once, one ffmpeg process each.";
+        "WORKERS" workers: usize = "2", "ffmpeg processes at once; short clips that wait share one.";
         "TIMEOUT_SECS" timeout_secs: f64 = "120", "Seconds a clip may take.";
         "MAX_PIXELS" max_pixels: u64 = "67108864", "Width x height a video may have.";
         "CACHE" cache: bool = "true", "Keep decoded clips on disk, so that they are decoded once.";
@@ -88,7 +88,7 @@ impl Node for VideoDecoder {
     fn spec() -> NodeSpec {
         NodeSpec {
             name: "video-decoder",
-            about: "T frames of each clip, RGB u8, one ffmpeg process a clip",
+            about: "T frames of each clip, RGB u8, by ffmpeg",
             settings: VideoDecoderSettings::specs(),
             inputs: vec![EdgeSpec::required("clips", copl_contract::spec::CLIPS, "clips to decode")],
             outputs: vec![
@@ -112,9 +112,16 @@ impl Node for VideoDecoder {
             output: "frames",
             workers: settings.workers,
             cache: cache.clone(),
-            decode: move |files: &ClipFiles| match files.pictures.as_slice() {
-                [] => decode_frames_cached(cache.as_deref(), &files.path, &frames, &limits),
-                pictures => decode_pictures(pictures, &frames, &limits),
+            decode: move |clips: &[ClipFiles]| {
+                let of_a_kind = clips.chunk_by(|one, next| one.pictures.is_empty() == next.pictures.is_empty());
+                let decoded = |clips: &[ClipFiles]| match clips {
+                    [first, ..] if first.pictures.is_empty() => {
+                        let paths: Vec<&Path> = clips.iter().map(|files| files.path.as_path()).collect();
+                        decode_all(cache.as_deref(), &paths, &frames, &limits)
+                    }
+                    clips => clips.iter().map(|files| decode_pictures(&files.pictures, &frames, &limits)).collect(),
+                };
+                of_a_kind.flat_map(decoded).collect()
             },
             notes: |frames: &Frames| frames.notes.clone(),
             batch: |frames: Frames| {

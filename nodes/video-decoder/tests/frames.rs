@@ -9,10 +9,14 @@ use std::sync::Arc;
 
 use copl_media::testing::{ffmpeg, write_broken_set, write_good_clip, write_program};
 use copl_media::{Cache, Limits, MediaError, Pool, ReasonCode, Stage};
-use copl_video_decoder::{FrameRule, FrameSettings, Frames, decode_frames, decode_frames_cached, decode_pictures};
+use copl_video_decoder::{FrameRule, FrameSettings, Frames, decode_all, decode_frames, decode_pictures};
 
 fn decode(path: &Path, settings: &FrameSettings) -> Frames {
     decode_frames(path, settings, &Limits::default()).unwrap()
+}
+
+fn decode_cached(cache: &Cache, path: &Path, settings: &FrameSettings, limits: &Limits) -> Frames {
+    decode_all(Some(cache), &[path], settings, limits).remove(0).unwrap()
 }
 
 /// A picture of 8 x 8 blocks of 8 pixels; block b is white if bit b of the frame's number is set.
@@ -281,6 +285,74 @@ fn a_clip_whose_video_ends_before_its_sound_is_short_not_truncated() {
     }
 }
 
+/// An ffmpeg that writes a line to `starts` for each time it decodes.
+fn counting_ffmpeg(dir: &Path) -> (Limits, impl Fn() -> usize) {
+    let (program, starts) = (dir.join("ffmpeg"), dir.join("starts"));
+    let lines = format!("case \"$*\" in *-version*) ;; *) echo >> '{}' ;; esac; exec ffmpeg \"$@\"", starts.display());
+    write_program(&program, &lines).unwrap();
+    let count = move || {
+        let lines = std::fs::read_to_string(&starts).unwrap_or_default().lines().count();
+        let _ = std::fs::remove_file(&starts);
+        lines
+    };
+    (Limits { ffmpeg: program, ..Limits::default() }, count)
+}
+
+#[test]
+fn short_clips_share_an_ffmpeg_and_have_the_frames_they_have_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (limits, starts) = counting_ffmpeg(dir.path());
+    let clips: Vec<PathBuf> = ["a.mp4", "b.mkv", "c.mov", "d.mp4"].map(|name| dir.path().join(name)).into();
+    let h264 = ["-c:v", "libx264", "-pix_fmt", "yuv420p"];
+    write_numbered(&clips[0], 250, &["-r", "25"], &h264);
+    write_numbered(&clips[1], 87, &["-r", "24000/1001"], &h264);
+    // Turned by its metadata, and with a picture that starts late.
+    write_numbered(&clips[2], 200, &["-r", "12.5"], &[&h264[..], &["-metadata:s:v", "rotate=90"]].concat());
+    late_video(&clips[3]);
+    let paths: Vec<&Path> = clips.iter().map(PathBuf::as_path).collect();
+    for settings in [small(10), FrameSettings { rule: FrameRule::Sixteenth, ..small(4) }] {
+        let alone: Vec<Frames> = paths.iter().map(|path| decode(path, &settings)).collect();
+        let together = decode_all(None, &paths, &settings, &limits).into_iter().map(Result::unwrap);
+        assert_eq!(together.collect::<Vec<_>>(), alone);
+        assert_eq!(starts(), 1, "one ffmpeg for all");
+    }
+    // Frames of a whole clip have no bound that an output file keeps.
+    let linspace = FrameSettings { rule: FrameRule::Linspace, ..small(4) };
+    decode_all(None, &paths[..2], &linspace, &limits).into_iter().for_each(|frames| drop(frames.unwrap()));
+    assert_eq!(starts(), 2);
+}
+
+#[test]
+fn a_bad_clip_among_others_is_told_of_as_if_it_were_alone_and_they_are_decoded() {
+    let dir = tempfile::tempdir().unwrap();
+    let (limits, starts) = counting_ffmpeg(dir.path());
+    let good: Vec<PathBuf> = (0..2).map(|number| dir.path().join(format!("good-{number}.mp4"))).collect();
+    good.iter().enumerate().for_each(|(number, path)| write_numbered(path, 60 + 20 * number, &["-r", "25"], &[]));
+    let two = dir.path().join("two.mkv");
+    let [first, second] = [&good[0], &good[1]].map(|path| path.to_str().unwrap());
+    ffmpeg(&["-i", first, "-i", second, "-map", "0", "-map", "1", "-c", "copy", two.to_str().unwrap()]).unwrap();
+    let broken = dir.path().join("broken");
+    std::fs::create_dir(&broken).unwrap();
+    let mut odd: Vec<PathBuf> = write_broken_set(&broken).unwrap().into_iter().map(|(_, path, _)| path).collect();
+    odd.extend([two.clone(), dir.path().join("none.mp4")]);
+    let text = |result: Result<Frames, MediaError>| match result {
+        Ok(frames) => format!("{:?} {:?}", numbers(&frames), frames.notes),
+        Err(error) => error.to_string(),
+    };
+    for path in &odd {
+        let paths = [good[0].as_path(), path, good[1].as_path()];
+        let alone = paths.map(|path| text(decode_frames(path, &small(3), &limits)));
+        starts();
+        let together = decode_all(None, &paths, &small(3), &limits);
+        assert_eq!(together.into_iter().map(text).collect::<Vec<_>>(), alone, "{}", path.display());
+        match (starts(), path) {
+            (count, path) if *path == two => assert_eq!(count, 2, "which of two streams, ffmpeg says alone"),
+            (count, path) if path.ends_with("none.mp4") => assert_eq!(count, 1, "no part of what is run"),
+            _ => {}
+        }
+    }
+}
+
 #[test]
 fn limits_hold() {
     let dir = tempfile::tempdir().unwrap();
@@ -308,10 +380,10 @@ fn a_cached_clip_is_the_decoded_clip() {
     let limits = Limits::default();
     let fresh = decode(&path, &small(6));
     for hits in 0..3 {
-        assert_eq!(decode_frames_cached(Some(&cache), &path, &small(6), &limits).unwrap(), fresh);
+        assert_eq!(decode_cached(&cache, &path, &small(6), &limits), fresh);
         assert_eq!(cache.counts().hits, hits);
     }
-    let other = decode_frames_cached(Some(&cache), &path, &FrameSettings { size: 32, ..small(6) }, &limits).unwrap();
+    let other = decode_cached(&cache, &path, &FrameSettings { size: 32, ..small(6) }, &limits);
     assert_eq!((other.size, cache.counts().misses), (32, 2));
 }
 
@@ -347,16 +419,18 @@ fn speed_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     let cache = Arc::new(Cache::open(dir.path(), 1 << 30).unwrap());
     for what in ["decoded", "from the cache"] {
-        let mut pool = Pool::new("decode", 2).unwrap();
+        let cache = Arc::clone(&cache);
+        let decode = move |paths: &[PathBuf]| {
+            let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
+            decode_all(Some(&cache), &paths, &FrameSettings::default(), &Limits::default())
+        };
+        let mut pool = Pool::new("decode", 2, 8, decode).unwrap();
         let started = std::time::Instant::now();
         for path in clips.clone() {
-            let cache = Arc::clone(&cache);
-            pool.submit(move || {
-                decode_frames_cached(Some(&cache), &path, &FrameSettings::default(), &Limits::default()).unwrap()
-            });
+            pool.submit(path);
         }
         while let Some(frames) = pool.next_timeout(std::time::Duration::from_secs(60)) {
-            frames.unwrap();
+            frames.unwrap().unwrap();
         }
         println!("{what}: {:.1} clips/s", clips.len() as f64 / started.elapsed().as_secs_f64());
     }
@@ -450,7 +524,7 @@ fn what_another_ffmpeg_decoded_is_decoded_again() {
     let decoded = |cache: &Cache, program: &Path| {
         let before = cache.counts().misses;
         let limits = Limits { ffmpeg: program.to_owned(), ..Limits::default() };
-        decode_frames_cached(Some(cache), &clip, &settings, &limits).unwrap();
+        decode_cached(cache, &clip, &settings, &limits);
         cache.counts().misses - before
     };
     let cache = Cache::open(&folder, 1 << 30).unwrap();

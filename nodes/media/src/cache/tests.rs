@@ -10,6 +10,45 @@ use crate::error::{BadClip, ReasonCode, Stage};
 
 const BIG: u64 = 1 << 30;
 
+impl Cache {
+    fn get_or(
+        &self,
+        clip: &Path,
+        settings: &str,
+        decode: impl FnOnce() -> Result<Array, MediaError>,
+    ) -> Result<Array, MediaError> {
+        self.get_or_all(&[clip], settings, |missing| {
+            assert_eq!(missing, [clip]);
+            vec![decode()]
+        })
+        .remove(0)
+    }
+}
+
+#[test]
+fn of_several_clips_those_that_are_not_there_are_decoded_together() {
+    let dir = tempfile::tempdir().unwrap();
+    let cache = Cache::open(&dir.path().join("cache"), BIG).unwrap();
+    let clips: Vec<PathBuf> =
+        ["one", "two", "three", "four"].map(|name| clip(dir.path(), name, name.as_bytes())).into();
+    cache.get_or(&clips[1], "s", || Ok(array(2, 8))).unwrap();
+    let paths: Vec<&Path> = clips.iter().map(PathBuf::as_path).collect();
+    let bad = || BadClip::new(Stage::Video, ReasonCode::Truncated, "cut".to_owned()).into();
+    let fills = |results: Vec<Result<Array, MediaError>>| -> Vec<Option<u8>> {
+        results.into_iter().map(|result| result.ok().map(|array| array.bytes[0])).collect()
+    };
+    let first = cache.get_or_all(&paths, "s", |missing| {
+        assert_eq!(missing, [paths[0], paths[2], paths[3]]);
+        vec![Ok(array(1, 8)), Err(bad()), Ok(array(4, 8))]
+    });
+    assert_eq!(fills(first), [Some(1), Some(2), None, Some(4)]);
+    let again = cache.get_or_all(&paths, "s", |missing| {
+        assert_eq!(missing, [paths[2]], "a failure is not kept");
+        vec![Ok(array(3, 8))]
+    });
+    assert_eq!(fills(again), [Some(1), Some(2), Some(3), Some(4)]);
+}
+
 fn array(fill: u8, length: usize) -> Array {
     Array::from_u8(vec![length], vec![fill; length], vec![format!("filled with {fill}")])
 }
