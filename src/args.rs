@@ -361,17 +361,50 @@ pub(crate) struct BenchArgs {
     pub(crate) verb: BenchVerb,
 }
 
+#[derive(Debug, clap::Args)]
+pub(crate) struct DecodeArgs {
+    /// Media files
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Passes over the files
+    #[arg(long, default_value_t = 3)]
+    pub(crate) passes: usize,
+    /// Clips handed to the decoder at once, as a node hands it those that wait: short ones share an ffmpeg
+    #[arg(long, default_value_t = 4)]
+    pub(crate) together: usize,
+    /// Edge of the frames in pixels
+    #[arg(long, default_value_t = 192)]
+    pub(crate) size: usize,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct FeaturesArgs {
+    /// Preset of the encoder
+    #[arg(long, default_value = "clip-vit-base-patch32")]
+    pub(crate) encoder: String,
+    /// Its weights: a file, or `random`
+    #[arg(long, default_value = "random")]
+    pub(crate) weights: String,
+    /// The layer that is wanted; the pooled vector if not given, or the last layer
+    #[arg(long)]
+    pub(crate) layer: Option<String>,
+    /// Images at once
+    #[arg(long, default_value_t = 10)]
+    pub(crate) images: usize,
+    /// Passes that are timed
+    #[arg(long, default_value_t = 5)]
+    pub(crate) passes: usize,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum BenchVerb {
-    /// Decode clips: clips a second, with frames and audio
-    Decode {
-        /// Media files
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-        /// Passes over the files
-        #[arg(long, default_value_t = 3)]
-        passes: usize,
-    },
+    /// Decode clips: time and CPU time a clip, of frames and of audio
+    Decode(DecodeArgs),
+    /// A feature encoder: time an image
+    Features(FeaturesArgs),
     /// Kaldi fbank: how many times faster than the audio plays
     Fbank {
         /// Ten-second clips

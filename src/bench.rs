@@ -2,9 +2,10 @@
 //! run spends beside its model; and whether anything grows over many runs and a long one. `copl run
 //! dataflows/bench-messages.yml` measures an edge.
 
+mod decode;
+mod features;
 mod soak;
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use copl_contract::ExitCode;
@@ -12,10 +13,8 @@ use copl_contract::settings::{Env, SettingValue};
 use copl_contract::task::Task;
 use copl_learning::bench::BenchConfig;
 use copl_learning::methods::MethodConfig;
-use copl_media::Limits;
 use copl_networks::kernels::{Execution, Stages};
-use copl_spectrogram::{AudioSettings, Fbank, FbankSettings, decode_audio};
-use copl_video_decoder::{FrameSettings, decode_frames};
+use copl_spectrogram::{Fbank, FbankSettings};
 
 use crate::args::{BenchArgs, BenchVerb, StepArgs};
 use crate::outcome::{Failure, Outcome};
@@ -23,7 +22,8 @@ use crate::outcome::{Failure, Outcome};
 /// The `bench` verbs.
 pub(crate) fn bench(args: &BenchArgs) -> Outcome {
     match &args.verb {
-        BenchVerb::Decode { files, passes } => decode(files, *passes),
+        BenchVerb::Decode(args) => decode::decode(args),
+        BenchVerb::Features(args) => features::features(args),
         BenchVerb::Fbank { clips } => fbank(*clips),
         BenchVerb::Step(args) => step(args),
         BenchVerb::Overhead { run } => overhead(run),
@@ -33,36 +33,6 @@ pub(crate) fn bench(args: &BenchArgs) -> Outcome {
 
 fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::new(ExitCode::Internal, error)
-}
-
-fn decode(files: &[PathBuf], passes: usize) -> Outcome {
-    let (frames, audio, limits) = (FrameSettings::default(), AudioSettings::default(), Limits::default());
-    let mut seconds = [0.0; 2];
-    for file in files.iter().cycle().take(files.len() * passes.max(1)) {
-        let path = std::path::absolute(file).map_err(failed)?;
-        let start = Instant::now();
-        decode_frames(&path, &frames, &limits).map_err(failed)?;
-        seconds[0] += start.elapsed().as_secs_f64();
-        let start = Instant::now();
-        decode_audio(&path, &audio, &limits).map_err(failed)?;
-        seconds[1] += start.elapsed().as_secs_f64();
-    }
-    let clips = (files.len() * passes.max(1)) as f64;
-    println!(
-        "frames: {:.2} clips/s a process ({:.0} ms a clip: {} frames of {} px)",
-        clips / seconds[0],
-        1e3 * seconds[0] / clips,
-        frames.segments,
-        frames.size
-    );
-    println!(
-        "audio:  {:.2} clips/s a process ({:.0} ms a clip: mono, {} Hz)",
-        clips / seconds[1],
-        1e3 * seconds[1] / clips,
-        audio.rate
-    );
-    println!("both:   {:.2} clips/s a process", clips / (seconds[0] + seconds[1]));
-    Ok(ExitCode::Success)
 }
 
 fn fbank(clips: usize) -> Outcome {
@@ -100,6 +70,8 @@ fn step(args: &StepArgs) -> Outcome {
         execution: Execution::CPU.recomputing(stages),
         ..BenchConfig::of(task)
     };
+    // SAFETY: no thread has been started yet.
+    unsafe { copl_engine::prepare_arithmetic() };
     let report = std::thread::Builder::new()
         .stack_size(1 << 29)
         .spawn(move || copl_learning::bench::run(&config))

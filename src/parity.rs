@@ -46,7 +46,7 @@ pub(crate) fn parity(args: &ParityArgs) -> Outcome {
 }
 
 fn rows(file: &Path) -> Result<Vec<Row>, String> {
-    use copl_spectrogram::parity::{Case, ParityError, log_mel, parity};
+    use copl_spectrogram::parity::{Case, ParityError, has_encoder, log_mel, parity};
     let mut rows: Vec<Row> = match parity(file) {
         Ok(cases) => {
             let row = |c: Case| Row {
@@ -64,6 +64,9 @@ fn rows(file: &Path) -> Result<Vec<Row>, String> {
     match log_mel(file) {
         // An encoder stands behind these spectra.
         Ok(spectra) => rows.extend(model_rows(file, Some(spectra))?),
+        Err(ParityError::Config(_)) if has_encoder(file).map_err(|e| e.to_string())? => {
+            rows.extend(model_rows(file, None)?);
+        }
         Err(ParityError::Config(_)) => {}
         Err(e) => return Err(e.to_string()),
     }

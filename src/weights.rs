@@ -6,6 +6,7 @@ mod meter;
 mod names;
 mod pull;
 mod verify;
+mod which;
 
 pub(crate) use absent::absent;
 

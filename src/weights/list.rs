@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use copl_contract::ExitCode;
 use copl_hub::{Settings, partial_bytes};
-use copl_networks::encoders::presets;
 use copl_networks::weights::WeightSource;
 use copl_networks::weights::hub::{self, Entry, Origin};
 use serde::Serialize;
 
+use super::which::presets;
 use crate::outcome::{Failure, Outcome};
 
 /// A preset's weights, as `--json` shows them.

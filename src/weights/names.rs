@@ -1,14 +1,14 @@
 //! Names of weights, and their size as people read it.
 
 use copl_contract::ExitCode;
-use copl_networks::encoders::{preset, presets};
 use copl_networks::weights::hub::{self, Entry};
 
+use super::which::{Which, presets};
 use crate::outcome::Failure;
 
 /// The table's entry of a preset, alias, or name of the table itself.
 pub(super) fn entry(name: &str) -> Option<&'static Entry> {
-    let by_preset = preset(name).ok().and_then(|preset| hub::entry(preset.name()));
+    let by_preset = Which::of(name).and_then(|preset| hub::entry(preset.name()));
     by_preset.or_else(|| hub::entry(name))
 }
 

@@ -3,13 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use copl_contract::ExitCode;
-use copl_networks::device::{DeviceChoice, open};
-use copl_networks::encoders::{Architecture, preset, presets};
-use copl_networks::weights::{Format, TensorSpec, Tensors, WeightSource, contents};
+use copl_networks::weights::{Format, TensorSpec, WeightSource, contents};
 use copl_networks::{Error, NameMismatch};
 use serde::Serialize;
 
 use super::names::unknown;
+use super::which::{Which, presets};
 use crate::outcome::{Failure, Outcome};
 use crate::terminal::shown;
 
@@ -41,7 +40,7 @@ struct Report {
 
 pub(super) fn verify(what: &str, as_preset: Option<&str>, json: bool) -> Outcome {
     let path = Path::new(what);
-    let named = preset(what).ok().filter(|_| !path.exists());
+    let named = Which::of(what).filter(|_| !path.exists());
     let report = match named {
         Some(architecture) => {
             let source = WeightSource::resolve(architecture.name(), None).map_err(|e| failure(&e))?;
@@ -50,7 +49,7 @@ pub(super) fn verify(what: &str, as_preset: Option<&str>, json: bool) -> Outcome
         None if !path.exists() && !looks_like_path(what) => return Err(unknown(what)),
         None => {
             let architecture = match as_preset {
-                Some(name) => preset(name).map_err(|e| Failure::new(ExitCode::Usage, e))?,
+                Some(name) => Which::of(name).ok_or_else(|| unknown(name))?,
                 None => nearest(path)?,
             };
             of_source(&architecture, &WeightSource::File(path.to_owned()))?
@@ -72,7 +71,7 @@ fn failure(error: &Error) -> Failure {
     Failure::new(ExitCode::Missing, error)
 }
 
-fn of_source(architecture: &Architecture, source: &WeightSource) -> Result<Report, Failure> {
+fn of_source(architecture: &Which, source: &WeightSource) -> Result<Report, Failure> {
     let expected = architecture.tensors();
     let mut report = Report {
         preset: architecture.name().to_owned(),
@@ -87,7 +86,7 @@ fn of_source(architecture: &Architecture, source: &WeightSource) -> Result<Repor
         stored = found.shapes.len();
         (report.file, report.format, report.keys) = (Some(path.clone()), Some(found.format), found.keys);
     }
-    match read(architecture, source) {
+    match architecture.weights(source, SEED) {
         Ok(tensors) => report.not_finite = tensors.not_finite().map_err(|e| failure(&e))?,
         Err(Error::Names(NameMismatch { missing, unexpected, misshaped, .. })) => {
             (report.missing, report.unexpected, report.misshaped) = (missing, unexpected, misshaped);
@@ -101,20 +100,14 @@ fn of_source(architecture: &Architecture, source: &WeightSource) -> Result<Repor
     Ok(report)
 }
 
-/// Weights are looked at, not computed with: on the processor.
-fn read(architecture: &Architecture, source: &WeightSource) -> Result<Tensors, Error> {
-    let (device, _) = open(DeviceChoice::Cpu).map_err(Error::Config)?;
-    architecture.weights(source, SEED, &device)
-}
-
 /// The preset a file's tensors fit, or fit best.
-fn nearest(path: &Path) -> Result<Architecture, Failure> {
+fn nearest(path: &Path) -> Result<Which, Failure> {
     // A file that cannot be read at all is said to be so once.
     contents(path).map_err(|e| failure(&e))?;
-    let mut best: Option<(usize, Architecture)> = None;
+    let mut best: Option<(usize, Which)> = None;
     for info in presets() {
-        let architecture = preset(&info.name).map_err(|e| failure(&e))?;
-        let problems = match read(&architecture, &WeightSource::File(path.to_owned())) {
+        let Some(architecture) = Which::of(&info.name) else { continue };
+        let problems = match architecture.weights(&WeightSource::File(path.to_owned()), SEED) {
             Ok(_) => return Ok(architecture),
             Err(Error::Names(m)) => m.missing.len() + m.unexpected.len() + m.misshaped.len(),
             Err(error) => return Err(failure(&error)),

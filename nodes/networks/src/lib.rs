@@ -1,6 +1,7 @@
 //! Frozen networks: what their tokens are, how they are computed, where their weights come from.
 //!
 //! - [`encoders`]: one folder an architecture; [`kernels`]: their arithmetic
+//! - [`features`]: frozen networks whose outputs are computed once a clip, one folder an architecture
 //! - [`handles`]: encoders as methods use them, in this process or in a node of their own; [`wire`]: what crosses to such
 //!   a node, as rows of an edge
 //! - [`weights`]: named weights, and the files they come from; [`tensor_file`]: safetensors files, read and written whole
@@ -12,6 +13,7 @@
 pub mod device;
 pub mod encoders;
 mod error;
+pub mod features;
 pub mod handles;
 pub mod images;
 pub mod kernels;

@@ -1,14 +1,18 @@
-//! What turns a waveform into segments [T, frames, mels]: Kaldi fbanks, or HTS-AT's spectra.
+//! What turns a waveform into segments [T, frames, mels]: Kaldi fbanks, HTS-AT's spectra, or VGGish's examples.
+
+use copl_contract::settings::SettingValue;
 
 use crate::error::FbankError;
 use crate::fbank::Fbank;
 use crate::hts_at::{self, HtsAtSettings, HtsAtSpectra};
 use crate::settings::{FbankSettings, spread};
+use crate::vggish::{self, VggishSettings, VggishSpectra};
 
-/// Either kind, prepared.
+/// Each kind, prepared.
 pub(crate) enum Front {
     Kaldi(Fbank),
     HtsAt(HtsAtSpectra),
+    Vggish(VggishSpectra),
 }
 
 /// T windows in a waveform.
@@ -25,6 +29,7 @@ impl Front {
         match self {
             Self::Kaldi(fbank) => fbank.settings().rate,
             Self::HtsAt(_) => hts_at::RATE,
+            Self::Vggish(_) => vggish::RATE,
         }
     }
 
@@ -36,6 +41,7 @@ impl Front {
                 [settings.segments, settings.frames, settings.mels]
             }
             Self::HtsAt(spectra) => [spectra.settings().segments, spectra.settings().frames(), hts_at::MELS],
+            Self::Vggish(spectra) => [spectra.settings().segments, vggish::EXAMPLE, vggish::MELS],
         }
     }
 
@@ -44,6 +50,7 @@ impl Front {
         match self {
             Self::Kaldi(fbank) => fbank.segments(samples),
             Self::HtsAt(spectra) => spectra.segments(samples),
+            Self::Vggish(spectra) => spectra.segments(samples),
         }
     }
 
@@ -63,6 +70,10 @@ impl Front {
                 let HtsAtSettings { segments, tile_secs, margin_secs } = spectra.settings();
                 format!("hts-at 1 segments={segments} tile_secs={tile_secs} margin_secs={margin_secs}")
             }
+            Self::Vggish(spectra) => {
+                let VggishSettings { segments, examples } = spectra.settings();
+                format!("vggish 1 segments={segments} examples={}", examples.show())
+            }
         }
     }
 
@@ -71,7 +82,7 @@ impl Front {
     /// # Errors
     /// What is too short for what, in seconds.
     pub fn fits(&self, samples: usize) -> Result<(), String> {
-        let windows = self.windows();
+        let Some(windows) = self.windows() else { return self.fits_examples(samples) };
         let rate = f64::from(self.rate());
         let secs = |samples: f64| (samples / rate * 1e4).round() / 1e4;
         let (have, window) = (secs(samples as f64), secs(windows.samples as f64));
@@ -89,16 +100,31 @@ impl Front {
         Ok(())
     }
 
-    fn windows(&self) -> Windows {
+    fn fits_examples(&self, samples: usize) -> Result<(), String> {
+        let Self::Vggish(spectra) = self else { return Ok(()) };
+        let reach = spectra.settings().reach();
+        if samples < reach {
+            let [have, needed] = [samples, reach].map(|samples| samples as f64 / f64::from(vggish::RATE));
+            let count = spectra.settings().segments;
+            return Err(format!("{have} s of sound do not hold {count} examples of VGGish, which take {needed} s"));
+        }
+        Ok(())
+    }
+
+    /// The windows that are spread over a clip; none where each has its fixed place.
+    fn windows(&self) -> Option<Windows> {
         match self {
             Self::Kaldi(fbank) => {
                 let settings = fbank.settings();
-                Windows { count: settings.segments, samples: settings.window_samples(), free: settings.free_samples() }
+                let (samples, free) = (settings.window_samples(), settings.free_samples());
+                Some(Windows { count: settings.segments, samples, free })
             }
             Self::HtsAt(spectra) => {
                 let settings = spectra.settings();
-                Windows { count: settings.segments, samples: hts_at::SEGMENT, free: settings.free_samples() }
+                let (samples, free) = (hts_at::SEGMENT, settings.free_samples());
+                Some(Windows { count: settings.segments, samples, free })
             }
+            Self::Vggish(_) => None,
         }
     }
 }

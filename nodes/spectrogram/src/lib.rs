@@ -1,7 +1,7 @@
 //! Spectrogram segments of each clip's sound.
 //!
 //! [`audio`] decodes a clip to one mono waveform of known length; [`fbank`] turns it into the log-mel images the frozen
-//! encoders saw in the published work, [`hts_at`] into those of HTS-AT; [`parity`] holds them against numbers made with the reference implementation.
+//! encoders saw in the published work, [`hts_at`] into those of HTS-AT, [`vggish`] into VGGish's; [`parity`] holds them against numbers made with the reference implementation.
 
 pub mod audio;
 mod error;
@@ -14,9 +14,11 @@ pub mod parity;
 mod power;
 mod segments;
 pub mod settings;
+pub mod vggish;
 
-pub use audio::{AudioSettings, Channels, MissingAudio, ShortAudio, Waveform, decode_audio, decode_audio_cached};
+pub use audio::{AudioSettings, Channels, MissingAudio, ShortAudio, Waveform, decode_all, decode_audio};
 pub use error::FbankError;
 pub use fbank::Fbank;
 pub use hts_at::{HtsAtSettings, HtsAtSpectra};
 pub use settings::FbankSettings;
+pub use vggish::{VggishSettings, VggishSpectra};

@@ -1,4 +1,4 @@
-//! Mel filters: Kaldi's and Slaney's.
+//! Mel filters: Kaldi's, VGGish's and Slaney's.
 //!
 //! Kaldi's are triangles whose sides are straight on the mel axis, not on the frequency axis. mel(f) = 1127 ln(1 + f / 700), from 20 Hz to half the rate; the spectrum's last bin (half the rate) has no weight.
 //! Arithmetic is in f32, as in the reference implementation (torchaudio.compliance.kaldi), so that weights agree in their
@@ -30,6 +30,24 @@ impl MelFilters {
             let right = low + (mel as f32 + 2.0) * step;
             let weight = |at: f32| ((at - left) / (centre - left)).min((right - at) / (right - centre)).max(0.0);
             trimmed(bins.iter().map(|at| weight(*at)).collect())
+        };
+        Self { filters: (0..mels).map(filter).collect() }
+    }
+
+    /// Triangles of height 1 whose sides are straight on Kaldi's mel axis, between two frequencies in hertz; in double
+    /// precision, without the bin of 0 Hz.
+    pub fn straight_on_mels(mels: usize, fft: usize, rate: u32, (low, high): (f64, f64)) -> Self {
+        let mel = |hertz: f64| 1127.0 * (hertz / 700.0).ln_1p();
+        let (low, high) = (mel(low), mel(high));
+        let edge = |index: usize| low + (high - low) * index as f64 / (mels as f64 + 1.0);
+        let filter = |index: usize| {
+            let (left, centre, right) = (edge(index), edge(index + 1), edge(index + 2));
+            let weight = |bin: usize| {
+                let at = mel(bin as f64 * f64::from(rate) / fft as f64);
+                let height = ((at - left) / (centre - left)).min((right - at) / (right - centre)).max(0.0);
+                if bin == 0 { 0.0 } else { height as f32 }
+            };
+            trimmed((0..=fft / 2).map(weight).collect())
         };
         Self { filters: (0..mels).map(filter).collect() }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use copl_contract::schema::{BatchBuilder, Schema};
-use copl_contract::settings::{Env, SECS, Settings, within};
+use copl_contract::settings::{Env, SECS, SettingValue, Settings, within};
 use copl_contract::spec::Axis;
 use copl_contract::{EdgeSpec, Edges, Node, NodeError, NodeSpec};
 use copl_media::cache::Cache;
@@ -16,20 +16,22 @@ use crate::audio::{AudioSettings, Channels, MissingAudio, ShortAudio, WAVE_SECS,
 use crate::fbank::Fbank;
 use crate::front::Front;
 use crate::hts_at::{HtsAtSettings, HtsAtSpectra};
-use crate::segments::{Segments, segments_cached};
+use crate::segments::{Segments, segments_of};
 use crate::settings::FbankSettings;
+use crate::vggish::{Examples, VggishSettings, VggishSpectra};
 
 copl_contract::choice! {
     /// The kind of spectra.
-    pub enum Kind { Kaldi = "kaldi", HtsAt = "hts-at" }
+    pub enum Kind { Kaldi = "kaldi", HtsAt = "hts-at", Vggish = "vggish" }
 }
 
 copl_contract::settings! {
     /// Settings of `spectrogram`.
     pub struct SpectrogramSettings {
-        "KIND" kind: Kind = "kaldi", "kaldi: normalised Kaldi fbanks, for Swin-V2 and ViT; hts-at: log-mel spectra in decibels of one-second segments at 32 kHz, 64 mels, for HTS-AT. Of the settings, hts-at refuses PRESET, RATE, WINDOW_SECS, SHIFT_MS, MELS, FRAMES, MEAN and STD; kaldi refuses TILE_SECS.";
+        "KIND" kind: Kind = "kaldi", "kaldi: normalised Kaldi fbanks, for Swin-V2 and ViT; hts-at: log-mel spectra in decibels of one-second segments at 32 kHz, 64 mels, for HTS-AT; vggish: log-mel examples of 0.96 s at 16 kHz, 96 frames of 64 mels, for VGGish. Of the settings, hts-at and vggish refuse PRESET, RATE, WINDOW_SECS, SHIFT_MS, MELS, FRAMES, MEAN and STD; TILE_SECS is for hts-at alone, EXAMPLES for vggish, MARGIN_SECS for the others.";
         "PRESET" preset: Option<String> = "", "Kaldi fbank settings of a task and encoder: ave-swin (if unset), ave-vit, avs-swin, avqa-swin. The settings below replace single values.";
         "TILE_SECS" tile_secs: Option<usize> = "", "With KIND hts-at: whole seconds a segment is repeated to, 10 if unset (AVE, MUSIC-AVQA; 5 for AVS); gives 100 TILE_SECS + 1 frames.";
+        "EXAMPLES" examples: Option<Examples> = "", "With KIND vggish: per-second (if unset), an example at each whole second, as for AVE and MUSIC-AVQA, or contiguous, end to end, as for AVSBench.";
         "SEGMENTS" segments: Option<usize> = "", "T, the segments of a clip.";
         "CLIP_SECS" clip_secs: f64 = "10", "Length of audio taken from a clip, in seconds: WINDOW_SECS at the least (KIND hts-at: 1), more where there are several segments.";
         "RATE" rate: Option<u32> = "", "Samples a second.";
@@ -44,7 +46,7 @@ copl_contract::settings! {
         "SHORT_AUDIO" short: ShortAudio = "pad", "Audio shorter than CLIP_SECS: pad with zeros, repeat it, or quarantine the clip.";
         "MISSING_AUDIO" missing: MissingAudio = "quarantine", "No audio track: quarantine the clip, or take silence.";
         "MIN_SECS" min_secs: f64 = "0.5", "Less audio than this is quarantined.";
-        "WORKERS" workers: usize = "2", "Clips decoded at once, one ffmpeg process each.";
+        "WORKERS" workers: usize = "2", "ffmpeg processes at once; short clips that wait share one.";
         "TIMEOUT_SECS" timeout_secs: f64 = "120", "Seconds a clip may take.";
         "CACHE" cache: bool = "true", "Keep decoded sound or spectrograms on disk, whichever is smaller, so that audio is decoded once.";
         "CACHE_DIR" cache_dir: Option<PathBuf> = "", "Folder of the cache; the user's cache folder if unset.";
@@ -56,19 +58,23 @@ copl_contract::settings! {
 impl SpectrogramSettings {
     /// What makes the spectra.
     fn front(&self) -> Result<Front, (String, String)> {
+        let own = [
+            ("TILE_SECS", self.tile_secs.is_some(), Kind::HtsAt, "only KIND hts-at repeats segments"),
+            ("EXAMPLES", self.examples.is_some(), Kind::Vggish, "only KIND vggish has examples"),
+        ];
+        if let Some((key, _, _, problem)) = own.into_iter().find(|(_, given, kind, _)| *given && *kind != self.kind) {
+            return Err((key.to_owned(), problem.to_owned()));
+        }
         let (front, key) = match self.kind {
-            Kind::Kaldi => {
-                if self.tile_secs.is_some() {
-                    return Err(("TILE_SECS".to_owned(), "only KIND hts-at repeats segments".to_owned()));
-                }
-                (Fbank::new(self.fbank()?).map(Front::Kaldi), "PRESET")
-            }
+            Kind::Kaldi => (Fbank::new(self.fbank()?).map(Front::Kaldi), "PRESET"),
             Kind::HtsAt => (HtsAtSpectra::new(self.hts_at()?).map(Front::HtsAt), "KIND"),
+            Kind::Vggish => (VggishSpectra::new(self.vggish()?).map(Front::Vggish), "KIND"),
         };
         front.map_err(|e| (key.to_owned(), e.to_string()))
     }
 
-    fn hts_at(&self) -> Result<HtsAtSettings, (String, String)> {
+    /// Refuses what this kind has fixed values for.
+    fn is_fixed(&self) -> Result<(), (String, String)> {
         let given = [
             ("PRESET", self.preset.is_some()),
             ("RATE", self.rate.is_some()),
@@ -78,15 +84,33 @@ impl SpectrogramSettings {
             ("FRAMES", self.frames.is_some()),
             ("MEAN", self.mean.is_some()),
             ("STD", self.std.is_some()),
+            ("MARGIN_SECS", self.margin_secs.is_some() && self.kind == Kind::Vggish),
         ];
-        if let Some((key, _)) = given.into_iter().find(|(_, given)| *given) {
-            return Err((key.to_owned(), "KIND hts-at has its own fixed value: leave it out".to_owned()));
+        match given.into_iter().find(|(_, given)| *given) {
+            Some((key, _)) => {
+                let kind = self.kind.show();
+                Err((key.to_owned(), format!("KIND {kind} has its own fixed value: leave it out")))
+            }
+            None => Ok(()),
         }
+    }
+
+    fn hts_at(&self) -> Result<HtsAtSettings, (String, String)> {
+        self.is_fixed()?;
         let default = HtsAtSettings::default();
         Ok(HtsAtSettings {
             segments: self.segments.unwrap_or(default.segments),
             tile_secs: self.tile_secs.unwrap_or(default.tile_secs),
             margin_secs: self.margin_secs.unwrap_or(default.margin_secs),
+        })
+    }
+
+    fn vggish(&self) -> Result<VggishSettings, (String, String)> {
+        self.is_fixed()?;
+        let default = VggishSettings::default();
+        Ok(VggishSettings {
+            segments: self.segments.unwrap_or(default.segments),
+            examples: self.examples.unwrap_or(default.examples),
         })
     }
 
@@ -178,6 +202,7 @@ fn shape(env: &Env) -> Option<Vec<Axis>> {
             ]
         }
         Kind::HtsAt => vec![(segments, "SEGMENTS"), (frames, "TILE_SECS"), (mels, "KIND")],
+        Kind::Vggish => vec![(segments, "SEGMENTS"), (frames, "KIND"), (mels, "KIND")],
     })
 }
 
@@ -191,7 +216,7 @@ impl Node for Spectrogram {
     fn spec() -> NodeSpec {
         NodeSpec {
             name: "spectrogram",
-            about: "T segments of each clip's audio: normalised Kaldi fbanks, or HTS-AT's log-mel spectra",
+            about: "T segments of each clip's audio: normalised Kaldi fbanks, HTS-AT's log-mel spectra, or VGGish's examples",
             settings: SpectrogramSettings::specs(),
             inputs: vec![EdgeSpec::required("clips", copl_contract::spec::CLIPS, "clips whose audio is wanted")],
             outputs: vec![
@@ -219,7 +244,10 @@ impl Node for Spectrogram {
             output: "segments",
             workers: settings.workers,
             cache: cache.clone(),
-            decode: move |files: &ClipFiles| segments_cached(cache.as_deref(), &files.path, &audio, &front, &limits),
+            decode: move |clips: &[ClipFiles]| {
+                let paths: Vec<&Path> = clips.iter().map(|files| files.path.as_path()).collect();
+                segments_of(cache.as_deref(), &paths, &audio, &front, &limits)
+            },
             notes: |segments: &Segments| segments.notes.clone(),
             batch: |segments: Segments| {
                 BatchBuilder::new(Schema::Spectrogram).tensor_f32(segments.values, 1, &segments.shape).build()

@@ -18,11 +18,14 @@ use crate::error::FbankError;
 use crate::fbank::Fbank;
 use crate::hts_at::{HtsAtSettings, HtsAtSpectra, MELS, RATE, SEGMENT};
 use crate::settings::FbankSettings;
+use crate::vggish::{self, Examples, VggishSettings, VggishSpectra};
 
 /// Largest difference that passes.
 pub const WORST: f64 = 2e-3;
 /// Largest mean difference that passes.
 pub const MEAN: f64 = 1e-5;
+/// Largest difference of VGGish's logarithms that passes.
+pub const EXAMPLES: f64 = 1e-4;
 /// Largest difference of spectra in decibels that passes.
 pub const DECIBELS: f64 = 0.02;
 
@@ -93,6 +96,7 @@ pub fn parity(path: &Path) -> Result<Vec<Case>, ParityError> {
     let tensors = SafeTensors::deserialize(&bytes)?;
     let config = match config {
         Config::HtsAt(config) => return Ok(vec![compare_log_mel(&config, &tensors)?]),
+        Config::Vggish(config) => return compare_examples(&config, &tensors),
         Config::Fbank(config) => config,
     };
     let waveform = f32_from_le(tensors.tensor("input.waveform_16k")?.data());
@@ -115,12 +119,45 @@ pub fn log_mel(path: &Path) -> Result<Vec<f32>, ParityError> {
     match config(&metadata)? {
         Config::HtsAt(config) => log_mel_of(&config, &SafeTensors::deserialize(&bytes)?),
         Config::Fbank(_) => Err(ParityError::Config("its kind is `fbank`".to_owned())),
+        Config::Vggish(_) => Err(ParityError::Config("its encoder is VGGish".to_owned())),
     }
+}
+
+/// Whether a fixture whose spectra were compared holds an encoder too that is given spectra of the fixture's own.
+///
+/// # Errors
+/// If it is no such fixture.
+pub fn has_encoder(path: &Path) -> Result<bool, ParityError> {
+    let bytes = std::fs::read(path)?;
+    let (_, metadata) = SafeTensors::read_metadata(&bytes)?;
+    Ok(matches!(config(&metadata)?, Config::Vggish(_)))
 }
 
 enum Config {
     Fbank(FbankConfig),
     HtsAt(HtsAtConfig),
+    Vggish(VggishConfig),
+}
+
+/// Of each case, how many samples of the waveform, and how many examples they give.
+#[derive(Deserialize)]
+struct VggishConfig {
+    front_end: FrontEnd,
+    cases: BTreeMap<String, Examined>,
+}
+
+/// What our front end has no settings for.
+#[derive(Debug, PartialEq, Deserialize)]
+struct FrontEnd {
+    sample_rate: u32,
+    mel_bins: usize,
+    example_frames: usize,
+}
+
+#[derive(Deserialize)]
+struct Examined {
+    samples: usize,
+    examples: usize,
 }
 
 fn config(metadata: &Metadata) -> Result<Config, ParityError> {
@@ -137,6 +174,7 @@ fn config(metadata: &Metadata) -> Result<Config, ParityError> {
     match read::<Kind>(text)?.kind.as_str() {
         "fbank" => Ok(Config::Fbank(read(text)?)),
         "hts-at" => Ok(Config::HtsAt(read(text)?)),
+        "backbone" => Ok(Config::Vggish(read(text)?)),
         kind => Err(ParityError::Config(format!("its kind is `{kind}`"))),
     }
 }
@@ -164,6 +202,47 @@ fn compare_log_mel(config: &HtsAtConfig, tensors: &SafeTensors<'_>) -> Result<Ca
     };
     let (worst, mean) = differences((0..count).flat_map(|index| &ours[index * size..][..first]), &wanted);
     Ok(Case { name, worst, mean, values: wanted.len(), allowed, passed: worst <= DECIBELS })
+}
+
+/// The examples of each case, by the way its name says, and frames that fill none.
+fn compare_examples(config: &VggishConfig, tensors: &SafeTensors<'_>) -> Result<Vec<Case>, ParityError> {
+    let ours = FrontEnd { sample_rate: vggish::RATE, mel_bins: vggish::MELS, example_frames: vggish::EXAMPLE };
+    if config.front_end != ours {
+        return Err(ParityError::Config(format!("{:?} is not VGGish's front end", config.front_end)));
+    }
+    let waveform = f32_from_le(tensors.tensor("input.waveform")?.data());
+    let size = vggish::EXAMPLE * vggish::MELS;
+    let mut cases = Vec::new();
+    for (name, expected) in &config.cases {
+        let Some(samples) = waveform.get(..expected.samples) else {
+            return Err(ParityError::Config(format!("case {name} has more samples than the waveform")));
+        };
+        let examples = if name == "per_second" { Examples::PerSecond } else { Examples::Contiguous };
+        let settings = |segments: usize| VggishSettings { segments: segments.max(1), examples };
+        // A clip that is too short for all of its examples ends on its last one again.
+        let whole = (1..=expected.examples).rev().find(|count| settings(*count).reach() <= samples.len()).unwrap_or(0);
+        let spectra = VggishSpectra::new(settings(whole))?;
+        let (tensor, found) = if expected.examples == 0 {
+            (format!("expect.frames.{name}"), spectra.frames(samples)?)
+        } else {
+            let mut all = if whole == 0 { Vec::new() } else { spectra.segments(samples)? };
+            let last = all[all.len().saturating_sub(size)..].to_vec();
+            (whole..expected.examples).for_each(|_| all.extend(&last));
+            (format!("expect.logmel.{name}"), all)
+        };
+        // A waveform without a frame has no tensor: nothing is what is expected.
+        let wanted = tensors.tensor(&tensor).map(|t| f32_from_le(t.data())).unwrap_or_default();
+        let allowed = "1e-4 at worst";
+        let (worst, mean) = if wanted.len() != found.len() {
+            (f64::INFINITY, f64::INFINITY)
+        } else if wanted.is_empty() {
+            (0.0, 0.0)
+        } else {
+            differences(found.iter(), &wanted)
+        };
+        cases.push(Case { name: tensor, worst, mean, values: wanted.len(), allowed, passed: worst <= EXAMPLES });
+    }
+    Ok(cases)
 }
 
 /// Largest and mean absolute difference.

@@ -5,18 +5,19 @@
 //! space shared with images (CLIP).
 
 use std::path::Path;
+use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
-use candle_nn::{Linear, Module, linear_no_bias};
-use candle_transformers::models::bert::{BertModel, Config as BertConfig};
-use candle_transformers::models::clip::text_model::{Activation, ClipTextConfig, ClipTextTransformer};
+use copl_networks::features::bert::BertConfig;
+use copl_networks::features::clip::TransformersClipText;
+use copl_networks::features::clip::text::ClipTextConfig;
+use copl_networks::features::{FeatureArchitecture, FeatureEncoder, FeatureSizes};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokenizers::{Tokenizer, TruncationParams};
 
 use crate::error::{Error, Result, bad_file};
 use crate::folder::Folder;
-use crate::strict::Strict;
 
 /// Which encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,16 +41,11 @@ pub struct Encoded {
     pub pooled: Vec<f32>,
 }
 
-enum Network {
-    Bert(BertModel),
-    Clip(ClipTextTransformer, Linear),
-}
-
 /// A frozen text encoder.
 pub struct TextEncoder {
     kind: Kind,
     tokenizer: Tokenizer,
-    network: Network,
+    network: Arc<dyn FeatureEncoder>,
     width: usize,
     pooled_width: usize,
 }
@@ -107,36 +103,31 @@ impl TextEncoder {
         let ids = self.ids(text)?;
         let length = ids.len();
         let ids = Tensor::from_vec(ids, (1, length), &Device::Cpu)?;
-        let (states, pooled) = match &self.network {
-            Network::Bert(model) => {
-                let states = model.forward(&ids, &ids.zeros_like()?, None)?.squeeze(0)?;
-                let pooled = if self.kind == Kind::MiniLm { states.mean(0)? } else { states.get(0)? };
-                (states, pooled)
-            }
-            Network::Clip(model, projection) => {
-                let states = model.forward_with_mask(&ids, usize::MAX)?.squeeze(0)?;
-                let pooled = projection.forward(&states.narrow(0, length - 1, 1)?)?.squeeze(0)?;
-                (states, pooled)
-            }
+        let layers: &[&str] = if self.kind == Kind::Clip { &["final", "words"] } else { &["final"] };
+        let found = self.network.features(&ids, layers)?;
+        let states = found[0].squeeze(0)?;
+        let pooled = match self.kind {
+            Kind::Bert => states.get(0)?,
+            Kind::MiniLm => states.mean(0)?,
+            // The end token, the last one.
+            Kind::Clip => found[1].squeeze(0)?.get(length - 1)?,
         };
         Ok(Encoded { features: states.flatten_all()?.to_vec1()?, length, pooled: pooled.to_vec1()? })
     }
 }
 
-type Opened = (Network, usize, usize, usize);
+/// A network, the widths of its states and of what stands for a text, and the words of a text at most.
+type Opened = (Arc<dyn FeatureEncoder>, usize, usize, usize);
+
+fn built(name: &str, sizes: impl FeatureSizes + 'static, weights: &Path) -> Result<Arc<dyn FeatureEncoder>> {
+    let architecture = FeatureArchitecture::new(name, sizes);
+    Ok(architecture.build(architecture.read(weights)?)?)
+}
 
 fn bert(files: &Folder) -> Result<Opened> {
     let config: BertConfig = json(&files.config)?;
-    // Published files put `bert.` before names, call scale and shift gamma and beta, and hold heads of other tasks.
-    let strict = Strict::open(&files.weights, |name| {
-        let name = name.strip_prefix("bert.").unwrap_or(name);
-        let other = ["cls.", "pooler.", "embeddings.position_ids"].iter().any(|prefix| name.starts_with(prefix));
-        (!other)
-            .then(|| name.replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias"))
-    })?;
-    let model = BertModel::load(strict.builder(), &config).map_err(bad_file(&files.weights))?;
-    strict.finish(&files.weights)?;
-    Ok((Network::Bert(model), config.hidden_size, config.hidden_size, config.max_position_embeddings))
+    let (width, positions) = (config.hidden_size, config.max_position_embeddings);
+    Ok((built("the text encoder", config, &files.weights)?, width, width, positions))
 }
 
 /// The part of CLIP's `config.json` that concerns text; of text-only repositories, the whole of it.
@@ -189,27 +180,17 @@ fn clip(files: &Folder) -> Result<Opened> {
     }
     let projection_dim = whole.projection_dim.unwrap_or(sizes.projection_dim);
     let config = ClipTextConfig {
-        vocab_size: sizes.vocab_size,
-        embed_dim: sizes.hidden_size,
-        activation: Activation::QuickGelu,
-        intermediate_size: sizes.intermediate_size,
-        max_position_embeddings: sizes.max_position_embeddings,
-        pad_with: None,
-        num_hidden_layers: sizes.num_hidden_layers,
-        num_attention_heads: sizes.num_attention_heads,
-        projection_dim,
+        vocabulary: sizes.vocab_size,
+        context: sizes.max_position_embeddings,
+        width: sizes.hidden_size,
+        layers: sizes.num_hidden_layers,
+        heads: sizes.num_attention_heads,
+        out_dim: projection_dim,
+        hidden: Some(sizes.intermediate_size),
     };
-    // The other half of CLIP is left where it is.
-    let strict = Strict::open(&files.weights, |name| {
-        let other = ["vision_model.", "visual_projection.", "logit_scale", "text_model.embeddings.position_ids"];
-        (!other.iter().any(|prefix| name.starts_with(prefix))).then(|| name.to_owned())
-    })?;
-    let (weights, builder) = (&files.weights, strict.builder());
-    let model = ClipTextTransformer::new(builder.pp("text_model"), &config).map_err(bad_file(weights))?;
-    let projection = linear_no_bias(config.embed_dim, projection_dim, builder.pp("text_projection"));
-    let projection = projection.map_err(bad_file(weights))?;
-    strict.finish(weights)?;
-    Ok((Network::Clip(model, projection), config.embed_dim, projection_dim, config.max_position_embeddings))
+    let (width, positions) = (config.width, config.context);
+    let network = built("the text encoder", TransformersClipText(config), &files.weights)?;
+    Ok((network, width, projection_dim, positions))
 }
 
 fn json<T: DeserializeOwned>(path: &Path) -> Result<T> {

@@ -36,14 +36,9 @@ pub enum Error {
         reason: String,
     },
 
-    /// The file holds tensors that the encoder does not have.
-    #[error("{path}: tensors do not match: unexpected ({}): {}", names.len(), names.join(", "))]
-    Unexpected {
-        /// The file.
-        path: PathBuf,
-        /// Their names.
-        names: Vec<String>,
-    },
+    /// Weights cannot be read or are others, or the network cannot be computed.
+    #[error(transparent)]
+    Network(#[from] copl_networks::Error),
 
     /// A text cannot be split into tokens.
     #[error("the text `{text}` has no tokens: {reason}")]

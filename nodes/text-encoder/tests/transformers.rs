@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use copl_hub::Settings;
-use copl_text_encoder::{Error, Folder, Kind, TextEncoder};
+use copl_text_encoder::{Folder, Kind, TextEncoder};
 
 const TEXTS: [&str; 3] = [
     "How many instruments are sounding in the video?",
@@ -79,9 +79,8 @@ fn weights_are_exactly_those_of_the_sizes() {
         "bert.encoder.layer.2.output.dense.bias".to_owned(),
         Tensor::zeros(16, candle_core::DType::F32, &Device::Cpu).unwrap(),
     );
-    assert!(
-        matches!(refused(&more), Error::Unexpected { names, .. } if names == ["encoder.layer.2.output.dense.bias"])
-    );
+    let error = refused(&more).to_string();
+    assert!(error.contains("unexpected") && error.contains("encoder.layer.2.output.dense.bias"), "{error}");
     let mut fewer = all.clone();
     fewer.remove("bert.encoder.layer.1.output.dense.bias").unwrap();
     let error = refused(&fewer).to_string();

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use copl_networks::encoders::{Architecture, LoadedEncoder};
+use copl_networks::features::{FeatureArchitecture, FeatureEncoder, Layer};
 use copl_networks::tensor_file::read_tensors;
-use copl_networks::weights::{Stored, Tensors, check_names};
+use copl_networks::weights::{Stored, TensorSpec, Tensors, check_names};
 use copl_networks::{Error, Result, bad_file};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -30,6 +32,14 @@ impl ReferenceAdam {
         let Self { lr_prompts, lr_head, beta1, beta2, eps } = *self;
         AdamConfig { lr_prompts, lr_head, beta1, beta2, eps, ..AdamConfig::default() }
     }
+}
+
+/// A feature encoder's layers, and the encoder.
+pub(super) type LoadedFeatures = (Vec<Layer>, Arc<dyn FeatureEncoder>);
+
+/// The word for an encoder's architecture.
+fn arch(sizes: &serde_json::Value) -> &str {
+    sizes.get("arch").and_then(serde_json::Value::as_str).unwrap_or("none")
 }
 
 /// A fixture in memory.
@@ -128,17 +138,37 @@ impl Fixture {
     /// # Errors
     /// If its architecture is unknown or its weights are not those of the sizes.
     pub(super) fn encoder(&self, prefix: &str, sizes: &serde_json::Value) -> Result<LoadedEncoder> {
-        let arch = sizes.get("arch").and_then(serde_json::Value::as_str).unwrap_or("none");
-        let architecture = Architecture::from_json(arch, sizes)?;
+        let architecture = Architecture::from_json(arch(sizes), sizes)?;
+        let weights = self.weights(prefix, &architecture.tensors(), |name, all| architecture.stored(name, all))?;
+        Ok(LoadedEncoder { architecture, weights, fingerprint: "fixture".to_string() })
+    }
+
+    /// The feature encoder of these `sizes`, its weights behind a prefix; none if its architecture is none.
+    ///
+    /// # Errors
+    /// If its weights are not those of the sizes.
+    pub(super) fn feature_encoder(&self, prefix: &str, sizes: &serde_json::Value) -> Result<Option<LoadedFeatures>> {
+        let Some(architecture) = FeatureArchitecture::from_json(arch(sizes), sizes)? else { return Ok(None) };
+        let weights = self.weights(prefix, &architecture.tensors(), |name, all| architecture.stored(name, all))?;
+        Ok(Some((architecture.layers(), architecture.build(weights)?)))
+    }
+
+    /// The tensors behind a prefix as `specs` name them.
+    fn weights(
+        &self,
+        prefix: &str,
+        specs: &[TensorSpec],
+        meaning: impl Fn(&str, &[&str]) -> Stored,
+    ) -> Result<Tensors> {
         let stored = self.under(prefix);
         let all: Vec<&str> = stored.keys().map(String::as_str).collect();
-        let kept = stored.iter().filter_map(|(name, tensor)| match architecture.stored(name, &all) {
-            Stored::Keep(name) => Some((name, tensor.clone())),
-            Stored::Ignore => None,
+        let kept = stored.iter().filter_map(|(name, tensor)| {
+            let (name, shape) = meaning(name, &all).of_shape(tensor.dims())?;
+            Some(tensor.reshape(shape).map(|tensor| (name, tensor)))
         });
-        let weights: Tensors = kept.collect();
+        let weights: Tensors = kept.collect::<candle_core::Result<Vec<_>>>()?.into_iter().collect();
         let origin = format!("{} ({prefix}*)", self.path.display());
-        check_names(&origin, weights.iter().map(|(name, t)| (name, t.dims())), &architecture.tensors())?;
-        Ok(LoadedEncoder { architecture, weights, fingerprint: "fixture".to_string() })
+        check_names(&origin, weights.iter().map(|(name, t)| (name, t.dims())), specs)?;
+        Ok(weights)
     }
 }

@@ -72,6 +72,12 @@ fn the_loss_of_several_sources_is_that_of_avsbench() {
 }
 
 #[test]
+fn feature_encoders_are_those_of_torchvision_pvt_and_clip() {
+    let names = ["vgg", "resnet_basic", "resnet_bottleneck", "pvt_v2", "clip_vit", "clip_text"];
+    names.iter().for_each(|name| assert_parity(&format!("{name}_tiny.safetensors"), Execution::CPU));
+}
+
+#[test]
 fn lavish_is_that_of_the_reference() {
     for name in ["lavish_swin_v2_shared", "lavish_swin_v2_avs", "lavish_vit_shared", "lavish_swin_hts_at"] {
         assert_parity(&format!("{name}.safetensors"), Execution::PLAIN);

@@ -53,6 +53,10 @@ const HTS_AT: &str = "its authors keep them on Google Drive, where only a browse
     Checkpoints (drive.google.com/drive/folders/1f5VYMk0uos_YnuBshgmaTVioXbs7Kmz6), and name it in AUDIO_WEIGHTS; \
     `copl weights verify FILE` checks it";
 
+const VGGISH: &str = "they are a release of github.com/harritaylor/torchvggish, not on the hub: download \
+    vggish-10086976.pth (288567937 bytes; its SHA-256 begins with 10086976) from its release v0.1, and name it as the \
+    encoder's weights; `copl weights verify FILE` checks it";
+
 /// Every preset whose weights are public.
 #[rustfmt::skip]
 pub const ENTRIES: &[Entry] = &[
@@ -72,6 +76,14 @@ pub const ENTRIES: &[Entry] = &[
     timm(&["vit-small-16", "vit-small", "vit_small_patch16_224"], "timm/vit_small_patch16_224.augreg_in21k", None, "Apache-2.0"),
     timm(&["vit-base-16", "vit-base", "vit_base_patch16_224"], "timm/vit_base_patch16_224.augreg_in21k", Some(410), "Apache-2.0"),
     timm(&["vit-large-16", "vit-large", "vit_large_patch16_224"], "timm/vit_large_patch16_224.augreg_in21k", None, "Apache-2.0"),
+    timm(&["vgg-19"], "timm/vgg19.tv_in1k", Some(575), "BSD-3-Clause"),
+    timm(&["resnet-18", "resnet-18-14x14"], "timm/resnet18.tv_in1k", None, "BSD-3-Clause"),
+    timm(&["resnet-50"], "timm/resnet50.tv_in1k", None, "BSD-3-Clause"),
+    timm(&["resnet-152"], "timm/resnet152.tv_in1k", Some(241), "BSD-3-Clause"),
+    timm(&["pvt-v2-b5"], "timm/pvt_v2_b5.in1k", None, "Apache-2.0"),
+    // Both halves in one file.
+    Entry { names: &["clip-vit-base-patch32", "clip-text-base-patch32"], origin: Origin::Hub { repo: "timm/vit_base_patch32_clip_224.openai", file: "open_clip_model.safetensors" }, megabytes: Some(605), licence: "MIT" },
+    Entry { names: &["vggish"], origin: Origin::ByHand { how: VGGISH }, megabytes: Some(289), licence: "Apache-2.0" },
     // The repository's licence; the checkpoint comes without one of its own.
     Entry { names: &["hts-at", "htsat", "hts-at-5s", "htsat-5s"], origin: Origin::ByHand { how: HTS_AT }, megabytes: None, licence: "MIT" },
 ];
@@ -105,12 +117,14 @@ impl Entry {
 mod tests {
     use super::*;
     use crate::encoders::presets;
+    use crate::features;
     use crate::weights::is_embedded;
 
     #[test]
     fn every_preset_has_weights_somewhere() {
-        for preset in presets() {
-            assert!(is_embedded(&preset.name) || entry(&preset.name).is_some(), "{} is in no table", preset.name);
+        let names = presets().into_iter().map(|preset| preset.name);
+        for name in names.chain(features::presets().into_iter().map(|preset| preset.name)) {
+            assert!(is_embedded(&name) || entry(&name).is_some(), "{name} is in no table");
         }
     }
 
@@ -134,6 +148,14 @@ mod tests {
             let bare = preset.parameters as f64 * 4e-6;
             let size = f64::from(megabytes);
             assert!(size > bare - 1.0 && size < bare * 1.8, "{}: {bare} MB of weights in {size} MB", preset.name);
+        }
+        // These have their classifiers, and both halves of CLIP are in one file.
+        let sized =
+            features::presets().into_iter().filter_map(|preset| Some((entry(&preset.name)?, preset.parameters)));
+        for entry in ENTRIES.iter().filter(|entry| entry.megabytes.is_some()) {
+            let all: usize = sized.clone().filter(|(of, _)| *of == entry).map(|(_, parameters)| parameters).sum();
+            let (bare, size) = (all as f64 * 4e-6, f64::from(entry.megabytes.unwrap_or(0)));
+            assert!(all == 0 || (size - bare).abs() < 1.0, "{:?}: {bare} MB of weights in {size} MB", entry.names);
         }
     }
 }

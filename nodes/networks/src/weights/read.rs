@@ -14,8 +14,25 @@ use crate::error::{Result, bad_file};
 pub enum Stored {
     /// A tensor to read, under this name.
     Keep(String),
+    /// A tensor to read under this name as one of this shape: the same numbers in the same order.
+    Reshape(String, Vec<usize>),
     /// No weight; skipped.
     Ignore,
+}
+
+impl Stored {
+    /// Name and shape of a tensor stored with `shape`; none if it is no weight. A shape of other numbers stays as it is, to be
+    /// told of.
+    pub fn of_shape(self, shape: &[usize]) -> Option<(String, Vec<usize>)> {
+        match self {
+            Self::Ignore => None,
+            Self::Keep(name) => Some((name, shape.to_vec())),
+            Self::Reshape(name, other) if other.iter().product::<usize>() == shape.iter().product::<usize>() => {
+                Some((name, other))
+            }
+            Self::Reshape(name, _) => Some((name, shape.to_vec())),
+        }
+    }
 }
 
 /// Reads a file, safetensors or PyTorch's, as `f32` tensors that match `expected` exactly. `rename` says what each stored
@@ -35,18 +52,16 @@ pub fn read_strict(
     let wanted: Vec<&str> = expected.iter().map(|spec| spec.name.as_str()).collect();
     let prefix = wrapper(&stored, &wanted);
     let bare: Vec<&str> = stored.iter().map(|name| &name[prefix.len()..]).collect();
-    let mut kept: Vec<(String, &str)> = Vec::new();
-    let mut shapes: Vec<(String, &[usize])> = Vec::new();
+    let mut kept: Vec<(String, &str, Vec<usize>)> = Vec::new();
     for (name, (whole, shape)) in bare.iter().zip(&contents.shapes) {
-        if let Stored::Keep(name) = rename(name, &bare) {
-            shapes.push((name.clone(), shape));
-            kept.push((name, whole));
+        if let Some((name, shape)) = rename(name, &bare).of_shape(shape) {
+            kept.push((name, whole, shape));
         }
     }
     let keys: String = contents.keys.iter().map(|key| format!(" [{key}]")).collect();
     let origin = format!("{}{keys}", path.display());
-    check_names(&origin, shapes.iter().map(|(name, shape)| (name.as_str(), *shape)), expected)?;
-    kept.into_iter().map(|(name, whole)| Ok((name, file.load(whole, device)?))).collect()
+    check_names(&origin, kept.iter().map(|(name, _, shape)| (name.as_str(), shape.as_slice())), expected)?;
+    kept.into_iter().map(|(name, whole, shape)| Ok((name, file.load(whole, device)?.reshape(shape)?))).collect()
 }
 
 /// As [`read_strict`], from bytes inside the program.

@@ -40,6 +40,16 @@ impl Tensors {
         Ok((self.take(&format!("{name}.weight"))?, self.take(&format!("{name}.bias"))?))
     }
 
+    /// Takes the weights and biases of several layers out, each kind one under the other.
+    ///
+    /// # Errors
+    /// If one is absent.
+    pub fn take_packed(&mut self, names: &[String]) -> Result<(Tensor, Tensor)> {
+        let pairs = names.iter().map(|name| self.take_pair(name)).collect::<Result<Vec<_>>>()?;
+        let (weights, biases): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+        Ok((Tensor::cat(&weights, 0)?, Tensor::cat(&biases, 0)?))
+    }
+
     /// True if some tensor takes part in a graph.
     pub fn tracked(&self) -> bool {
         self.0.values().any(Tensor::track_op)
