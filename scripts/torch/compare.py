@@ -1,10 +1,10 @@
 """Times one training step of a method, ours against PyTorch's, side by side: the same weights, threads and inputs' shapes.
 
-usage: compare.py COPL [--method copl|lavish|dg-sct] [--threads N] [--rounds N] [--clips N] [PRESET...]
+usage: compare.py COPL [--method copl|lavish|dg-sct] [--threads N] [--rounds N] [--clips N] [--avx2] [PRESET...]
 
 COPL is the `copl` program. Rounds alternate: ours, then PyTorch's, each in a process of its own, so that both meet the
 same machine and the memory of one is not counted with the other's. DG-SCT's sounds go through HTS-AT. A step is forward and backward of one clip of ten
-segments (20 images). Needs pip's torch, timm and safetensors; `scripts/compare-torch` installs them.
+segments (20 images). `--avx2` holds both sides to AVX2 where the processor has more. Needs pip's torch, timm and safetensors; `scripts/compare-torch` installs them.
 """
 from __future__ import annotations
 
@@ -34,6 +34,13 @@ DEFAULT = ["swin-v2-tiny-window8-256", "swin-v2-base-window12-192", "vit-base-16
 HTS_AT = (256, 64, 4, 8, 96, (2, 2, 6, 2), (4, 8, 16, 32))
 HTS_AT_FRAMES = 1001
 METHODS = ("copl", "lavish", "dg-sct")
+# What holds either side's libraries to AVX2.
+AVX2 = {
+    "COPL_CPU_CAPABILITY": "avx2",
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+}
 
 
 def build(preset: str):
@@ -101,7 +108,8 @@ def torch_step(method: str, preset: str, weights: Path, threads: int, clips: int
         times.append(time.perf_counter() - start)
         net.zero_grad()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-    print(json.dumps({"step_ms": 1e3 * statistics.median(times[1:]), "peak_memory_mb": peak}))
+    about = f"PyTorch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}"
+    print(json.dumps({"step_ms": 1e3 * statistics.median(times[1:]), "peak_memory_mb": peak, "about": about}))
 
 
 def run(command: list[str], env: dict[str, str]) -> dict:
@@ -111,17 +119,12 @@ def run(command: list[str], env: dict[str, str]) -> dict:
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def compare(copl: str, method: str, preset: str, threads: int, rounds: int, clips: int) -> None:
+def compare(copl: str, method: str, preset: str, threads: int, rounds: int, clips: int, avx2: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         weights = Path(folder) / "weights.safetensors"
         write_weights(preset, weights)
-        # The settings of allocator and threads that a run of ours gives its nodes.
-        env = {
-            "RAYON_NUM_THREADS": str(threads),
-            "CANDLE_NUM_THREADS": "1",
-            "MALLOC_MMAP_MAX_": "0",
-            "MALLOC_TRIM_THRESHOLD_": "8589934592",
-        }
+        env = {"RAYON_NUM_THREADS": str(threads), **(AVX2 if avx2 else {})}
+        peer_env = {"OMP_NUM_THREADS": str(threads), **(AVX2 if avx2 else {})}
         ours_command = [copl, "bench", "step", "--method", method, "--encoder", preset, "--weights", str(weights), "--clips", str(clips), "--same-size"]
         if method == "dg-sct":
             ours_command += ["--audio-encoder", "hts-at"]
@@ -129,14 +132,14 @@ def compare(copl: str, method: str, preset: str, threads: int, rounds: int, clip
         ours, theirs = [], []
         for _ in range(rounds):
             ours.append(run([*ours_command, "--steps", "3", "--json"], env))
-            theirs.append(run([*theirs_command, "--threads", str(threads), "--steps", "3"], {"OMP_NUM_THREADS": str(threads)}))
+            theirs.append(run([*theirs_command, "--threads", str(threads), "--steps", "3"], peer_env))
     ours_ms = [o["forward_ms"] + o["backward_ms"] for o in ours]
     theirs_ms = [t["step_ms"] for t in theirs]
     ratios = [o / t for o, t in zip(ours_ms, theirs_ms)]
     memory = max(o["peak_memory_mb"] for o in ours), max(t["peak_memory_mb"] for t in theirs)
     peak = max(o["machine_gflops"] for o in ours)
     share = [100 * ours[0]["gflop"] / ms * 1e3 / peak for ms in (min(ours_ms), min(theirs_ms))]
-    print(f"{method} on {preset}: {rounds} rounds, {threads} threads, {20 * clips} images a step")
+    print(f"{method} on {preset}: {rounds} rounds, {threads} threads, {20 * clips} images a step, {theirs[0]['about']}")
     print(f"  time    ours {statistics.median(ours_ms):8.0f} ms   torch {statistics.median(theirs_ms):8.0f} ms   "
           f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
     print(f"  memory  ours {memory[0]:8.0f} MB   torch {memory[1]:8.0f} MB   ratio {memory[0] / memory[1]:.2f}")
@@ -150,6 +153,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--clips", type=int, default=1)
+    parser.add_argument("--avx2", action="store_true")
     parser.add_argument("--steps", type=int, default=3, help=argparse.SUPPRESS)
     parser.add_argument("--weights", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--peer", help=argparse.SUPPRESS)
@@ -163,7 +167,7 @@ def main() -> None:
     for preset in args.names[1:] or default:
         if preset not in MODELS:
             parser.error(f"no preset {preset}; there are {', '.join(MODELS)}")
-        compare(args.names[0], args.method, preset, args.threads, args.rounds, args.clips)
+        compare(args.names[0], args.method, preset, args.threads, args.rounds, args.clips, args.avx2)
 
 
 if __name__ == "__main__":
