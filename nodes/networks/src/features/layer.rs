@@ -56,7 +56,7 @@ impl Layer {
 }
 
 impl LayerShape {
-    /// [L, d] of a map or of tokens, [d] of a vector.
+    /// [L, d] of a map or of tokens, `[d]` of a vector.
     pub fn dims(self) -> Vec<usize> {
         match self {
             Self::Map { height, width, channels } => vec![height * width, channels],
